@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Prints the path of a Godot 4 engine that can run the addon. See --help.
+set -euo pipefail
+
+readonly MINIMUM="4.5"
+
+usage() {
+    cat <<HELP
+Usage: scripts/get_godot.sh [--help]
+
+Prints, on standard output, the path of a Godot engine of version ${MINIMUM} or newer:
+  1. \$GODOT, where it is set;
+  2. else godot4 or godot on the PATH;
+  3. else, on Debian and its kin (amd64, arm64; the machine's own mirror), Debian testing's engine, unpacked beside the system
+     into .cache/godot (about 160 MB to fetch, 550 MB unpacked; nothing is installed, root is not needed).
+An engine that is too old, or of another major version, is refused.
+HELP
+}
+
+case "${1:-}" in
+    "") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache="$root/.cache/godot"
+
+say() { echo "get_godot: $*" >&2; }
+
+# version_of ENGINE: prints the engine's version ("4.6.3.stable…"), or nothing where it does not start.
+version_of() { timeout 60 "$1" --headless --version 2> /dev/null | tail -n 1 | tr -d '\r' || true; }
+
+# suits ENGINE: whether its version is MINIMUM or newer within Godot 4; says why where it does not suit.
+suits() {
+    local version major minor
+    version=$(version_of "$1")
+    if [[ ! $version =~ ^([0-9]+)\.([0-9]+) ]]; then
+        say "$1 does not answer --version; it is not used."
+        return 1
+    fi
+    major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
+    if ((major != 4 || minor < ${MINIMUM#*.})); then
+        say "$1 is Godot $version; Godot $MINIMUM or a newer Godot 4 is needed."
+        return 1
+    fi
+}
+
+if [ -n "${GODOT:-}" ]; then
+    engine=$(command -v -- "$GODOT") || { say "\$GODOT is '$GODOT', which cannot be run."; exit 1; }
+    suits "$engine" || exit 1
+    realpath -s -- "$engine"
+    exit 0
+fi
+
+for name in godot4 godot; do
+    if engine=$(command -v "$name") && suits "$engine"; then
+        realpath -s -- "$engine"
+        exit 0
+    fi
+done
+
+# ---- Debian and its kin: unpack an engine beside the system ------------------------------------------------
+
+launcher="$cache/godot"
+if [ -x "$launcher" ] && suits "$launcher"; then
+    echo "$launcher"
+    exit 0
+fi
+
+missing() {
+    say "No Godot found: install Godot $MINIMUM or newer (https://godotengine.org/download) and put it on the PATH" \
+        "as 'godot', or set GODOT to its path."
+    exit 1
+}
+
+# What Debian's own ports of the engine are called there; the loader's name differs with the architecture.
+for tool in apt-get dpkg-deb flock; do
+    command -v "$tool" > /dev/null || missing
+done
+case $(dpkg --print-architecture) in
+    amd64) triplet=x86_64-linux-gnu loader=ld-linux-x86-64.so.2 ;;
+    arm64) triplet=aarch64-linux-gnu loader=ld-linux-aarch64.so.1 ;;
+    *) missing ;;
+esac
+
+# The mirror is the machine's own, so that its proxies and caches are used. (Ubuntu's has no Debian suites: there
+# nothing is found, and the user is asked to install an engine.)
+mirror=""
+for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [ -r "$file" ] || continue
+    mirror=$(sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb \(\[[^]]*\] *\)\?\([^ ]*\).*/\2/p' "$file" |
+        grep -E '/debian/?$' | head -n 1 || true)
+    [ -z "$mirror" ] || break
+done
+[ -n "$mirror" ] || missing
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+if [ ! -r "$keyring" ]; then
+    say "$keyring is missing; install the package debian-archive-keyring, or install Godot $MINIMUM or newer."
+    exit 1
+fi
+
+say "no engine on this machine; unpacking Debian testing's into ${cache#"$root"/} (about 160 MB to fetch) …"
+
+# Everything is made in a work folder and moved into place whole, so an interrupted run leaves nothing half done.
+mkdir -p "$cache"
+exec 9> "$cache/lock"
+flock 9 # two runs at once: the second waits, and then finds the engine
+if [ -x "$launcher" ] && suits "$launcher"; then
+    echo "$launcher"
+    exit 0
+fi
+work="$cache/work"
+rm -rf "$work"
+mkdir -p "$work/apt/state/lists/partial" "$work/apt/cache/archives/partial" "$work/apt/etc/preferences.d" \
+    "$work/apt/etc/apt.conf.d" "$work/apt/etc/sources.list.d" "$work/engine"
+trap 'rm -rf "$work"' EXIT
+: > "$work/apt/status"
+echo "deb [signed-by=$keyring] $mirror testing main" > "$work/apt/etc/sources.list"
+{
+    # The machine's own proxy and certificate settings; everything else is ours.
+    apt-config dump | grep -E '^Acquire::(http|https|Retries)' || true
+    cat <<CONF
+Dir "$work/apt";
+Dir::Etc "$work/apt/etc";
+Dir::State "$work/apt/state";
+Dir::State::status "$work/apt/status";
+Dir::Cache "$work/apt/cache";
+Dir::Log "$work/apt";
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+Debug::NoLocking "true";
+CONF
+} > "$work/apt/apt.conf"
+
+# Beside the engine: Mesa's software renderer and the X libraries, so that it can open a window (Xvfb is enough).
+packages=(godot libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxcursor1 libxi6 libxrandr2 libxinerama1 libxkbcommon-x11-0
+    fonts-dejavu-core fontconfig-config)
+quietly() { # runs a command; prints what it said only where it fails
+    if ! "$@" > "$work/log" 2>&1; then
+        cat "$work/log" >&2
+        say "'$1 … ${*: -1}' failed (above); nothing was changed."
+        exit 1
+    fi
+}
+export APT_CONFIG="$work/apt/apt.conf"
+quietly apt-get -q update
+quietly apt-get -q -y --download-only install "${packages[@]}"
+unset APT_CONFIG
+for tree in bin sbin lib lib64; do # one tree, as on a system with a merged /usr
+    mkdir -p "$work/engine/usr/$tree"
+    ln -s "usr/$tree" "$work/engine/$tree"
+done
+for archive in "$work"/apt/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$archive" | tar -C "$work/engine" -xf - --keep-directory-symlink
+done
+
+# The engine is started by the loader it came with; --library-path, unlike LD_LIBRARY_PATH, does not reach the
+# programs that it starts. Mesa's drivers are the folder's own, and render in software.
+cat > "$work/engine/godot" <<LAUNCHER
+#!/bin/sh
+here=\$(dirname -- "\$(readlink -f -- "\$0")")/engine
+export LIBGL_DRIVERS_PATH="\$here/usr/lib/$triplet/dri" LIBGL_ALWAYS_SOFTWARE=1
+export __EGL_VENDOR_LIBRARY_DIRS="\$here/usr/share/glvnd/egl_vendor.d"
+exec "\$here/usr/lib/$triplet/$loader" --argv0 "\$0" \\
+    --library-path "\$here/usr/lib/$triplet:\$here/usr/lib/$triplet/pulseaudio" "\$here/usr/bin/godot" "\$@"
+LAUNCHER
+chmod +x "$work/engine/godot"
+rm -rf "$cache/engine"
+mv "$work/engine" "$cache/engine"
+mv "$cache/engine/godot" "$launcher"
+suits "$launcher" || exit 1
+say "Godot $(version_of "$launcher") is ready."
+echo "$launcher"
