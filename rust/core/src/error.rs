@@ -1,0 +1,134 @@
+//! What can go wrong: one type, which keeps the operation, what it was done with, and the system's own error.
+
+use std::fmt;
+use std::io;
+
+/// A call that failed.
+#[derive(Debug)]
+pub struct Error {
+    /// What was being done.
+    pub operation: Operation,
+    /// With what, in words: an address, a host name, a group. Empty where there is nothing to name.
+    pub subject: String,
+    /// Why it failed.
+    pub reason: Reason,
+}
+
+/// What was being done when an [`Error`] happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Making a socket, before anything was done with it.
+    Open,
+    /// Binding to a local port.
+    Bind,
+    /// Connecting to a host.
+    Connect,
+    /// Setting the destination of what is sent.
+    SetDestination,
+    /// Allowing broadcasts.
+    SetBroadcast,
+    /// Joining a multicast group.
+    JoinGroup,
+    /// Leaving a multicast group.
+    LeaveGroup,
+    /// Sending a datagram.
+    Send,
+    /// Receiving datagrams.
+    Receive,
+    /// Waiting for a datagram.
+    Wait,
+}
+
+/// Why an operation failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The peer is closed.
+    NotOpen,
+    /// The peer is open already.
+    AlreadyOpen,
+    /// There is no destination to send to.
+    NoDestination,
+    /// The text is not an address that this operation takes.
+    InvalidAddress,
+    /// The port is out of range.
+    InvalidPort(i64),
+    /// The system's resolver does not know the name; its own words.
+    Unresolvable(String),
+    /// No interface of that name has an address of the group's family.
+    UnknownInterface(String),
+    /// The address is of a family that the socket does not have; the system's own error, where it was asked.
+    WrongFamily(Option<io::Error>),
+    /// The kernel's send buffer is full; nothing was sent.
+    Busy(io::Error),
+    /// The system refused; its own error.
+    Os(io::Error),
+}
+
+impl Error {
+    pub(crate) fn new(operation: Operation, subject: impl Into<String>, reason: Reason) -> Self {
+        Self { operation, subject: subject.into(), reason }
+    }
+
+    pub(crate) fn os(operation: Operation, subject: impl Into<String>, error: io::Error) -> Self {
+        Self::new(operation, subject, Reason::Os(error))
+    }
+
+    /// The system's error code (`errno`, or Winsock's), 0 where the system was not asked.
+    #[must_use]
+    pub fn os_code(&self) -> i32 {
+        match &self.reason {
+            Reason::Busy(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
+                error.raw_os_error().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.operation {
+            Operation::Open => "opening a socket",
+            Operation::Bind => "binding to",
+            Operation::Connect => "connecting to",
+            Operation::SetDestination => "setting the destination",
+            Operation::SetBroadcast => "allowing broadcasts",
+            Operation::JoinGroup => "joining the group",
+            Operation::LeaveGroup => "leaving the group",
+            Operation::Send => "sending to",
+            Operation::Receive => "receiving",
+            Operation::Wait => "waiting",
+        };
+        f.write_str(verb)?;
+        if !self.subject.is_empty() {
+            write!(f, " {}", self.subject)?;
+        }
+        f.write_str(": ")?;
+        match &self.reason {
+            Reason::NotOpen => f.write_str("the peer is not open"),
+            Reason::AlreadyOpen => f.write_str("the peer is open already"),
+            Reason::NoDestination => f.write_str("no destination is set"),
+            Reason::InvalidAddress => f.write_str("not a valid address"),
+            Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),
+            Reason::Unresolvable(detail) => write!(f, "the name does not resolve: {detail}"),
+            Reason::UnknownInterface(name) => write!(f, "no interface '{name}' with a fitting address"),
+            Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
+            Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
+            Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),
+            Reason::Os(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.reason {
+            Reason::Busy(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The result of anything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;

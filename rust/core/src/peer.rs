@@ -1,0 +1,557 @@
+//! A peer: one socket at a time, its queue, and the threads that wait on it.
+
+use std::cell::RefCell;
+use std::io;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+
+use crate::address;
+use crate::error::{Error, Operation, Reason, Result};
+use crate::queue::{self, Queue};
+use crate::resolve;
+use crate::socket::{BindError, Family, GroupError, Socket};
+use crate::sys;
+use crate::wait::{Entered, WaitEnd, Waiter, Waiters};
+
+/// How many errors in a row one call reads from a socket before it leaves the rest to the next.
+const MAX_ERRORS_PER_CALL: u32 = 64;
+
+/// How often a send is tried again because the kernel answered with somebody's refusal of an earlier one.
+const MAX_LATE_REPORTS: u32 = 4;
+
+/// A datagram of any size fits; Windows refuses to receive into less.
+const RECEIVE_BUFFER: usize = 65_536;
+
+thread_local! {
+    /// Where a thread receives datagrams before they enter a queue: one buffer for all peers.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; RECEIVE_BUFFER]);
+}
+
+/// A UDP peer with the semantics of the engine's `PacketPeerUDP`, usable from any number of threads at once.
+///
+/// Nothing blocks but [`wait`](Self::wait) and the resolving of host names, and neither holds a lock while it does.
+#[derive(Debug, Default)]
+pub struct Peer {
+    // Locked in this order, top to bottom, by those who need more than one.
+    link: RwLock<Link>,
+    inbox: Mutex<Inbox>,
+    waiters: Mutex<Waiters>,
+    last_error: Mutex<LastError>,
+    receive_errors: AtomicU64,
+}
+
+/// The socket, and what outlives it. Held for reading by all who use the socket, for writing by those who open or close
+/// it: so nobody uses a socket that is being closed, and it is closed when [`Peer::close`] returns.
+#[derive(Debug, Default)]
+struct Link {
+    state: State,
+    destination: Option<SocketAddr>,
+    broadcast: bool,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Closed,
+    Open(Endpoint),
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    socket: Socket,
+    /// The one address to send to and to receive from; `None`: send to [`Link::destination`], receive from anyone.
+    connected_to: Option<SocketAddr>,
+    /// The kernel's receive buffer, in bytes, as it says itself.
+    kernel_buffer: usize,
+}
+
+impl State {
+    fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Closed => None,
+            Self::Open(endpoint) => Some(endpoint),
+        }
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        self.endpoint().map(|endpoint| &endpoint.socket)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.endpoint().is_some_and(|endpoint| endpoint.connected_to.is_some())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    queue: Queue,
+    /// Who sent the packet that was taken last.
+    sender: Option<SocketAddr>,
+}
+
+/// What the last failed call ran into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastError {
+    /// The system's code, 0 where the system was not asked.
+    pub code: i32,
+    /// What was being done, and the system's words.
+    pub message: String,
+}
+
+/// What [`Peer::set_destination`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DestinationChange {
+    /// The destination is the new one.
+    Set,
+    /// The peer is connected, and its destination stays what it is connected to.
+    Connected,
+}
+
+impl Peer {
+    /// A closed peer. Takes no memory to speak of and no system resource until it is used.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens the peer on a local port: on one address, or with `"*"` on all of both families (one dual-stack socket).
+    ///
+    /// Port 0 lets the system choose. `recv_buf_size` bounds the queue as the engine's ring does: the next power of two
+    /// above it, at least 65,536 bytes, at 24 bytes a packet beyond its length. The kernel is asked for a buffer of
+    /// that many bytes too, where its default is smaller (`SO_RCVBUF`).
+    pub fn bind(&self, port: i64, address: &str, recv_buf_size: i64) -> Result<()> {
+        let mut link = self.link.write();
+        self.noted(self.bind_link(&mut link, port, address, recv_buf_size))
+    }
+
+    fn bind_link(&self, link: &mut Link, port: i64, address: &str, recv_buf_size: i64) -> Result<()> {
+        let fail = |reason| Error::new(Operation::Bind, address, reason);
+        if link.state.socket().is_some() {
+            return Err(fail(Reason::AlreadyOpen));
+        }
+        let ip = match address {
+            "*" => None,
+            _ => Some(address::parse_ip(address).ok_or_else(|| fail(Reason::InvalidAddress))?),
+        };
+        let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
+        let socket = Socket::bound(ip, port).map_err(|error| match error {
+            BindError::Open(error) => Error::os(Operation::Open, "", error),
+            BindError::Bind(error) => Error::os(Operation::Bind, format!("{address} port {port}"), error),
+        })?;
+        if let Ok(bytes) = usize::try_from(recv_buf_size) {
+            // A system that refuses still has its default buffer, which is what everybody else gets.
+            let _ = socket.raise_receive_buffer_size(bytes.min(i32::MAX as usize));
+        }
+        self.opened(link, socket, recv_buf_size);
+        Ok(())
+    }
+
+    /// Closes the peer. When this returns the port is free, nothing is queued, and every [`wait`](Self::wait) in
+    /// progress is ending with [`WaitEnd::Closed`]. The destination, the last sender and whether broadcasts are allowed
+    /// are kept.
+    pub fn close(&self) {
+        self.close_link(&mut self.link.write());
+    }
+
+    fn close_link(&self, link: &mut Link) {
+        let State::Open(endpoint) = mem::take(&mut link.state) else { return };
+        self.inbox.lock().queue.reset(0);
+        // Before the socket is dropped: see the rule in `wait`.
+        self.waiters.lock().end_all(endpoint.socket.io());
+    }
+
+    /// Connects to one address: what is sent goes there, and packets from anyone else are not received. Opens the peer
+    /// if it is closed; empties the queue. A host name is resolved first, which blocks for as long as that takes.
+    ///
+    /// Where the system refuses, the peer is closed, as the engine does.
+    pub fn connect(&self, host: &str, port: i64) -> Result<()> {
+        self.noted(self.connect_unnoted(host, port))
+    }
+
+    fn connect_unnoted(&self, host: &str, port: i64) -> Result<()> {
+        let fail = |reason| Error::new(Operation::Connect, host, reason);
+        // The host first, as the engine checks; but nobody is asked for a name that cannot be used.
+        if address::parse_ip(host).is_none() && !address::may_be_host(host) {
+            return Err(fail(Reason::InvalidAddress));
+        }
+        let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| fail(Reason::InvalidPort(port)))?;
+        let found = resolve::addresses_of(host).map_err(fail)?;
+
+        let mut link = self.link.write();
+        let family = link.state.socket().map(Socket::family);
+        let Some(to) = resolve::choose(&found, family, port) else {
+            return Err(fail(Reason::Unresolvable("it has no address".to_owned())));
+        };
+        if family.is_none() {
+            self.open_for(&mut link, to.ip())?;
+        }
+        if let State::Open(endpoint) = &mut link.state {
+            match endpoint.socket.connect(to) {
+                Ok(peer) => endpoint.connected_to = Some(peer),
+                Err(error) => {
+                    self.close_link(&mut link);
+                    return Err(Error::os(Operation::Connect, to.to_string(), error));
+                }
+            }
+        }
+        link.destination = Some(to);
+        self.inbox.lock().queue.clear();
+        Ok(())
+    }
+
+    /// Sets where [`send`](Self::send) sends to, also while the peer is closed. A host name is resolved first, which
+    /// blocks for as long as that takes; of several addresses, the first that the open socket can send to is taken.
+    ///
+    /// Any port is taken; as in the engine only its lower 16 bits count.
+    pub fn set_destination(&self, host: &str, port: i64) -> Result<DestinationChange> {
+        let found = resolve::addresses_of(host).map_err(|reason| Error::new(Operation::SetDestination, host, reason));
+        let found = self.noted(found)?;
+        let mut link = self.link.write();
+        if link.state.is_connected() {
+            return Ok(DestinationChange::Connected);
+        }
+        let family = link.state.socket().map(Socket::family);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what the engine does with a port")]
+        let port = port as u16;
+        link.destination = resolve::choose(&found, family, port).or(link.destination);
+        Ok(DestinationChange::Set)
+    }
+
+    /// Sends one datagram to the destination, opening the peer if it is closed (a socket of the destination's family).
+    /// Never blocks: [`Reason::Busy`] when the kernel's send buffer is full.
+    pub fn send(&self, datagram: &[u8]) -> Result<()> {
+        self.noted(self.send_unnoted(datagram))
+    }
+
+    fn send_unnoted(&self, datagram: &[u8]) -> Result<()> {
+        let mut link = self.link.read();
+        let Some(to) = link.destination else {
+            return Err(Error::new(Operation::Send, "", Reason::NoDestination));
+        };
+        if link.state.socket().is_none() {
+            drop(link);
+            let mut writable = self.link.write();
+            if writable.state.socket().is_none() {
+                self.open_for(&mut writable, to.ip())?;
+            }
+            link = RwLockWriteGuard::downgrade(writable);
+        }
+        let Some(endpoint) = link.state.endpoint() else {
+            // Cannot be: the peer was opened above, and the lock has been held since.
+            return Err(Error::new(Operation::Send, "", Reason::NotOpen));
+        };
+        let result = if endpoint.connected_to.is_some() {
+            self.send_connected(&endpoint.socket, datagram)
+        } else {
+            endpoint.socket.send_to(datagram, to)
+        };
+        result.map_err(|error| {
+            let reason = if sys::is_full(&error) {
+                Reason::Busy(error)
+            } else if endpoint.socket.family().reaches(to.ip()) {
+                Reason::Os(error)
+            } else {
+                Reason::WrongFamily(Some(error))
+            };
+            Error::new(Operation::Send, to.to_string(), reason)
+        })
+    }
+
+    /// Sends on a connected socket. There the kernel reports the refusal of an *earlier* datagram (an ICMP answer)
+    /// instead of sending this one: such a report is counted as an error of receiving, and this one is sent again.
+    fn send_connected(&self, socket: &Socket, datagram: &[u8]) -> io::Result<()> {
+        let mut late = None;
+        for _ in 0..MAX_LATE_REPORTS {
+            match socket.send(datagram) {
+                Ok(()) => {
+                    if let Some(report) = late {
+                        self.note_receive_error(report);
+                    }
+                    return Ok(());
+                }
+                Err(error) if sys::is_full(&error) => return Err(error),
+                Err(error) => {
+                    // A refusal can only be an answer to an earlier datagram. Anything else may be about this one:
+                    // it is if it comes twice.
+                    let repeated =
+                        late.as_ref().is_some_and(|first: &io::Error| first.raw_os_error() == error.raw_os_error());
+                    if repeated && error.kind() != io::ErrorKind::ConnectionRefused {
+                        return Err(error);
+                    }
+                    if let Some(report) = late.replace(error) {
+                        self.note_receive_error(report);
+                    }
+                }
+            }
+        }
+        late.map_or(Ok(()), Err)
+    }
+
+    /// Reads what the socket holds into the queue, and tells how many packets can be taken.
+    ///
+    /// Reading stops when the queue is full; the rest waits in the kernel. However much arrives meanwhile, one call
+    /// reads no more than the queue's bound plus the kernel's buffer.
+    pub fn poll(&self) -> Result<usize> {
+        self.noted(self.available().ok_or_else(|| Error::new(Operation::Receive, "", Reason::NotOpen)))
+    }
+
+    /// How many packets can be taken, all that have arrived included; `None` when the peer is closed.
+    #[must_use]
+    pub fn available(&self) -> Option<usize> {
+        let link = self.link.read();
+        let endpoint = link.state.endpoint()?;
+        Some(self.fill(endpoint, &mut self.inbox.lock()))
+    }
+
+    /// Moves the oldest packet into `into`, replacing what was there. `Ok(false)` when there is none, and then `into` is
+    /// left alone.
+    pub fn take(&self, into: &mut Vec<u8>) -> Result<bool> {
+        let link = self.link.read();
+        let Some(endpoint) = link.state.endpoint() else {
+            return Err(Error::new(Operation::Receive, "", Reason::NotOpen));
+        };
+        let mut inbox = self.inbox.lock();
+        if inbox.queue.len() == 0 {
+            self.fill(endpoint, &mut inbox);
+        }
+        let Some(sender) = inbox.queue.pop(into) else { return Ok(false) };
+        inbox.sender = Some(sender);
+        Ok(true)
+    }
+
+    /// Blocks until a packet can be taken, at most for `timeout` (`None`: for as long as it takes; zero: not at all).
+    ///
+    /// Ended by [`close`](Self::close) and by [`interrupt_wait`](Self::interrupt_wait). While threads wait, every other
+    /// method works as if nobody did. A report that some earlier datagram was refused does not end a wait.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<WaitEnd> {
+        self.noted(self.wait_unnoted(timeout))
+    }
+
+    fn wait_unnoted(&self, timeout: Option<Duration>) -> Result<WaitEnd> {
+        let fail = |error| Error::os(Operation::Wait, "", error);
+        // A time too far away to be told is for ever.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let (mut waiter, id) = {
+            let link = self.link.read();
+            let Some(endpoint) = link.state.endpoint() else {
+                return Err(Error::new(Operation::Wait, "", Reason::NotOpen));
+            };
+            if self.waiters.lock().take_interruption() {
+                return Ok(WaitEnd::Interrupted);
+            }
+            if self.fill(endpoint, &mut self.inbox.lock()) > 0 {
+                return Ok(WaitEnd::Ready);
+            }
+            if timeout == Some(Duration::ZERO) {
+                return Ok(WaitEnd::TimedOut);
+            }
+            let waiter = Waiter::get().map_err(fail)?;
+            match self.waiters.lock().enter(&waiter, endpoint.socket.io()).map_err(fail)? {
+                Entered::Waiting(id) => (waiter, id),
+                Entered::Interrupted => {
+                    waiter.put_back();
+                    return Ok(WaitEnd::Interrupted);
+                }
+            }
+        };
+        let end = loop {
+            let blocked = waiter.block(deadline);
+            let link = self.link.read();
+            let mut end = self.waiters.lock().ended(id).map(Ok);
+            // Not ended: the socket is still the one that the wait began on.
+            if let (None, Some(endpoint)) = (&end, link.state.endpoint()) {
+                if let Err(error) = blocked {
+                    end = Some(Err(fail(error)));
+                } else if self.fill(endpoint, &mut self.inbox.lock()) > 0 {
+                    end = Some(Ok(WaitEnd::Ready));
+                } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    end = Some(Ok(WaitEnd::TimedOut));
+                }
+            }
+            if let Some(end) = end {
+                self.waiters.lock().leave(id, link.state.socket().map(Socket::io));
+                break end;
+            }
+        };
+        if end.is_ok() {
+            waiter.put_back();
+        }
+        end
+    }
+
+    /// Ends every [`wait`](Self::wait) in progress with [`WaitEnd::Interrupted`]; when there is none, the next one. So
+    /// a wake-up is never lost, whether it comes before the wait or after. Opening the peer again forgets it.
+    pub fn interrupt_wait(&self) {
+        self.waiters.lock().interrupt();
+    }
+
+    /// Joins a multicast group on an interface (`""`: the system's choice), opening the peer if it is closed.
+    pub fn join_group(&self, group: &str, interface: &str) -> Result<()> {
+        let mut link = self.link.write();
+        self.noted((|| {
+            let ip = parse_group(Operation::JoinGroup, group)?;
+            if link.state.socket().is_none() {
+                self.open_for(&mut link, ip)?;
+            }
+            change_group(&link.state, Operation::JoinGroup, ip, interface)
+        })())
+    }
+
+    /// Leaves a multicast group on an interface. Closing the peer leaves all.
+    pub fn leave_group(&self, group: &str, interface: &str) -> Result<()> {
+        let link = self.link.read();
+        self.noted((|| {
+            if link.state.socket().is_none() {
+                return Err(Error::new(Operation::LeaveGroup, group, Reason::NotOpen));
+            }
+            let ip = parse_group(Operation::LeaveGroup, group)?;
+            change_group(&link.state, Operation::LeaveGroup, ip, interface)
+        })())
+    }
+
+    /// Allows or forbids sending to broadcast addresses (`SO_BROADCAST`), now and whenever the peer is opened again.
+    pub fn set_broadcast(&self, enabled: bool) -> Result<()> {
+        let mut link = self.link.write();
+        link.broadcast = enabled;
+        let Some(socket) = link.state.socket() else { return Ok(()) };
+        let result = socket.set_broadcast(enabled);
+        self.noted(result.map_err(|error| Error::os(Operation::SetBroadcast, "", error)))
+    }
+
+    /// Whether there is a socket.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.link.read().state.socket().is_some()
+    }
+
+    /// Whether the socket is connected to one address.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link.read().state.is_connected()
+    }
+
+    /// The socket's own address; `None` when the peer is closed.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.link.read().state.socket()?.local_addr().ok()
+    }
+
+    /// Who sent the packet that was taken last; `None` before the first.
+    #[must_use]
+    pub fn sender(&self) -> Option<SocketAddr> {
+        self.inbox.lock().sender
+    }
+
+    /// What the last failed call ran into; empty when none did. A call that succeeds does not clear it.
+    #[must_use]
+    pub fn last_error(&self) -> LastError {
+        self.last_error.lock().clone()
+    }
+
+    /// How often receiving failed: answers of other hosts that something sent to them was refused, mostly.
+    #[must_use]
+    pub fn receive_errors(&self) -> u64 {
+        self.receive_errors.load(Ordering::Relaxed)
+    }
+
+    /// How many waits are in progress.
+    #[must_use]
+    pub fn waits(&self) -> usize {
+        self.waiters.lock().len()
+    }
+
+    /// Opens an unconnected socket that can reach `ip`, on a port of the system's choice.
+    fn open_for(&self, link: &mut Link, ip: IpAddr) -> Result<()> {
+        let socket = Socket::open(Family::of(ip)).map_err(|error| Error::os(Operation::Open, "", error))?;
+        self.opened(link, socket, 0);
+        Ok(())
+    }
+
+    /// Takes a new socket into use.
+    fn opened(&self, link: &mut Link, socket: Socket, recv_buf_size: i64) {
+        if link.broadcast {
+            // The only system that refuses has no broadcasts; sending one then fails, with its words.
+            let _ = socket.set_broadcast(true);
+        }
+        let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
+        self.inbox.lock().queue.reset(recv_buf_size);
+        self.waiters.lock().forget_interruption();
+        link.state = State::Open(Endpoint { socket, connected_to: None, kernel_buffer });
+    }
+
+    /// Reads the socket until it is empty, the queue is full, or this call has read its share; the packets queued then.
+    fn fill(&self, endpoint: &Endpoint, inbox: &mut Inbox) -> usize {
+        let queue = &mut inbox.queue;
+        let share = queue.bound() + endpoint.kernel_buffer;
+        let mut spent = 0;
+        let mut errors = 0;
+        SCRATCH.with_borrow_mut(|buffer| {
+            while spent < share && errors < MAX_ERRORS_PER_CALL && queue.accepts() {
+                match endpoint.socket.receive(buffer) {
+                    Ok((length, sender)) => {
+                        spent += queue::cost(length);
+                        // The kernel filters too, but only what arrives after the socket was connected.
+                        if endpoint.connected_to.is_none_or(|peer| is_same_host_and_port(sender, peer)) {
+                            queue.push(&buffer[..length], sender);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        self.note_receive_error(error);
+                        errors += 1;
+                    }
+                }
+            }
+        });
+        queue.len()
+    }
+
+    fn note_receive_error(&self, error: io::Error) {
+        self.receive_errors.fetch_add(1, Ordering::Relaxed);
+        self.note(&Error::os(Operation::Receive, "", error));
+    }
+
+    /// Keeps what failed for [`last_error`](Self::last_error).
+    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.note(error);
+        }
+        result
+    }
+
+    fn note(&self, error: &Error) {
+        *self.last_error.lock() = LastError { code: error.os_code(), message: error.to_string() };
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn parse_group(operation: Operation, group: &str) -> Result<IpAddr> {
+    address::parse_ip(group).ok_or_else(|| Error::new(operation, group, Reason::InvalidAddress))
+}
+
+fn change_group(state: &State, operation: Operation, group: IpAddr, interface: &str) -> Result<()> {
+    let Some(socket) = state.socket() else { return Err(Error::new(operation, group.to_string(), Reason::NotOpen)) };
+    socket.change_group(group, interface, operation == Operation::JoinGroup).map_err(|error| {
+        let reason = match error {
+            GroupError::WrongFamily => Reason::WrongFamily(None),
+            GroupError::UnknownInterface => Reason::UnknownInterface(interface.to_owned()),
+            GroupError::Os(error) => Reason::Os(error),
+        };
+        Error::new(operation, group.to_string(), reason)
+    })
+}
+
+/// The scope of an address is not compared: a system may leave it out of one of the two.
+fn is_same_host_and_port(one: SocketAddr, other: SocketAddr) -> bool {
+    one.ip() == other.ip() && one.port() == other.port()
+}

@@ -1,0 +1,197 @@
+//! One UDP socket: made, configured and used without ever blocking.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use crate::{address, interfaces, sys};
+
+/// What a socket can talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+    /// Both, through one IPv6 socket.
+    Dual,
+}
+
+impl Family {
+    /// The family of sockets made to reach `ip`.
+    pub(crate) fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Whether a socket of this family can send to `ip`.
+    pub(crate) fn reaches(self, ip: IpAddr) -> bool {
+        self == Self::Dual || self == Self::of(ip)
+    }
+}
+
+/// An open, non-blocking UDP socket. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    io: UdpSocket,
+    family: Family,
+}
+
+impl Socket {
+    /// Makes a socket that is not bound yet (where the platform wants one to be: bound to any port).
+    pub(crate) fn open(family: Family) -> io::Result<Self> {
+        let socket = Self::make(family)?;
+        if sys::BIND_BEFORE_USE {
+            socket.bind_to(socket.unspecified(), 0)?;
+        }
+        Ok(socket)
+    }
+
+    /// Makes a socket that is bound to `port` on `ip`, or with `None` on every address of both families.
+    ///
+    /// Where the machine has no IPv6, `None` means every IPv4 address.
+    pub(crate) fn bound(ip: Option<IpAddr>, port: u16) -> Result<Self, BindError> {
+        if let Some(ip) = ip {
+            let socket = Self::make(Family::of(ip)).map_err(BindError::Open)?;
+            return socket.bind_to(ip, port).map_err(BindError::Bind).map(|()| socket);
+        }
+        match Self::make(Family::Dual).map(|socket| (socket.bind_to(Ipv6Addr::UNSPECIFIED.into(), port), socket)) {
+            Ok((Ok(()), socket)) => Ok(socket),
+            // IPv6 is there but has no addresses (some containers); or it is not there at all.
+            Ok((Err(error), _)) if error.kind() != io::ErrorKind::AddrNotAvailable => Err(BindError::Bind(error)),
+            Ok((Err(_), _)) | Err(_) => Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port),
+        }
+    }
+
+    fn make(family: Family) -> io::Result<Self> {
+        let domain = if family == Family::V4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if family != Family::V4 {
+            socket.set_only_v6(family == Family::V6)?;
+        }
+        socket.set_nonblocking(true)?;
+        sys::prepare(&socket)?;
+        Ok(Self { io: socket.into(), family })
+    }
+
+    fn bind_to(&self, ip: IpAddr, port: u16) -> io::Result<()> {
+        SockRef::from(&self.io).bind(&SocketAddr::new(ip, port).into())
+    }
+
+    fn unspecified(&self) -> IpAddr {
+        match self.family {
+            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::V6 | Family::Dual => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The socket itself, to register with a poller.
+    pub(crate) fn io(&self) -> &UdpSocket {
+        &self.io
+    }
+
+    /// Fixes the one peer to send to and receive from; its address as the kernel took it (`0.0.0.0` becomes
+    /// `127.0.0.1`, for one).
+    pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<SocketAddr> {
+        self.io.connect(self.fitted(to))?;
+        self.io.peer_addr().map(address::to_canonical)
+    }
+
+    /// Sends to the connected peer.
+    pub(crate) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        self.io.send(datagram).map(drop)
+    }
+
+    /// Sends to `to`. An address of a family that the socket does not have is the kernel's to refuse, in its words.
+    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.io.send_to(datagram, self.fitted(to)).map(drop)
+    }
+
+    /// Receives one datagram; its length and sender. `buffer` holds [`MAX_DATAGRAM`](crate::queue::MAX_DATAGRAM) bytes
+    /// or more, else the datagram is cut off.
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let (length, sender) = self.io.recv_from(buffer)?;
+        Ok((length, address::to_canonical(sender)))
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr().map(address::to_canonical)
+    }
+
+    /// `SO_BROADCAST`. IPv6 has no broadcasts: nothing is done on such a socket.
+    pub(crate) fn set_broadcast(&self, enabled: bool) -> io::Result<()> {
+        if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
+    }
+
+    /// The kernel's receive buffer in bytes, in the system's own figure (`SO_RCVBUF`; Linux counts double).
+    pub(crate) fn receive_buffer_size(&self) -> io::Result<usize> {
+        SockRef::from(&self.io).recv_buffer_size()
+    }
+
+    /// Asks the kernel for a receive buffer of `bytes`, unless its default is as large. It may grant less.
+    pub(crate) fn raise_receive_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        if bytes > self.receive_buffer_size()? {
+            SockRef::from(&self.io).set_recv_buffer_size(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Joins (or leaves) a multicast group on an interface; `""` leaves the choice to the system.
+    ///
+    /// As the engine does it: an IPv4 group needs an interface with an IPv4 address; for an IPv6 group an interface
+    /// that is not known is left to the system as well.
+    pub(crate) fn change_group(&self, group: IpAddr, interface: &str, join: bool) -> Result<(), GroupError> {
+        if !self.family.reaches(group) {
+            return Err(GroupError::WrongFamily);
+        }
+        match group {
+            IpAddr::V4(group) => {
+                let ip = if interface.is_empty() {
+                    Ipv4Addr::UNSPECIFIED
+                } else {
+                    interfaces::ipv4_of(interface)?.ok_or(GroupError::UnknownInterface)?
+                };
+                let change = if join { UdpSocket::join_multicast_v4 } else { UdpSocket::leave_multicast_v4 };
+                change(&self.io, &group, &ip)?;
+            }
+            IpAddr::V6(group) => {
+                let index = if interface.is_empty() { 0 } else { interfaces::index_of(interface)?.unwrap_or(0) };
+                let change = if join { UdpSocket::join_multicast_v6 } else { UdpSocket::leave_multicast_v6 };
+                change(&self.io, &group, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An address in the form that this socket takes.
+    fn fitted(&self, to: SocketAddr) -> SocketAddr {
+        if self.family == Family::Dual { address::to_mapped(to) } else { to }
+    }
+}
+
+/// Why a bound socket could not be had: the engine tells the two apart.
+#[derive(Debug)]
+pub(crate) enum BindError {
+    /// No socket could be made.
+    Open(io::Error),
+    /// The address or port could not be had.
+    Bind(io::Error),
+}
+
+/// Why a group could not be joined or left.
+#[derive(Debug)]
+pub(crate) enum GroupError {
+    WrongFamily,
+    UnknownInterface,
+    Os(io::Error),
+}
+
+impl From<io::Error> for GroupError {
+    fn from(error: io::Error) -> Self {
+        Self::Os(error)
+    }
+}

@@ -1,0 +1,20 @@
+//! What differs between platforms, behind one interface. Nothing outside this module asks which platform it is on.
+//!
+//! Each platform's file provides:
+//!
+//! - `fn prepare(socket: &socket2::Socket) -> io::Result<()>`: called on each new socket, before it is bound; sets what
+//!   this platform needs so that a UDP socket behaves like everybody else's.
+//! - `const BIND_BEFORE_USE: bool`: whether a socket that is opened by something other than `bind` must be bound before
+//!   it can receive or join a group.
+//! - `fn is_full(error: &io::Error) -> bool`: whether a send failed because the kernel has no room for it just now.
+//! - `const RESOLVER_FLAGS: i32`: `ai_flags` for `getaddrinfo`.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::{BIND_BEFORE_USE, RESOLVER_FLAGS, is_full, prepare};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{BIND_BEFORE_USE, RESOLVER_FLAGS, is_full, prepare};

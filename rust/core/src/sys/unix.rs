@@ -1,0 +1,20 @@
+//! Linux, Android, macOS, iOS and the BSDs.
+
+use std::io;
+
+/// The kernel binds a socket at its first send or connect.
+pub(crate) const BIND_BEFORE_USE: bool = false;
+
+/// Only address families that the machine has an address of, as the engine's own resolver asks.
+pub(crate) const RESOLVER_FLAGS: i32 = libc::AI_ADDRCONFIG;
+
+/// Nothing: a new UDP socket is as it should be.
+#[expect(clippy::unnecessary_wraps, reason = "the interface of `sys`; it can fail elsewhere")]
+pub(crate) fn prepare(_socket: &socket2::Socket) -> io::Result<()> {
+    Ok(())
+}
+
+/// `EAGAIN`, or `ENOBUFS`, which macOS and the BSDs say when an interface's queue is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}

@@ -1,0 +1,72 @@
+//! Windows (Winsock).
+
+use std::io;
+use std::os::windows::io::AsRawSocket;
+use std::ptr;
+
+use windows_sys::Win32::Networking::WinSock::{
+    AI_ADDRCONFIG, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, WSAEINVAL, WSAENOBUFS, WSAEOPNOTSUPP,
+    WSAGetLastError, WSAIoctl, setsockopt,
+};
+
+/// Receiving on a socket that was never bound is an error here (`WSAEINVAL`).
+pub(crate) const BIND_BEFORE_USE: bool = true;
+
+/// Only address families that the machine has an address of, as the engine's own resolver asks.
+pub(crate) const RESOLVER_FLAGS: i32 = AI_ADDRCONFIG as i32;
+
+/// `_WSAIOW(IOC_VENDOR, 12)` and `(IOC_VENDOR, 15)` of `mswsock.h`: whether an ICMP answer to an earlier send makes a
+/// later receive fail with `WSAECONNRESET` or `WSAENETRESET`.
+const SIO_UDP_CONNRESET: u32 = 0x9800_000C;
+const SIO_UDP_NETRESET: u32 = 0x9800_000F;
+
+/// Turns off the reset reports, which would make receiving fail because some earlier datagram was refused somewhere;
+/// and claims the port for this socket alone, which elsewhere is the rule (Winsock lets a second socket take over a
+/// port on another address, `SO_EXCLUSIVEADDRUSE` does not).
+pub(crate) fn prepare(socket: &socket2::Socket) -> io::Result<()> {
+    let raw = socket.as_raw_socket() as SOCKET;
+    switch_off(raw, SIO_UDP_CONNRESET)?;
+    switch_off(raw, SIO_UDP_NETRESET)?;
+    let on: i32 = 1;
+    // SAFETY: `raw` is the handle of `socket`, which is borrowed and so stays open; the option's value is an `i32` that
+    // lives through the call, and its length is that of an `i32`.
+    let result =
+        unsafe { setsockopt(raw, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, ptr::from_ref(&on).cast(), size_of::<i32>() as i32) };
+    if result == SOCKET_ERROR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `WSAEWOULDBLOCK` or `WSAENOBUFS`.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(WSAENOBUFS)
+}
+
+/// Sets a boolean control to false. Controls that this Windows (or wine) does not know are passed over: it then has
+/// nothing to switch off.
+fn switch_off(raw: SOCKET, control: u32) -> io::Result<()> {
+    let off: u32 = 0;
+    let mut returned: u32 = 0;
+    // SAFETY: `raw` is an open socket (see the only caller). The input is a BOOL, 4 bytes that live through the call;
+    // there is no output buffer, so its pointer is null and its length 0; `returned` is a valid place to write to. No
+    // OVERLAPPED is given, so nothing is touched after the call returns.
+    let result = unsafe {
+        WSAIoctl(
+            raw,
+            control,
+            ptr::from_ref(&off).cast(),
+            size_of::<u32>() as u32,
+            ptr::null_mut(),
+            0,
+            &raw mut returned,
+            ptr::null_mut(),
+            None,
+        )
+    };
+    if result != SOCKET_ERROR {
+        return Ok(());
+    }
+    // SAFETY: takes no argument and reads this thread's last Winsock error.
+    match unsafe { WSAGetLastError() } {
+        WSAEINVAL | WSAEOPNOTSUPP => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
