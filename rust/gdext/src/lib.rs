@@ -1,0 +1,35 @@
+//! `PacketPeerUdpRs` as a `GDExtension`: a thin layer of Godot types over `packet_peer_udp_core`.
+//!
+//! # Where is what
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
+//! | [`registry`] | how a method finds its peer without borrowing the object |
+//! | [`report`] | lines in Godot's log: which, and how often |
+//! | [`convert`] | the core's errors and addresses in Godot's types |
+//!
+//! # What holds everywhere
+//!
+//! - No method borrows its object while it works (`gd_self`): one thread may be in `wait()` while others call anything.
+//! - Nothing is printed, and the engine is not called, under a lock or a borrow: printing can run a script.
+
+use godot::init::InitStage;
+use godot::prelude::*;
+
+mod convert;
+mod packet_peer;
+mod registry;
+mod report;
+
+struct PacketPeerUdpRsExtension;
+
+// SAFETY: the entry point is only called by the engine, as the trait asks.
+#[gdextension(entry_symbol = packet_peer_udp_rs_init)]
+unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
+    fn on_stage_deinit(stage: InitStage) {
+        if stage == InitStage::Scene {
+            packet_peer_udp_core::release_idle_waiters();
+        }
+    }
+}

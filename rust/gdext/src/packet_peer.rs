@@ -1,0 +1,484 @@
+//! The class `PacketPeerUdpRs`.
+//!
+//! Its `///` comments are also its pages in the editor's class reference: Markdown, with Godot's `[method name]`,
+//! `[member name]` and `[constant name]` links.
+#![allow(clippy::doc_markdown, reason = "the class reference's links are not Rust's")]
+#![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
+use godot::global::Error as GodotError;
+use godot::meta::conv::RawPtr;
+use godot::prelude::*;
+use packet_peer_udp_core::{DestinationChange, Error, Reason, WaitEnd, format_ip};
+
+use crate::convert::to_godot_error;
+use crate::registry::{self, Shared};
+use crate::report::Limit;
+
+thread_local! {
+    /// The packet that each thread took last, of whichever peer: what `get_packet()` and `get_var()` read from after
+    /// `_get_packet` has returned. One per thread, so that no thread's next take can change what another is reading.
+    static CURRENT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// UDP packet peer: a drop-in for [PacketPeerUDP].
+///
+/// Sends and receives UDP packets and [Variant]s. It has all of [PacketPeerUDP]'s methods, with the same results, and
+/// everything that it inherits from [PacketPeer] works as it does there: to use it, write `PacketPeerUdpRs` where a
+/// script says `PacketPeerUDP`.
+///
+/// ```gdscript
+/// var peer := PacketPeerUdpRs.new()
+///
+/// func _ready():
+///     peer.bind(4433)
+///
+/// func _process(_delta):
+///     for i in peer.get_available_packet_count():
+///         var packet := peer.get_packet()
+///         print(peer.get_packet_ip(), ":", peer.get_packet_port(), " sent ", packet.get_string_from_utf8())
+/// ```
+///
+/// **What differs from [PacketPeerUDP]:**
+/// - A closed peer holds nothing: after the next [method bind] no packet from before is read.
+/// - [method connect_to_host] leaves no phantom packets behind, and also takes a host name.
+/// - [method wait] takes a timeout, is ended by [method close] and by [method interrupt_wait], and returns at once when
+///   packets are queued already.
+/// - An answer that a packet was refused (ICMP) does not disturb waiting, counting or the next send.
+/// - When the system's send buffer is full, [method PacketPeer.put_packet] returns [constant ERR_BUSY]; it does not spin.
+/// - One call reads a bounded amount, so a flood of packets never stalls a frame.
+/// - `recv_buf_size` reaches the operating system too, so more packets survive a long frame.
+/// - [method get_last_error_message] says in the system's words why something failed.
+///
+/// **Threads:** every method may be called from any thread. The one exception is the engine's own:
+/// [method PacketPeer.put_var] must not be called by several threads at once on one peer.
+///
+/// **Note:** it is not a [PacketPeerUDP] to the type system: variables typed so, `is PacketPeerUDP`, and
+/// engine classes that want exactly that type ([PacketPeerDTLS], [DTLSServer]) do not accept it.
+///
+/// **Note:** on Android, enable the `INTERNET` permission in the export preset; to receive multicast or
+/// broadcast there, an app must also hold a multicast lock. iOS and macOS ask the player before a game may use the local
+/// network; Windows' firewall asks when a game first listens.
+#[derive(GodotClass)]
+#[class(tool, init, base = PacketPeerExtension)]
+pub(crate) struct PacketPeerUdpRs {
+    shared: Arc<Shared>,
+    base: Base<PacketPeerExtension>,
+}
+
+impl PacketPeerUdpRs {
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+}
+
+impl Drop for PacketPeerUdpRs {
+    fn drop(&mut self) {
+        registry::remove(&self.shared);
+        // A call in another thread may still hold on to the peer; the socket is closed now all the same.
+        self.shared.peer.close();
+    }
+}
+
+#[godot_api]
+impl IPacketPeerExtension for PacketPeerUdpRs {
+    // The two that the engine requires cannot be `gd_self`. Neither blocks, prints or calls the engine.
+
+    fn get_available_packet_count(&self) -> i32 {
+        match self.shared.peer.available() {
+            Some(count) => i32::try_from(count).unwrap_or(i32::MAX),
+            None => -1,
+        }
+    }
+
+    fn get_max_packet_size(&self) -> i32 {
+        MAX_PAYLOAD_IPV4
+    }
+
+    #[func(gd_self)]
+    unsafe fn get_packet_rawptr(
+        this: Gd<Self>,
+        r_buffer: RawPtr<*mut RawPtr<*const u8>>,
+        r_buffer_size: RawPtr<*mut i32>,
+    ) -> GodotError {
+        let shared = registry::of(&this);
+        CURRENT.with_borrow_mut(|packet| match shared.peer.take(packet) {
+            Ok(true) => {
+                let size = i32::try_from(packet.len()).unwrap_or(0);
+                // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
+                // filled with, the packet's bytes, stays valid until this thread takes its next packet: CURRENT is
+                // this thread's own, and nothing else changes it. The engine copies or decodes the bytes, on this
+                // thread, as soon as this function has returned.
+                unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
+                // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
+                unsafe { r_buffer_size.ptr().write(size) };
+                GodotError::OK
+            }
+            Ok(false) => GodotError::ERR_UNAVAILABLE,
+            Err(error) => to_godot_error(&error),
+        })
+    }
+
+    #[func(gd_self)]
+    unsafe fn put_packet_rawptr(this: Gd<Self>, p_buffer: RawPtr<*const u8>, p_buffer_size: i32) -> GodotError {
+        let shared = registry::of(&this);
+        let size = usize::try_from(p_buffer_size).unwrap_or(0);
+        let packet = if size == 0 || p_buffer.ptr().is_null() {
+            &[]
+        } else {
+            // SAFETY: the engine passes a pointer to `p_buffer_size` readable bytes, which it keeps, unchanged, until
+            // this call returns; the slice does not live longer.
+            unsafe { slice::from_raw_parts(p_buffer.ptr(), size) }
+        };
+        match shared.peer.send(packet) {
+            Ok(()) => GodotError::OK,
+            Err(error) => {
+                // As in the engine: a send that the system refuses is answered, not printed.
+                if let Reason::NoDestination = error.reason {
+                    let remedy = "there is no destination; call set_dest_address() or connect_to_host() first.";
+                    complain(&shared, "put_packet", &remedy);
+                } else if let Reason::WrongFamily(_) = error.reason {
+                    complain(&shared, "put_packet", &format_args!("{error}. {OTHER_FAMILY}"));
+                }
+                to_godot_error(&error)
+            }
+        }
+    }
+}
+
+/// IPv6 could carry 20 bytes more; scripts that must reach everybody count on this.
+const MAX_PAYLOAD_IPV4: i32 = 65_507;
+
+const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
+
+#[godot_api]
+impl PacketPeerUdpRs {
+    /// Opens this peer on a local `port`, so that it can receive packets.
+    ///
+    /// With `bind_address` `"*"` (default) the peer is reachable on every address of the machine,
+    /// IPv4 and IPv6; with `"0.0.0.0"` or `"::"` on every address of one kind; with the numeric
+    /// address of an interface only there. `port` is 0 to 65535; 0 lets the system choose a free port, which
+    /// [method get_local_port] tells.
+    ///
+    /// `recv_buf_size` is how many bytes of packets may wait to be taken: the next power of two above it, at
+    /// least 65536, at 24 bytes a packet beyond its length. When that is full, packets wait in the system's own receive
+    /// buffer, which is asked to be as large too (the system sets a limit, `net.core.rmem_max` on Linux).
+    /// What fits in neither is dropped by the system, newest first.
+    ///
+    /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already; [constant
+    /// ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address; [constant ERR_UNAVAILABLE] if
+    /// the port is taken or no interface has the address (see [method get_last_error_message]).
+    #[func(gd_self)]
+    fn bind(
+        this: Gd<Self>,
+        port: i64,
+        #[opt(default = "*")] bind_address: GString,
+        #[opt(default = 65536)] recv_buf_size: i64,
+    ) -> GodotError {
+        let shared = registry::of(&this);
+        let result = shared.peer.bind(port, &bind_address.to_string(), recv_buf_size);
+        answer(&shared, "bind", result, |error| match error.reason {
+            Reason::AlreadyOpen => {
+                Some(format!("the peer is already open on port {}; call close() first.", local_port(&shared)))
+            }
+            Reason::InvalidPort(port) => {
+                Some(format!("port {port} is out of range; use 1 to 65535, or 0 for one that the system chooses."))
+            }
+            Reason::InvalidAddress => Some(format!(
+                "\"{bind_address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
+            )),
+            _ => None,
+        })
+    }
+
+    /// Closes this peer. When this returns, its port can be bound again, nothing is queued, and every [method wait] in
+    /// progress, on any thread, returns [constant ERR_UNAVAILABLE].
+    ///
+    /// The destination, [method get_packet_ip] and [method get_packet_port], and whether broadcasts are enabled are
+    /// kept. Closing a closed peer does nothing.
+    #[func(gd_self)]
+    fn close(this: Gd<Self>) {
+        registry::of(&this).peer.close();
+    }
+
+    /// Connects this peer to one `host` and `port` (1 to 65535): packets are sent there, and packets from anyone else
+    /// are not received. Opens the peer if it is not open; packets that were queued are dropped.
+    ///
+    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so call
+    /// it in a [Thread] for names. UDP has no handshake; that this returns [constant OK] does not mean that anybody
+    /// listens there.
+    ///
+    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither
+    /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant FAILED] if the system
+    /// refuses, and then the peer is closed.
+    #[func(gd_self)]
+    fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
+        let shared = registry::of(&this);
+        let result = shared.peer.connect(&host.to_string(), port);
+        answer(&shared, "connect_to_host", result, |error| {
+            Some(match &error.reason {
+                Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
+                Reason::InvalidAddress => {
+                    format!("\"{host}\" is neither an IP address nor a host name; give one of the two.")
+                }
+                Reason::Unresolvable(_) => {
+                    format!("{error}. Check the name and the machine's network, or use a numeric address.")
+                }
+                _ => format!("{error}. The peer is closed now."),
+            })
+        })
+    }
+
+    /// Returns the local port of this peer, 0 if it is not open or has none yet.
+    #[func(gd_self)]
+    fn get_local_port(this: Gd<Self>) -> i64 {
+        let shared = registry::of(&this);
+        if !shared.peer.is_open() {
+            complain(&shared, "get_local_port", &"the peer is not open, so it has no port; call bind() first.");
+        }
+        local_port(&shared)
+    }
+
+    /// Returns the address that the last packet taken came from; an empty string before the first.
+    ///
+    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). It belongs to
+    /// the peer's last packet, whichever thread took it: threads that share a peer and need senders take turns.
+    #[func(gd_self)]
+    fn get_packet_ip(this: Gd<Self>) -> GString {
+        match registry::of(&this).peer.sender() {
+            Some(sender) => GString::from(&format_ip(sender.ip())),
+            None => GString::new(),
+        }
+    }
+
+    /// Returns the port that the last packet taken came from; 0 before the first.
+    #[func(gd_self)]
+    fn get_packet_port(this: Gd<Self>) -> i64 {
+        registry::of(&this).peer.sender().map_or(0, |sender| sender.port().into())
+    }
+
+    /// Returns whether this peer is open: by [method bind], or by connecting, sending or joining a group.
+    #[func(gd_self)]
+    fn is_bound(this: Gd<Self>) -> bool {
+        registry::of(&this).peer.is_open()
+    }
+
+    /// Returns whether this peer is connected by [method connect_to_host].
+    #[func(gd_self)]
+    fn is_socket_connected(this: Gd<Self>) -> bool {
+        registry::of(&this).peer.is_connected()
+    }
+
+    /// Joins the multicast group `multicast_address` on an interface, opening the peer if it is not open.
+    ///
+    /// `interface_name` is a name as [method IP.get_local_interfaces] gives it, or `""` to let the
+    /// system choose. To receive packets sent to a port, [method bind] to that port first.
+    ///
+    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a text that is no address, an interface that is
+    /// unknown or has no IPv4 address (IPv4 groups), or a group of the other address family than the socket;
+    /// [constant FAILED] if the system refuses: the address is no group, or it was joined already.
+    ///
+    /// **Note:** on Android, receiving multicast needs the `CHANGE_WIFI_MULTICAST_STATE` permission and a
+    /// multicast lock held by the app.
+    #[func(gd_self)]
+    fn join_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
+        let shared = registry::of(&this);
+        let result = shared.peer.join_group(&multicast_address.to_string(), &interface_name.to_string());
+        answer(&shared, "join_multicast_group", result, |error| Some(group_remedy(error)))
+    }
+
+    /// Leaves the multicast group `multicast_address` on the interface on which it was joined. [method close]
+    /// leaves all groups.
+    ///
+    /// Returns [constant OK]; [constant ERR_UNCONFIGURED] if this peer is not open; [constant FAILED] if the group was
+    /// not joined there; else as [method join_multicast_group].
+    #[func(gd_self)]
+    fn leave_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
+        let shared = registry::of(&this);
+        let result = shared.peer.leave_group(&multicast_address.to_string(), &interface_name.to_string());
+        answer(&shared, "leave_multicast_group", result, |error| Some(group_remedy(error)))
+    }
+
+    /// Allows or forbids sending to IPv4 broadcast addresses, such as `255.255.255.255`: now, and whenever
+    /// this peer is opened again. Off by default; sending to one then fails.
+    ///
+    /// **Note:** receiving broadcasts needs nothing but [method bind]; on Android also a multicast lock.
+    #[func(gd_self)]
+    fn set_broadcast_enabled(this: Gd<Self>, enabled: bool) {
+        let shared = registry::of(&this);
+        if let Err(error) = shared.peer.set_broadcast(enabled) {
+            complain(&shared, "set_broadcast_enabled", &format_args!("the system refuses: {error}"));
+        }
+    }
+
+    /// Sets the destination of [method PacketPeer.put_packet] and [method PacketPeer.put_var]. It is kept when this peer
+    /// is closed, and may be set before it is opened.
+    ///
+    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so call
+    /// it in a [Thread] for names. If a name has several addresses, the first that this peer's socket can send to is
+    /// taken. Of `port` only the lower 16 bits count, as in [PacketPeerUDP]; sending to port 0 fails.
+    ///
+    /// Returns [constant OK]; [constant ERR_CANT_RESOLVE] for a text that does not resolve, and the destination stays
+    /// what it was. On a connected peer this prints an error and changes nothing.
+    #[func(gd_self)]
+    fn set_dest_address(this: Gd<Self>, host: GString, port: i64) -> GodotError {
+        let shared = registry::of(&this);
+        match shared.peer.set_destination(&host.to_string(), port) {
+            Ok(DestinationChange::Set) => GodotError::OK,
+            Ok(DestinationChange::Connected) => {
+                let text = format!(
+                    "the peer is connected, so its destination cannot become {host} port {port}; call close() first, \
+                     or connect_to_host() to connect elsewhere."
+                );
+                complain(&shared, "set_dest_address", &text);
+                GodotError::OK
+            }
+            Err(error) => to_godot_error(&error),
+        }
+    }
+
+    /// Blocks the calling thread until a packet can be taken, at most for `timeout_msec` milliseconds (-1, the
+    /// default: as long as it takes; 0: only looks). Uses no processor time while it waits.
+    ///
+    /// Meant for a [Thread] of your own. Several threads may wait on one peer, and while they do, every other method
+    /// works on any thread as if nobody waited.
+    ///
+    /// Returns [constant OK] when a packet can be taken, at once if one is queued already; [constant ERR_TIMEOUT] when the
+    /// time is over; [constant ERR_SKIP] after [method interrupt_wait]; [constant ERR_UNAVAILABLE] when the peer was
+    /// closed meanwhile; [constant ERR_UNCONFIGURED] if it is not open; [constant ERR_INVALID_PARAMETER] for a timeout
+    /// below -1.
+    ///
+    /// **Note:** end all waits ([method close], [method interrupt_wait]) and join their threads before the game quits;
+    /// the engine reports the peers of threads that still run then as leaked.
+    #[func(gd_self)]
+    fn wait(this: Gd<Self>, #[opt(default = -1)] timeout_msec: i64) -> GodotError {
+        let shared = registry::of(&this);
+        let timeout = match u64::try_from(timeout_msec) {
+            Ok(msec) => Some(Duration::from_millis(msec)),
+            Err(_) if timeout_msec == -1 => None,
+            Err(_) => {
+                let text =
+                    format!("timeout_msec is {timeout_msec}; use -1 to wait as long as it takes, or 0 and more.");
+                complain(&shared, "wait", &text);
+                return GodotError::ERR_INVALID_PARAMETER;
+            }
+        };
+        let end = match shared.peer.wait(timeout) {
+            Ok(end) => end,
+            Err(error) => {
+                let remedy = match error.reason {
+                    Reason::NotOpen => {
+                        "the peer is not open, so there is nothing to wait for; call bind() first.".to_owned()
+                    }
+                    _ => format!("{error}. Close files or sockets that are no longer needed."),
+                };
+                complain(&shared, "wait", &remedy);
+                return to_godot_error(&error);
+            }
+        };
+        match end {
+            WaitEnd::Ready => GodotError::OK,
+            WaitEnd::TimedOut => GodotError::ERR_TIMEOUT,
+            WaitEnd::Interrupted => GodotError::ERR_SKIP,
+            WaitEnd::Closed => GodotError::ERR_UNAVAILABLE,
+        }
+    }
+
+    /// Reads what has arrived into this peer's queue. Never needed: every method that looks at the queue does it. It is
+    /// there for scripts written for engines whose [PacketPeerUDP] has such a method.
+    ///
+    /// Returns [constant OK], or [constant FAILED] if this peer is not open.
+    #[func(gd_self)]
+    fn poll(this: Gd<Self>) -> GodotError {
+        let shared = registry::of(&this);
+        match shared.peer.poll() {
+            Ok(_) => GodotError::OK,
+            Err(error) => {
+                let remedy = "the peer is not open; call bind() first.";
+                shared.reporter.print("poll", Limit::AnyLine, &remedy);
+                to_godot_error(&error)
+            }
+        }
+    }
+
+    /// Ends every [method wait] in progress on this peer, on any thread, with [constant ERR_SKIP]. When there is none,
+    /// the next one returns so at once: a wake-up is never lost, whichever of the two comes first. Opening this peer
+    /// again forgets it.
+    #[func(gd_self)]
+    fn interrupt_wait(this: Gd<Self>) {
+        registry::of(&this).peer.interrupt_wait();
+    }
+
+    /// Returns the local address of this peer, written as [method get_packet_ip] writes; an empty string if it is not
+    /// open. A peer bound to every address has `0:0:0:0:0:0:0:0` (or `0.0.0.0`, IPv4 only).
+    #[func(gd_self)]
+    fn get_local_address(this: Gd<Self>) -> GString {
+        match registry::of(&this).peer.local_addr() {
+            Some(address) => GString::from(&format_ip(address.ip())),
+            None => GString::new(),
+        }
+    }
+
+    /// Returns the system's code (`errno`; on Windows Winsock's) of what the last failed call ran into; 0 if
+    /// none failed, or if the system was not asked. A call that succeeds does not clear it.
+    #[func(gd_self)]
+    fn get_last_os_error(this: Gd<Self>) -> i64 {
+        registry::of(&this).peer.last_error().code.into()
+    }
+
+    /// Returns what the last failed call ran into: what was being done, and the system's own words. An empty string if
+    /// none failed; a call that succeeds does not clear it. Answers of other hosts that a packet was refused are kept
+    /// here as well.
+    #[func(gd_self)]
+    fn get_last_error_message(this: Gd<Self>) -> GString {
+        GString::from(&registry::of(&this).peer.last_error().message)
+    }
+}
+
+/// Turns a result into the script's `Error`, and prints what `remedy` says of the failure, if anything.
+fn answer(
+    shared: &Shared,
+    member: &'static str,
+    result: packet_peer_udp_core::Result<()>,
+    remedy: impl FnOnce(&Error) -> Option<String>,
+) -> GodotError {
+    match result {
+        Ok(()) => GodotError::OK,
+        Err(error) => {
+            if let Some(text) = remedy(&error) {
+                complain(shared, member, &text);
+            }
+            to_godot_error(&error)
+        }
+    }
+}
+
+/// Prints a line about the misuse of a member that `PacketPeerUDP` has too.
+fn complain(shared: &Shared, member: &'static str, text: &dyn Display) {
+    shared.reporter.print(member, Limit::SameLine, text);
+}
+
+fn group_remedy(error: &Error) -> String {
+    match &error.reason {
+        Reason::NotOpen => format!("{error}; call bind() first."),
+        Reason::InvalidAddress => {
+            format!("\"{}\" is not a numeric IP address; give that of a multicast group.", error.subject)
+        }
+        Reason::UnknownInterface(name) => format!(
+            "there is no interface \"{name}\" with an IPv4 address; IP.get_local_interfaces() lists them, and \"\" \
+             leaves the choice to the system."
+        ),
+        Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
+        _ => format!("{error}. Check that it is a multicast address, and what was joined before."),
+    }
+}
+
+fn local_port(shared: &Shared) -> i64 {
+    shared.peer.local_addr().map_or(0, |address| address.port().into())
+}
