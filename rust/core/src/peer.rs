@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
 
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
@@ -22,6 +22,10 @@ const MAX_ERRORS_PER_CALL: u32 = 64;
 
 /// How often a send is tried again because the kernel answered with somebody's refusal of an earlier one.
 const MAX_LATE_REPORTS: u32 = 4;
+
+/// The longest that closing takes for threads to leave their waits, on systems where that matters: they do at once,
+/// unless they get no processor time.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// A datagram of any size fits; Windows refuses to receive into less.
 const RECEIVE_BUFFER: usize = 65_536;
@@ -40,6 +44,10 @@ pub struct Peer {
     link: RwLock<Link>,
     inbox: Mutex<Inbox>,
     waiters: Mutex<Waiters>,
+    /// How many waits are in progress: read by those who would rather not lock.
+    waits: AtomicUsize,
+    /// Notified when somebody leaves a wait that `close` ended.
+    wait_left: Condvar,
     last_error: Mutex<LastError>,
     receive_errors: AtomicU64,
 }
@@ -154,14 +162,26 @@ impl Peer {
     /// progress is ending with [`WaitEnd::Closed`]. The destination, the last sender and whether broadcasts are allowed
     /// are kept.
     pub fn close(&self) {
-        self.close_link(&mut self.link.write());
+        let endpoint = self.take_endpoint(&mut self.link.write());
+        self.retire(endpoint);
     }
 
-    fn close_link(&self, link: &mut Link) {
-        let State::Open(endpoint) = mem::take(&mut link.state) else { return };
+    /// Makes the peer closed. What it had open must be [retired](Self::retire), with no lock held.
+    fn take_endpoint(&self, link: &mut Link) -> Option<Endpoint> {
+        let State::Open(endpoint) = mem::take(&mut link.state) else { return None };
         self.inbox.lock().queue.reset(0);
         // Before the socket is dropped: see the rule in `wait`.
         self.waiters.lock().end_all(endpoint.socket.io());
+        Some(endpoint)
+    }
+
+    /// Closes the socket of a peer that is closed already, and frees its port.
+    fn retire(&self, endpoint: Option<Endpoint>) {
+        if sys::CLOSE_AWAITS_WAITS && endpoint.is_some() {
+            let mut waiters = self.waiters.lock();
+            self.wait_left.wait_while_for(&mut waiters, |waiters| !waiters.all_ended_have_left(), LEAVING);
+        }
+        drop(endpoint);
     }
 
     /// Connects to one address: what is sent goes there, and packets from anyone else are not received. Opens the peer
@@ -184,7 +204,7 @@ impl Peer {
         let mut link = self.link.write();
         let family = link.state.socket().map(Socket::family);
         let Some(to) = resolve::choose(&found, family, port) else {
-            return Err(fail(Reason::Unresolvable("it has no address".to_owned())));
+            return Err(fail(Reason::Unresolvable("the name has no address".to_owned())));
         };
         if family.is_none() {
             self.open_for(&mut link, to.ip())?;
@@ -193,7 +213,9 @@ impl Peer {
             match endpoint.socket.connect(to) {
                 Ok(peer) => endpoint.connected_to = Some(peer),
                 Err(error) => {
-                    self.close_link(&mut link);
+                    let endpoint = self.take_endpoint(&mut link);
+                    drop(link);
+                    self.retire(endpoint);
                     return Err(Error::os(Operation::Connect, to.to_string(), error));
                 }
             }
@@ -304,7 +326,7 @@ impl Peer {
     pub fn available(&self) -> Option<usize> {
         let link = self.link.read();
         let endpoint = link.state.endpoint()?;
-        Some(self.fill(endpoint, &mut self.inbox.lock()))
+        Some(self.fill(endpoint, &mut self.inbox.lock(), None))
     }
 
     /// Moves the oldest packet into `into`, replacing what was there. `Ok(false)` when there is none, and then `into` is
@@ -316,7 +338,7 @@ impl Peer {
         };
         let mut inbox = self.inbox.lock();
         if inbox.queue.len() == 0 {
-            self.fill(endpoint, &mut inbox);
+            self.fill(endpoint, &mut inbox, None);
         }
         let Some(sender) = inbox.queue.pop(into) else { return Ok(false) };
         inbox.sender = Some(sender);
@@ -343,7 +365,7 @@ impl Peer {
             if self.waiters.lock().take_interruption() {
                 return Ok(WaitEnd::Interrupted);
             }
-            if self.fill(endpoint, &mut self.inbox.lock()) > 0 {
+            if self.fill(endpoint, &mut self.inbox.lock(), None) > 0 {
                 return Ok(WaitEnd::Ready);
             }
             if timeout == Some(Duration::ZERO) {
@@ -351,22 +373,27 @@ impl Peer {
             }
             let waiter = Waiter::get().map_err(fail)?;
             match self.waiters.lock().enter(&waiter, endpoint.socket.io()).map_err(fail)? {
-                Entered::Waiting(id) => (waiter, id),
+                Entered::Waiting(id) => {
+                    self.waits.fetch_add(1, Ordering::SeqCst);
+                    (waiter, id)
+                }
                 Entered::Interrupted => {
                     waiter.put_back();
                     return Ok(WaitEnd::Interrupted);
                 }
             }
         };
+        // From here on, whoever else reads packets from the socket wakes this thread. Those who did so before it was
+        // known to wait have left them in the queue, so that is looked at before the thread blocks.
+        let mut blocked = Ok(());
         let end = loop {
-            let blocked = waiter.block(deadline);
             let link = self.link.read();
             let mut end = self.waiters.lock().ended(id).map(Ok);
             // Not ended: the socket is still the one that the wait began on.
             if let (None, Some(endpoint)) = (&end, link.state.endpoint()) {
                 if let Err(error) = blocked {
                     end = Some(Err(fail(error)));
-                } else if self.fill(endpoint, &mut self.inbox.lock()) > 0 {
+                } else if self.fill(endpoint, &mut self.inbox.lock(), Some(id)) > 0 {
                     end = Some(Ok(WaitEnd::Ready));
                 } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     end = Some(Ok(WaitEnd::TimedOut));
@@ -374,8 +401,12 @@ impl Peer {
             }
             if let Some(end) = end {
                 self.waiters.lock().leave(id, link.state.socket().map(Socket::io));
+                self.waits.fetch_sub(1, Ordering::SeqCst);
+                self.wait_left.notify_all();
                 break end;
             }
+            drop(link);
+            blocked = waiter.block(deadline);
         };
         if end.is_ok() {
             waiter.put_back();
@@ -461,7 +492,7 @@ impl Peer {
     /// How many waits are in progress.
     #[must_use]
     pub fn waits(&self) -> usize {
-        self.waiters.lock().len()
+        self.waits.load(Ordering::SeqCst)
     }
 
     /// Opens an unconnected socket that can reach `ip`, on a port of the system's choice.
@@ -484,8 +515,10 @@ impl Peer {
     }
 
     /// Reads the socket until it is empty, the queue is full, or this call has read its share; the packets queued then.
-    fn fill(&self, endpoint: &Endpoint, inbox: &mut Inbox) -> usize {
+    /// Whoever waits for such packets is told, except the wait that calls this itself.
+    fn fill(&self, endpoint: &Endpoint, inbox: &mut Inbox, wait: Option<u64>) -> usize {
         let queue = &mut inbox.queue;
+        let before = queue.len();
         let share = queue.bound() + endpoint.kernel_buffer;
         let mut spent = 0;
         let mut errors = 0;
@@ -508,6 +541,9 @@ impl Peer {
                 }
             }
         });
+        if queue.len() > before && self.waits.load(Ordering::SeqCst) > usize::from(wait.is_some()) {
+            self.waiters.lock().wake_others(wait);
+        }
         queue.len()
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn addresses_of(host: &str) -> Result<Vec<SocketAddr>, Reason> {
     // With AI_ADDRCONFIG, as the engine asks; without it where that finds nothing, which it does on a machine that has
     // no address but loopback's.
     let found = look_up(host, sys::RESOLVER_FLAGS).or_else(|_| look_up(host, 0)).map_err(Reason::Unresolvable)?;
-    if found.is_empty() { Err(Reason::Unresolvable("it has no address".to_owned())) } else { Ok(found) }
+    if found.is_empty() { Err(Reason::Unresolvable("the name has no address".to_owned())) } else { Ok(found) }
 }
 
 /// The address to use of several: the first that a socket of `family` reaches; without a socket, or where there is no

@@ -153,13 +153,13 @@ impl Socket {
                 let ip = if interface.is_empty() {
                     Ipv4Addr::UNSPECIFIED
                 } else {
-                    interfaces::ipv4_of(interface)?.ok_or(GroupError::UnknownInterface)?
+                    interfaces::ipv4_of(interface).ok_or(GroupError::UnknownInterface)?
                 };
                 let change = if join { UdpSocket::join_multicast_v4 } else { UdpSocket::leave_multicast_v4 };
                 change(&self.io, &group, &ip)?;
             }
             IpAddr::V6(group) => {
-                let index = if interface.is_empty() { 0 } else { interfaces::index_of(interface)?.unwrap_or(0) };
+                let index = if interface.is_empty() { 0 } else { interfaces::index_of(interface).unwrap_or(0) };
                 let change = if join { UdpSocket::join_multicast_v6 } else { UdpSocket::leave_multicast_v6 };
                 change(&self.io, &group, index)?;
             }

@@ -102,11 +102,6 @@ pub(crate) enum Entered {
 }
 
 impl Waiters {
-    /// How many waits are in progress.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Takes an interruption that nobody has had yet.
     pub(crate) fn take_interruption(&mut self) -> bool {
         std::mem::take(&mut self.interrupted)
@@ -147,6 +142,18 @@ impl Waiters {
         }
     }
 
+    /// Wakes everyone but `except` to look at the queue: somebody else has read what they wait for from the socket.
+    pub(crate) fn wake_others(&self, except: Option<u64>) {
+        for entry in self.entries.iter().filter(|entry| Some(entry.id) != except) {
+            entry.wake();
+        }
+    }
+
+    /// Whether nobody is left who was still on his way out of a wait on a socket that is gone.
+    pub(crate) fn all_ended_have_left(&self) -> bool {
+        self.entries.iter().all(|entry| entry.registered)
+    }
+
     /// Ends every wait in progress, or else the next one.
     pub(crate) fn interrupt(&mut self) {
         let mut nobody = true;
@@ -171,6 +178,10 @@ impl Waiters {
 impl Entry {
     fn end(&mut self, how: WaitEnd) {
         self.ended.get_or_insert(how);
+        self.wake();
+    }
+
+    fn wake(&self) {
         // This fails only where the system's own notification does (an event, a port's message): nothing that a caller
         // could do would help, and closing the socket wakes the poller on most systems anyway.
         let _ = self.poller.notify();

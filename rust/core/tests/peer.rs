@@ -347,6 +347,32 @@ fn a_packet_ends_a_wait() {
 }
 
 #[test]
+fn a_packet_that_another_thread_read_from_the_socket_ends_a_wait_too() {
+    let (sender, receiver) = pair(V4);
+    let receiver = Arc::new(receiver);
+    let mut packet = Vec::new();
+    let start = Instant::now();
+    for _ in 0..100 {
+        let waits: Vec<_> = (0..2)
+            .map(|_| {
+                thread::spawn({
+                    let receiver = Arc::clone(&receiver);
+                    move || receiver.wait(Some(LONG)).unwrap()
+                })
+            })
+            .collect();
+        sender.send(b"x").unwrap();
+        // Counting moves it from the kernel to the queue, at some moment of the others' way into their waits.
+        eventually("it is queued", || receiver.available() == Some(1));
+        for wait in waits {
+            assert_eq!(wait.join().unwrap(), WaitEnd::Ready);
+        }
+        assert!(start.elapsed() < LONG, "found at the end of the time, not told");
+        assert!(receiver.take(&mut packet).unwrap());
+    }
+}
+
+#[test]
 fn close_ends_every_wait_and_frees_the_port_at_once() {
     let peer = Arc::new(bound("127.0.0.1"));
     let same = port(&peer);
@@ -493,7 +519,8 @@ fn groups_are_joined_once_and_left_once() {
     let interface = if cfg!(target_os = "linux") { "lo" } else { "" };
     let peer = bound("0.0.0.0");
     assert!(matches!(peer.join_group("nonsense", "").unwrap_err().reason, Reason::InvalidAddress));
-    assert!(matches!(peer.join_group("224.0.0.251", "no-such-if").unwrap_err().reason, Reason::UnknownInterface(_)));
+    let error = peer.join_group("224.0.0.251", "no-such-if").unwrap_err();
+    assert!(matches!(error.reason, Reason::UnknownInterface(_)), "{error}");
     assert!(matches!(peer.join_group("ff02::fb", "").unwrap_err().reason, Reason::WrongFamily(None)));
     assert!(matches!(peer.join_group("127.0.0.1", interface).unwrap_err().reason, Reason::Os(_)));
     peer.join_group("239.7.7.7", interface).unwrap();

@@ -6,15 +6,16 @@
 //!   this platform needs so that a UDP socket behaves like everybody else's.
 //! - `const BIND_BEFORE_USE: bool`: whether a socket that is opened by something other than `bind` must be bound before
 //!   it can receive or join a group.
+//! - `const CLOSE_AWAITS_WAITS: bool`: whether a socket's port is free only after those who waited on it have noticed.
 //! - `fn is_full(error: &io::Error) -> bool`: whether a send failed because the kernel has no room for it just now.
 //! - `const RESOLVER_FLAGS: i32`: `ai_flags` for `getaddrinfo`.
 
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub(crate) use unix::{BIND_BEFORE_USE, RESOLVER_FLAGS, is_full, prepare};
+pub(crate) use unix::{BIND_BEFORE_USE, CLOSE_AWAITS_WAITS, RESOLVER_FLAGS, is_full, prepare};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub(crate) use windows::{BIND_BEFORE_USE, RESOLVER_FLAGS, is_full, prepare};
+pub(crate) use windows::{BIND_BEFORE_USE, CLOSE_AWAITS_WAITS, RESOLVER_FLAGS, is_full, prepare};

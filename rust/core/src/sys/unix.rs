@@ -5,6 +5,9 @@ use std::io;
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;
 
+/// Neither epoll nor kqueue keeps a socket alive.
+pub(crate) const CLOSE_AWAITS_WAITS: bool = false;
+
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = libc::AI_ADDRCONFIG;
 

@@ -12,6 +12,9 @@ use windows_sys::Win32::Networking::WinSock::{
 /// Receiving on a socket that was never bound is an error here (`WSAEINVAL`).
 pub(crate) const BIND_BEFORE_USE: bool = true;
 
+/// A poll in progress refers to its socket until the thread that began it has seen it cancelled (seen under wine).
+pub(crate) const CLOSE_AWAITS_WAITS: bool = true;
+
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = AI_ADDRCONFIG as i32;
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs the core's tests that need a network of their own. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/namespace_tests.sh [--help]
+
+Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
+  - a full send buffer: packets to an address that nobody answers for stay in the kernel until it is full.
+Exit 0 if all held, 1 if one failed, 77 if namespaces are not to be had here (it says why).
+HELP
+}
+
+case "${1:-}" in
+    "") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+skip() { say "skipped: $*"; exit 77; }
+[ "$(uname -s)" = Linux ] || skip "network namespaces are Linux'."
+command -v ip > /dev/null || skip "the command 'ip' (iproute2) is not installed."
+unshare --net true 2> /dev/null || skip "network namespaces are not permitted here."
+
+need_rust
+cd "$root"
+# Built outside the namespace, where the registry can be reached.
+cargo test --locked -q -p packet_peer_udp_core --no-run
+# In a namespace of its own: two ends of one cable, of which the far one answers for no address. The kernel keeps what
+# is sent there while it asks whose the address is; told to keep any amount, it is the socket's buffer that fills.
+# shellcheck disable=SC2016 # expanded inside the namespace
+unshare --net bash -euc '
+    ip link set lo up
+    ip link add near type veth peer name far
+    ip address add 10.77.0.1/24 dev near
+    ip link set near up
+    ip link set far up
+    echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
+    UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test peer -- --ignored
+'
