@@ -1,0 +1,122 @@
+extends Node
+## Alice, and the Bob of the moment. Knows nothing of windows or terminals: the chat window and the
+## scripted session both listen to its signals.
+
+## A new line of Alice's or Bob's transcript.
+signal alice_noted(note: Note)
+signal bob_noted(note: Note)
+## Every message that reaches Alice.
+signal alice_received(message: Message)
+## Bob has said hello: Alice knows his address and can send.
+signal bob_arrived
+## There is no Bob now. `words` say why.
+signal bob_failed(words: String)
+
+enum BobKind { RS, NATIVE, GODOT_PROCESS, PYTHON }
+
+const Message := preload("message.gd")
+const Note := preload("note.gd")
+const Bob := preload("peers/bob.gd")
+const LocalBob := preload("peers/local_bob.gd")
+const ProcessBob := preload("peers/process_bob.gd")
+
+const HOST := "127.0.0.1"
+## Bob ends after 20 s of silence, so an Alice with nothing to say gives a sign of life.
+const KEEP_ALIVE_MSEC := 4000
+
+## Alice's socket, and the reason for this project.
+var alice := PacketPeerUdpRs.new()
+var bob: Bob
+var bob_is_here := false
+var bob_ip := ""
+var bob_port := 0
+
+var _last_sent_msec := 0
+
+
+func _process(_delta: float) -> void:
+	# A game polls its sockets once a frame like this: nothing here ever blocks.
+	for i in alice.get_available_packet_count():
+		_hear(Message.take_from(alice))
+	if bob:
+		bob.poll()
+	if bob_is_here and Time.get_ticks_msec() - _last_sent_msec > KEEP_ALIVE_MSEC:
+		_last_sent_msec = Time.get_ticks_msec()
+		Message.keep_alive().send_by(alice)
+
+
+func _exit_tree() -> void:
+	stop_bob()
+	alice.close()
+
+
+## Opens Alice's socket on a free port of this machine.
+func open() -> Error:
+	return alice.bind(0, HOST)
+
+
+## Sends Bob away and invites another one. Ends with bob_arrived or bob_failed.
+func start_bob(kind: BobKind) -> void:
+	stop_bob()
+	match kind:
+		BobKind.RS:
+			bob = LocalBob.new(PacketPeerUdpRs.new())
+		BobKind.NATIVE:
+			bob = LocalBob.new(PacketPeerUDP.new())
+		BobKind.GODOT_PROCESS:
+			bob = ProcessBob.new(ProcessBob.Program.GODOT)
+		BobKind.PYTHON:
+			bob = ProcessBob.new(ProcessBob.Program.PYTHON)
+	bob.noted.connect(bob_noted.emit)
+	bob.failed.connect(_on_bob_failed)
+	bob.start(alice.get_local_port())
+
+
+func stop_bob() -> void:
+	if bob:
+		bob.noted.disconnect(bob_noted.emit)
+		bob.failed.disconnect(_on_bob_failed)
+		bob.stop()
+	bob = null
+	bob_is_here = false
+	# What the last Bob said is not for the next one.
+	for i in alice.get_available_packet_count():
+		alice.get_packet()
+
+
+## Alice sends to Bob.
+func send(message: Message) -> Error:
+	var error := message.send_by(alice)
+	if error == OK:
+		_last_sent_msec = Time.get_ticks_msec()
+		alice_noted.emit(Note.of_sent(message, bob_address()))
+	return error
+
+
+func alice_address() -> String:
+	return "%s:%d" % [alice.get_local_address(), alice.get_local_port()]
+
+
+func bob_address() -> String:
+	return "%s:%d" % [bob_ip, bob_port]
+
+
+func _hear(message: Message) -> void:
+	var is_hello := bob != null and not bob_is_here
+	if is_hello:
+		# The first packet is his hello. Its sender is where answers go.
+		bob_ip = message.ip
+		bob_port = message.port
+		bob_is_here = true
+		alice.set_dest_address(bob_ip, bob_port)
+		if bob is ProcessBob:
+			bob.port = bob_port
+	alice_noted.emit(Note.of_received(message))
+	alice_received.emit(message)
+	if is_hello:
+		bob_arrived.emit()
+
+
+func _on_bob_failed(words: String) -> void:
+	bob_is_here = false
+	bob_failed.emit(words)

@@ -1,0 +1,39 @@
+extends Node
+## The sample project's main scene. It picks what to play:
+## - in a window: the chat (`--screenshot=PATH`: a short session, a picture of it, and the end);
+## - headless, or with `--scripted`: the same as a scripted session in the terminal;
+## - with `--bob=PORT`: Bob alone, for an Alice in another process.
+## These are user arguments: they come after `--` on the command line.
+
+const CHAT := "res://demo/window/chat.tscn"
+const SCRIPTED_SESSION := "res://demo/scripted/session.gd"
+const BOB_PROCESS := "res://demo/peers/bob_process.gd"
+
+
+func _ready() -> void:
+	# The scripts are loaded here and not by preload(), so that this one compiles without the addon
+	# and can say that it is missing.
+	if not ClassDB.class_exists(&"PacketPeerUdpRs"):
+		printerr("demo: the addon is missing. Build it with scripts/build.sh, then start again.")
+		get_tree().quit(1)
+		return
+
+	var arguments := _user_arguments()
+	var part: Node
+	if arguments.has("bob"):
+		part = load(BOB_PROCESS).new()
+	elif arguments.has("scripted") or DisplayServer.get_name() == "headless":
+		part = load(SCRIPTED_SESSION).new()
+	else:
+		part = load(CHAT).instantiate()
+	add_child(part)
+	part.call(&"play", arguments)
+
+
+## `--name=value` and `--name` as a dictionary.
+func _user_arguments() -> Dictionary[String, String]:
+	var arguments: Dictionary[String, String] = {}
+	for argument in OS.get_cmdline_user_args():
+		var parts := argument.trim_prefix("--").split("=", true, 1)
+		arguments[parts[0]] = parts[1] if parts.size() > 1 else ""
+	return arguments
