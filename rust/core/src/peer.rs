@@ -388,22 +388,31 @@ impl Peer {
         let mut blocked = Ok(());
         let end = loop {
             let link = self.link.read();
-            let mut end = self.waiters.lock().ended(id).map(Ok);
-            // Not ended: the socket is still the one that the wait began on.
-            if let (None, Some(endpoint)) = (&end, link.state.endpoint()) {
-                if let Err(error) = blocked {
-                    end = Some(Err(fail(error)));
-                } else if self.fill(endpoint, &mut self.inbox.lock(), Some(id)) > 0 {
-                    end = Some(Ok(WaitEnd::Ready));
-                } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    end = Some(Ok(WaitEnd::TimedOut));
+            let ended = self.waiters.lock().ended(id);
+            let end = match (ended, link.state.endpoint()) {
+                (Some(end), _) => Some(Ok(end)),
+                // Not ended: the socket is still the one that the wait began on.
+                (None, Some(endpoint)) => {
+                    if let Err(error) = blocked {
+                        Some(Err(fail(error)))
+                    } else if self.fill(endpoint, &mut self.inbox.lock(), Some(id)) > 0 {
+                        Some(Ok(WaitEnd::Ready))
+                    } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                        Some(Ok(WaitEnd::TimedOut))
+                    } else {
+                        None
+                    }
                 }
-            }
+                // Cannot be: closing a peer ends its waits.
+                (None, None) => Some(Ok(WaitEnd::Closed)),
+            };
             if let Some(end) = end {
-                self.waiters.lock().leave(id, link.state.socket().map(Socket::io));
+                let mut waiters = self.waiters.lock();
+                let ended = waiters.leave(id, link.state.socket().map(Socket::io));
                 self.waits.fetch_sub(1, Ordering::SeqCst);
+                drop(waiters);
                 self.wait_left.notify_all();
-                break end;
+                break ended.map_or(end, Ok);
             }
             drop(link);
             blocked = waiter.block(deadline);

@@ -132,10 +132,13 @@ impl Socket {
         SockRef::from(&self.io).recv_buffer_size()
     }
 
-    /// Asks the kernel for a receive buffer of `bytes`, unless its default is as large. It may grant less.
+    /// Asks the kernel for a receive buffer of `bytes`, unless its default is as large. It may grant less: Linux grants
+    /// what its limit allows, and a system that refuses (macOS) is asked for half, and half again.
     pub(crate) fn raise_receive_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        if bytes > self.receive_buffer_size()? {
-            SockRef::from(&self.io).set_recv_buffer_size(bytes)?;
+        let default = self.receive_buffer_size()?;
+        let mut asked = bytes;
+        while asked > default && SockRef::from(&self.io).set_recv_buffer_size(asked).is_err() {
+            asked /= 2;
         }
         Ok(())
     }

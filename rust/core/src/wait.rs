@@ -132,14 +132,15 @@ impl Waiters {
         self.entries.iter().find(|entry| entry.id == id).and_then(|entry| entry.ended)
     }
 
-    /// Ends the wait `id` from the side of the one who waits. `socket` is the peer's, if it is open.
-    pub(crate) fn leave(&mut self, id: u64, socket: Option<&UdpSocket>) {
-        if let Some(index) = self.entries.iter().position(|entry| entry.id == id) {
-            let entry = self.entries.swap_remove(index);
-            if let (true, Some(socket)) = (entry.registered, socket) {
-                take_out(&entry.poller, socket);
-            }
+    /// Ends the wait `id` from the side of the one who waits; how others ended it, if they did: that comes first, or
+    /// their wake-up would be lost. `socket` is the peer's, if it is open.
+    pub(crate) fn leave(&mut self, id: u64, socket: Option<&UdpSocket>) -> Option<WaitEnd> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        let entry = self.entries.swap_remove(index);
+        if let (true, Some(socket)) = (entry.registered, socket) {
+            take_out(&entry.poller, socket);
         }
+        entry.ended
     }
 
     /// Wakes everyone but `except` to look at the queue: somebody else has read what they wait for from the socket.

@@ -427,6 +427,31 @@ fn an_interruption_ends_every_wait_or_else_the_next_one() {
 }
 
 #[test]
+fn no_interruption_is_lost_to_a_packet_that_comes_at_the_same_time() {
+    let (sender, receiver) = pair(V4);
+    let skipped = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut packet = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                match receiver.wait(None).unwrap() {
+                    WaitEnd::Ready => drop(receiver.take(&mut packet)),
+                    _ => drop(skipped.fetch_add(1, Ordering::Relaxed)),
+                }
+            }
+        });
+        for interruption in 1..=2_000 {
+            sender.send(b"x").unwrap();
+            receiver.interrupt_wait();
+            eventually("the interruption arrives", || skipped.load(Ordering::Relaxed) >= interruption);
+        }
+        stop.store(true, Ordering::Relaxed);
+        receiver.interrupt_wait();
+    });
+}
+
+#[test]
 fn everything_works_while_threads_wait() {
     let peer = Arc::new(bound("127.0.0.1"));
     let sender = sender_to(&peer, "127.0.0.1");
