@@ -401,7 +401,7 @@ impl PacketPeerUdpRs {
             Ok(_) => GodotError::OK,
             Err(error) => {
                 let remedy = "the peer is not open; call bind() first.";
-                shared.reporter.print("poll", Limit::AnyLine, &remedy);
+                shared.reporter.print("poll", Limit::Ours, &remedy);
                 to_godot_error(&error)
             }
         }
@@ -461,7 +461,7 @@ fn answer(
 
 /// Prints a line about the misuse of a member that `PacketPeerUDP` has too.
 fn complain(shared: &Shared, member: &'static str, text: &dyn Display) {
-    shared.reporter.print(member, Limit::SameLine, text);
+    shared.reporter.print(member, Limit::Native, text);
 }
 
 fn group_remedy(error: &Error) -> String {

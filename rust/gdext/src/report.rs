@@ -7,29 +7,39 @@ use std::time::{Duration, Instant};
 use godot::global::godot_error;
 use parking_lot::Mutex;
 
-/// How long a line of one member is not repeated.
-const QUIET: Duration = Duration::from_secs(1);
+/// The time in which what is printed is counted.
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// Remembers, for one peer, what was printed lately. Costs nothing until something is.
 #[derive(Default)]
 pub(crate) struct Reporter {
-    printed: Mutex<Vec<Printed>>,
+    members: Mutex<Vec<Member>>,
 }
 
-struct Printed {
-    member: &'static str,
-    at: Instant,
-    /// The line itself would be long to keep.
-    line: u64,
+/// What one member has printed since its window began.
+struct Member {
+    name: &'static str,
+    since: Instant,
+    /// The lines, as hashes: they would be long to keep.
+    lines: Vec<u64>,
 }
 
-/// Which lines of a member are held back.
+/// How much a member may print in a [`WINDOW`]. The same line is never printed twice in one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// The same line within a second: for members that `PacketPeerUDP` has too, where it prints each time.
-    SameLine,
-    /// Any line within a second: for members that only we have.
-    AnyLine,
+    /// A few different lines: for members that `PacketPeerUDP` has too, and where it prints each time.
+    Native,
+    /// One line: for members that only we have.
+    Ours,
+}
+
+impl Limit {
+    fn lines(self) -> usize {
+        match self {
+            Self::Native => 4,
+            Self::Ours => 1,
+        }
+    }
 }
 
 impl Reporter {
@@ -44,21 +54,26 @@ impl Reporter {
         }
     }
 
-    fn admits(&self, member: &'static str, limit: Limit, line: &str, now: Instant) -> bool {
+    fn admits(&self, name: &'static str, limit: Limit, line: &str, now: Instant) -> bool {
         let mut hasher = DefaultHasher::new();
         line.hash(&mut hasher);
-        let new = Printed { member, at: now, line: hasher.finish() };
-        let mut printed = self.printed.lock();
-        let Some(last) = printed.iter_mut().find(|last| last.member == member) else {
-            printed.push(new);
-            return true;
-        };
-        let recent = now.duration_since(last.at) < QUIET;
-        if recent && (limit == Limit::AnyLine || last.line == new.line) {
-            return false;
+        let line = hasher.finish();
+
+        let mut members = self.members.lock();
+        let index = members.iter().position(|member| member.name == name).unwrap_or_else(|| {
+            members.push(Member { name, since: now, lines: Vec::new() });
+            members.len() - 1
+        });
+        let member = &mut members[index];
+        if now.duration_since(member.since) >= WINDOW {
+            member.since = now;
+            member.lines.clear();
         }
-        *last = new;
-        true
+        let admitted = member.lines.len() < limit.lines() && !member.lines.contains(&line);
+        if admitted {
+            member.lines.push(line);
+        }
+        admitted
     }
 }
 
@@ -66,23 +81,38 @@ impl Reporter {
 mod tests {
     use super::*;
 
+    /// Which of `lines`, printed one after the other at the same moment, are admitted.
+    fn admitted(reporter: &Reporter, limit: Limit, lines: &[&str], now: Instant) -> Vec<bool> {
+        lines.iter().map(|line| reporter.admits("member", limit, line, now)).collect()
+    }
+
     #[test]
     fn the_same_line_is_printed_once_a_second() {
         let reporter = Reporter::default();
         let start = Instant::now();
-        assert!(reporter.admits("put_packet", Limit::SameLine, "a", start));
-        assert!(!reporter.admits("put_packet", Limit::SameLine, "a", start + QUIET / 2));
-        assert!(reporter.admits("put_packet", Limit::SameLine, "b", start + QUIET / 2));
-        assert!(reporter.admits("bind", Limit::SameLine, "a", start));
-        assert!(reporter.admits("put_packet", Limit::SameLine, "b", start + QUIET * 2));
+        assert_eq!(
+            admitted(&reporter, Limit::Native, &["a", "a", "b", "a", "b"], start),
+            [true, false, true, false, false]
+        );
+        assert!(reporter.admits("other member", Limit::Native, "a", start));
+        assert_eq!(admitted(&reporter, Limit::Native, &["a", "a"], start + WINDOW), [true, false]);
     }
 
     #[test]
-    fn a_new_member_prints_once_a_second_whatever_the_line() {
+    fn a_line_that_changes_each_time_is_printed_a_few_times_a_second() {
         let reporter = Reporter::default();
         let start = Instant::now();
-        assert!(reporter.admits("poll", Limit::AnyLine, "a", start));
-        assert!(!reporter.admits("poll", Limit::AnyLine, "b", start + QUIET / 2));
-        assert!(reporter.admits("poll", Limit::AnyLine, "b", start + QUIET));
+        assert_eq!(
+            admitted(&reporter, Limit::Native, &["1", "2", "3", "4", "5", "6"], start),
+            [true, true, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_new_member_prints_one_line_a_second() {
+        let reporter = Reporter::default();
+        let start = Instant::now();
+        assert_eq!(admitted(&reporter, Limit::Ours, &["a", "b"], start), [true, false]);
+        assert_eq!(admitted(&reporter, Limit::Ours, &["b"], start + WINDOW), [true]);
     }
 }
