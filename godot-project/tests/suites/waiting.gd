@@ -1,0 +1,307 @@
+# gdlint: disable=max-public-methods
+extends "../support/suite.gd"
+## wait() and interrupt_wait().
+
+## A call that does not wait, on a machine that is busy with other things as well.
+const AT_ONCE_MSEC := 200
+
+
+func test_wait_ends_when_a_packet_comes(kind: StringName) -> void:
+	var peer := bound_peer(kind)
+	var waiting := waiting_threads(peer, 1)
+	answer("still waiting", waiting[0].is_alive(), true)
+	send(sender_to(peer), [numbered(1)])
+	answer("wait", join(waiting[0]), OK)
+	answer("what arrives", take(peer), [numbered(1)] as Array[PackedByteArray])
+
+
+func test_wait_returns_at_once_when_a_packet_is_there(kind: StringName) -> void:
+	var peer := bound_peer(kind)
+	send(sender_to(peer), [numbered(1)])
+	answer("wait", peer.wait(), OK)
+	answer("wait again", peer.wait(), OK)
+	answer("what arrives", take(peer), [numbered(1)] as Array[PackedByteArray])
+
+
+func test_wait_on_a_connected_peer_ends_when_its_partner_sends(kind: StringName) -> void:
+	var friend := bound_peer(NATIVE)
+	var peer := connected_to(friend, kind)
+	var waiting := waiting_threads(peer, 1)
+	friend.set_dest_address(LOOPBACK, peer.get_local_port())
+	send(friend, [numbered(1)])
+	answer("wait", join(waiting[0]), OK)
+
+
+func test_wait_ends_for_an_empty_datagram(kind: StringName) -> void:
+	var peer := bound_peer(kind)
+	if send_empty_datagram(peer.get_local_port()):
+		answer("wait", peer.wait(), OK)
+		answer("count", peer.get_available_packet_count(), 1)
+
+
+func test_ours_returns_at_once_when_packets_are_queued() -> void:
+	var peer := bound_peer(OURS)
+	send(sender_to(peer), [numbered(1), numbered(2)])
+	arrived(peer, 2)
+	for timeout: int in [-1, 0, 1000]:
+		check_equal(peer.wait(timeout), OK, "wait(%d) with two queued" % timeout)
+	peer.get_packet()
+	check_equal(peer.wait(), OK, "wait() with one queued")
+	peer.get_packet()
+	check_equal(peer.wait(0), ERR_TIMEOUT, "wait(0) with none")
+
+
+func test_a_timeout_of_0_only_looks() -> void:
+	var peer := bound_peer(OURS)
+	check(msec_of(peer.wait.bind(0)) < AT_ONCE_MSEC, "wait(0) took its time")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "nothing there")
+	send(sender_to(peer), [numbered(1)])
+	check(wait_until(func() -> bool: return peer.wait(0) == OK), "wait(0) does not see a packet")
+
+
+func test_a_timeout_passes() -> void:
+	var peer := bound_peer(OURS)
+	for timeout: int in [1, 50, 120]:
+		var start := Time.get_ticks_usec()
+		check_equal(peer.wait(timeout), ERR_TIMEOUT, "wait(%d)" % timeout)
+		var taken := (Time.get_ticks_usec() - start) / 1000.0
+		check(taken >= timeout, "wait(%d) returned after %.2f ms" % [timeout, taken])
+		check(taken < timeout + AT_ONCE_MSEC, "wait(%d) took %.2f ms" % [timeout, taken])
+
+
+func test_a_packet_ends_a_wait_with_a_timeout() -> void:
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 1, 10_000)
+	send(sender_to(peer), [numbered(1)])
+	check_equal(join(waiting[0]), OK, "wait(10000)")
+
+
+func test_a_timeout_below_minus_1_is_an_invalid_parameter() -> void:
+	for timeout: int in [-2, -1000]:
+		for peer: PacketPeer in [make_peer(OURS), bound_peer(OURS)]:
+			misuse(OURS, "wait", peer, "wait", [timeout], ERR_INVALID_PARAMETER, [str(timeout)])
+
+
+func test_close_ends_every_wait() -> void:
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 4)
+	peer.close()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+
+
+func test_close_ends_a_wait_with_a_timeout() -> void:
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 2, 60_000)
+	peer.close()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait(60000)")
+
+
+func test_close_ends_a_wait_however_the_peer_was_opened() -> void:
+	var friend := bound_peer(NATIVE, "*")
+	var sender := sender_to(friend, OURS)
+	send(sender, [numbered(1)])
+	for peer: PacketPeer in [sender, connected_to(friend, OURS), bound_peer(OURS, "*")]:
+		var waiting := waiting_threads(peer, 1)
+		peer.close()
+		check_equal(join(waiting[0], 500), ERR_UNAVAILABLE, "wait")
+
+
+func test_a_failed_connect_that_closes_ends_the_wait() -> void:
+	if not needs_ipv6():
+		return
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 1)
+	allow_lines("connect_to_host.*::1")
+	check_equal(peer.connect_to_host(LOOPBACK_6, 9), FAILED, "connect")
+	check_equal(join(waiting[0], 500), ERR_UNAVAILABLE, "wait")
+
+
+func test_interrupt_wait_ends_every_wait_and_no_later_one() -> void:
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 4)
+	peer.interrupt_wait()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_SKIP, "wait")
+	check_equal(peer.is_bound(), true, "is_bound")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "the next wait")
+
+
+func test_an_interrupt_while_nobody_waits_ends_the_next_wait() -> void:
+	var peer := bound_peer(OURS)
+	peer.interrupt_wait()
+	check_equal(peer.wait(), ERR_SKIP, "the next wait")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "the one after it")
+	peer.interrupt_wait()
+	peer.interrupt_wait()
+	check_equal(peer.wait(0), ERR_SKIP, "the next wait, which only looks")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "two interrupts are one")
+
+
+func test_opening_forgets_an_interrupt() -> void:
+	var peer := make_peer(OURS)
+	peer.interrupt_wait()
+	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "after an interrupt of the closed peer")
+	peer.interrupt_wait()
+	peer.close()
+	check_equal(peer.bind(0, LOOPBACK), OK, "bind again")
+	check_equal(peer.wait(0), ERR_TIMEOUT, "after an interrupt before close")
+
+
+func test_a_peer_can_be_waited_on_again_after_an_interrupt() -> void:
+	var peer := bound_peer(OURS)
+	for i in 5:
+		var waiting := waiting_threads(peer, 2)
+		peer.interrupt_wait()
+		for thread in waiting:
+			check_equal(join(thread, 500), ERR_SKIP, "wait")
+	var waiting := waiting_threads(peer, 1)
+	send(sender_to(peer), [numbered(1)])
+	check_equal(join(waiting[0]), OK, "wait")
+
+
+func test_everything_else_answers_while_threads_wait() -> void:
+	var peer := bound_peer(OURS)
+	var other := bound_peer(NATIVE)
+	var waiting := waiting_threads(peer, 4)
+	var calls: Dictionary[String, Callable] = {
+		"get_available_packet_count": peer.get_available_packet_count,
+		"get_packet": peer.get_packet,
+		"is_bound": peer.is_bound,
+		"is_socket_connected": peer.is_socket_connected,
+		"get_local_port": peer.get_local_port,
+		"get_local_address": peer.get_local_address,
+		"get_packet_ip": peer.get_packet_ip,
+		"get_packet_port": peer.get_packet_port,
+		"get_packet_error": peer.get_packet_error,
+		"poll": peer.poll,
+		"set_broadcast_enabled": peer.set_broadcast_enabled.bind(true),
+		"set_dest_address": peer.set_dest_address.bind(LOOPBACK, other.get_local_port()),
+		"put_packet": peer.put_packet.bind(numbered(1)),
+		"put_var": peer.put_var.bind("hello"),
+		"connect_to_host": peer.connect_to_host.bind(LOOPBACK, other.get_local_port()),
+		"wait": peer.wait.bind(0),
+		"get_last_error_message": peer.get_last_error_message,
+		"close": peer.close,
+	}
+	for method in calls:
+		var taken := msec_of(calls[method])
+		check(taken < AT_ONCE_MSEC, "%s took %d ms while threads wait" % [method, taken])
+		if method != "close":
+			for thread in waiting:
+				check(thread.is_alive(), "%s ended a wait" % method)
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+	take(other, 2)
+
+
+func test_one_packet_wakes_at_least_one_of_several_and_none_is_lost() -> void:
+	var peer := bound_peer(OURS)
+	var waiting := waiting_threads(peer, 3)
+	var sender := sender_to(peer)
+	send(sender, [numbered(1)])
+	var somebody_woke := func() -> bool:
+		return waiting.any(func(thread: Thread) -> bool: return not thread.is_alive())
+	check(wait_until(somebody_woke), "nobody woke")
+	check_equal(take(peer), [numbered(1)] as Array[PackedByteArray], "what arrives")
+	peer.close()
+	for thread in waiting:
+		check(join(thread, 500) in [OK, ERR_UNAVAILABLE], "wait")
+
+
+func test_a_packet_that_another_thread_reads_wakes_who_waits() -> void:
+	var peer := bound_peer(OURS)
+	var sender := sender_to(peer)
+	for i in 10:
+		var waiting := waiting_threads(peer, 2)
+		send(sender, [numbered(i)])
+		arrived(peer)  # counting reads it into the queue, so that the socket has nothing any more
+		for thread in waiting:
+			check_equal(join(thread, 500), OK, "wait")
+		check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+
+
+func test_the_port_is_free_at_once_when_close_returns_though_threads_wait() -> void:
+	var peer := bound_peer(OURS)
+	var port: int = peer.get_local_port()
+	var stop := Semaphore.new()
+	var wait_again_and_again := func() -> void:
+		while not stop.try_wait():
+			peer.wait(1000)  # whatever it answers: the next round begins
+	var threads: Array[Thread] = []
+	for i in 3:
+		threads.append(in_thread(wait_again_and_again))
+	allow_lines("wait.*")  # a round may begin while the peer is closed
+	var failed := 0
+	for i in 200:
+		OS.delay_usec(500)  # so that the threads wait again
+		peer.close()
+		# A native peer takes the port: it shares no state with ours, only the system's.
+		var other := PacketPeerUDP.new()
+		if other.bind(port, LOOPBACK) != OK:
+			failed += 1
+		other.close()
+		if peer.bind(port, LOOPBACK) != OK:
+			failed += 1
+			port = 0
+			check_equal(peer.bind(0, LOOPBACK), OK, "bind anywhere")
+			port = peer.get_local_port()
+	check_equal(failed, 0, "binds that failed")
+	for thread in threads:
+		stop.post()
+	peer.close()
+	for thread in threads:
+		join(thread)
+
+
+func test_no_waiter_sees_the_next_socket() -> void:
+	var peer := bound_peer(OURS)
+	for i in 20:
+		var port: int = peer.get_local_port()
+		var waiting := waiting_threads(peer, 3, 5000)
+		peer.close()
+		check_equal(peer.bind(port, LOOPBACK), OK, "bind")
+		send(sender_to(peer), [numbered(1)])
+		for thread in waiting:
+			check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+		take(peer)
+
+
+func test_a_waiting_thread_uses_no_processor_time() -> void:
+	if not needs_linux():
+		return
+	var peer := bound_peer(OURS)
+	var connected := connected_to(peer, OURS)
+	var waiting := waiting_threads(peer, 3) + waiting_threads(connected, 1, 60_000)
+	var before := _processor_msec()
+	check(before > 0, "the processor time cannot be read")
+	OS.delay_msec(300)
+	var used := _processor_msec() - before
+	note("%d ms of processor time in 300 ms" % used)
+	check(used < 100, "%d ms of processor time in 300 ms of waiting" % used)
+	peer.close()
+	connected.close()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+
+
+func test_a_peer_whose_waiter_holds_the_last_reference_can_be_closed_by_it() -> void:
+	# The thread's peer dies with the thread's own reference, after its wait was ended.
+	var peer := bound_peer(OURS)
+	var port: int = peer.get_local_port()
+	var waiting := waiting_threads(peer, 1)
+	peer.interrupt_wait()
+	check_equal(join(waiting[0]), ERR_SKIP, "wait")
+	waiting.clear()
+	_threads.clear()
+	peer = null
+	check_equal(make_peer(NATIVE).bind(port, LOOPBACK), OK, "bind to the port of the freed peer")
+
+
+# The time that this process has had on the processors, of the kernel's and its own.
+static func _processor_msec() -> int:
+	var line := first_line("/proc/self/stat")
+	var fields := line.get_slice(") ", line.get_slice_count(") ") - 1).split(" ")
+	return (int(fields[11]) + int(fields[12])) * 10  # ticks of 10 ms

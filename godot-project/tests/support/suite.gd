@@ -1,0 +1,348 @@
+# gdlint: disable=max-public-methods
+extends RefCounted
+## Base of every suite. A suite is a script in tests/suites/; each of its methods "test_…" is a
+## test, run on an object of its own:
+## [br]- with the parameter [code]kind[/code], once for PacketPeerUDP and once for PacketPeerUdpRs.
+##   What the two answered (see [method answer] and [method record]) has to be the same;
+## [br]- without parameters, once: a test of what only PacketPeerUdpRs has or does better.
+
+const ErrorLog := preload("error_log.gd")
+
+const NATIVE := &"PacketPeerUDP"
+const OURS := &"PacketPeerUdpRs"
+const LOOPBACK := "127.0.0.1"
+const LOOPBACK_6 := "::1"
+## How long to wait for what comes at once on any machine that is not overloaded.
+const SOON_MSEC := 3000
+
+## What went wrong, for the runner.
+var failures: PackedStringArray
+## What the peers answered: [what, value] in the order of asking, for the runner.
+var answers: Array[Array]
+## Why the test was skipped; "" where it was not.
+var skip_reason := ""
+## How many checks were made: a test that made none has shown nothing.
+var check_count := 0
+## How many lines in the engine's log the test expected and got.
+var expected_line_count := 0
+## Figures worth seeing also when the test passes.
+var notes: PackedStringArray
+
+var _error_log: ErrorLog
+var _unclaimed_lines: PackedStringArray
+var _allowed_patterns: Array[RegEx]
+var _threads: Array[Thread]
+
+
+func start(error_log: ErrorLog) -> void:
+	_error_log = error_log
+
+
+## Called by the runner after the test: threads still running and lines that nobody expected are
+## failures.
+func finish() -> void:
+	for thread in _threads:
+		if thread.is_started():
+			join(thread)
+	_unclaimed_lines.append_array(_error_log.take_lines())
+	for line in _unclaimed_lines:
+		if _is_allowed(line):
+			expected_line_count += 1
+		else:
+			fail("unexpected in the log: " + line)
+
+
+# ---- checks -------------------------------------------------------------------------------------
+
+
+func fail(what: String) -> void:
+	failures.append(what)
+
+
+func check(condition: bool, what: String) -> void:
+	check_count += 1
+	if not condition:
+		fail(what)
+
+
+func check_equal(got: Variant, expected: Variant, what: String) -> void:
+	check(same(got, expected), "%s: got %s, expected %s" % [what, written(got), written(expected)])
+
+
+## Checks an answer of the peer against the literal one, and keeps it for the comparison of the two
+## kinds.
+func answer(what: String, got: Variant, expected: Variant) -> void:
+	check_equal(got, expected, what)
+	record(what, got)
+
+
+## Keeps an answer for the comparison of the two kinds only.
+func record(what: String, got: Variant) -> void:
+	check_count += 1
+	answers.append([what, got])
+
+
+func skip(reason: String) -> void:
+	skip_reason = reason
+
+
+func note(text: String) -> void:
+	notes.append(text)
+
+
+## Whether two values are the same in type and content.
+static func same(one: Variant, other: Variant) -> bool:
+	return typeof(one) == typeof(other) and one == other
+
+
+## A value for a message: short, and strings in quotes.
+static func written(value: Variant) -> String:
+	var text := var_to_str(value)
+	return text if text.length() < 200 else text.left(200) + "…"
+
+
+# ---- the engine's log ----------------------------------------------------------------------------
+
+
+## Runs [param call]; the lines that it makes the engine print are expected.
+func lines_of(call: Callable) -> PackedStringArray:
+	_unclaimed_lines.append_array(_error_log.take_lines())
+	call.call()
+	var lines := _error_log.take_lines()
+	for line in lines:
+		if _is_fault(line):
+			_unclaimed_lines.append(line)
+		else:
+			expected_line_count += 1
+	return lines
+
+
+## Lines that match the pattern may appear at any time in this test.
+func allow_lines(pattern: String) -> void:
+	_allowed_patterns.append(RegEx.create_from_string(pattern))
+
+
+## Misuses a peer: [param method] must answer [param expected], and both kinds must print, or
+## neither. A line of ours must be a single one that names the method and everything in [param
+## named].
+func misuse(
+	kind: StringName,
+	what: String,
+	peer: PacketPeer,
+	method: StringName,
+	arguments: Array,
+	expected: Variant,
+	named: Array = []
+) -> void:
+	var got := []  # an array, because a lambda cannot set a variable of ours
+	var lines := lines_of(func() -> void: got.append(peer.callv(method, arguments)))
+	if got.is_empty():
+		fail("%s: %s was not called (%s)" % [what, method, "; ".join(lines)])
+		return
+	answer(what, got[0], expected)
+	record(what + ": prints a line", not lines.is_empty())
+	# A method of the class itself, not one that it has from the engine's PacketPeer.
+	var is_ours := ClassDB.class_has_method(OURS, method, true)
+	var mine := Array(lines).filter(func(line: String) -> bool: return is_ours or OURS in line)
+	if kind == OURS and not mine.is_empty():
+		check_equal(lines.size(), 1, "%s: lines printed (%s)" % [what, "; ".join(lines)])
+		for name: String in named + ([method] if is_ours else []):
+			name = '""' if name.is_empty() else name
+			check(name in lines[0], "%s: '%s' is not named in: %s" % [what, name, lines[0]])
+
+
+# ---- peers --------------------------------------------------------------------------------------
+
+
+func make_peer(kind: StringName) -> PacketPeer:
+	return ClassDB.instantiate(kind)
+
+
+## A peer bound to a free port.
+func bound_peer(kind: StringName, address := LOOPBACK, recv_buf_size := 65536) -> PacketPeer:
+	var peer := make_peer(kind)
+	var error: Error = peer.bind(0, address, recv_buf_size)
+	check(error == OK, "cannot bind a %s to %s: %s" % [kind, address, error_string(error)])
+	return peer
+
+
+## A peer that sends to [param receiver].
+func sender_to(receiver: PacketPeer, kind := NATIVE, address := LOOPBACK) -> PacketPeer:
+	var peer := make_peer(kind)
+	check_equal(
+		peer.set_dest_address(address, receiver.get_local_port()), OK, "set_dest_address " + address
+	)
+	return peer
+
+
+## A peer connected to [param other].
+func connected_to(other: PacketPeer, kind: StringName, address := LOOPBACK) -> PacketPeer:
+	var peer := make_peer(kind)
+	check_equal(
+		peer.connect_to_host(address, other.get_local_port()), OK, "connect_to_host " + address
+	)
+	return peer
+
+
+## A port on loopback that nobody has. (It has just been somebody's, and the system does not soon
+## give it again.)
+func unused_port() -> int:
+	return bound_peer(NATIVE).get_local_port()
+
+
+func send(sender: PacketPeer, packets: Array) -> void:
+	for packet: PackedByteArray in packets:
+		check_equal(sender.put_packet(packet), OK, "sending %d bytes" % packet.size())
+
+
+## Waits until [param count] packets are queued.
+func arrived(peer: PacketPeer, count := 1) -> bool:
+	var came := wait_until(func() -> bool: return peer.get_available_packet_count() >= count)
+	check(came, "%d of %d packets arrived" % [peer.get_available_packet_count(), count])
+	return came
+
+
+## Takes [param count] packets, waiting for them where needed.
+func take(peer: PacketPeer, count := 1) -> Array[PackedByteArray]:
+	var packets: Array[PackedByteArray] = []
+	while packets.size() < count and arrived(peer):
+		packets.append(peer.get_packet())
+		check_equal(peer.get_packet_error(), OK, "get_packet_error")
+	return packets
+
+
+## [param size] bytes that tell which packet they belong to.
+static func numbered(number: int, size := 16) -> PackedByteArray:
+	var packet := PackedByteArray()
+	packet.resize(size)
+	packet.fill((number * 31 + 7) & 0xff)
+	packet.encode_u32(0, number)
+	return packet
+
+
+## The number of a packet of [method numbered]; -1 where it is not whole.
+static func number_of(packet: PackedByteArray, size := 16) -> int:
+	if packet.size() != size:
+		return -1
+	var number := packet.decode_u32(0)
+	return number if packet == numbered(number, size) else -1
+
+
+static func bytes(text: String) -> PackedByteArray:
+	return text.to_utf8_buffer()
+
+
+# ---- the machine --------------------------------------------------------------------------------
+
+
+## Whether the machine has IPv6; skips the test where it has not.
+func needs_ipv6() -> bool:
+	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
+		return true
+	skip("this machine has no IPv6")
+	return false
+
+
+func needs_linux() -> bool:
+	if OS.get_name() == "Linux":
+		return true
+	skip("needs Linux")
+	return false
+
+
+## The first line of one of Linux' files on itself; "" where there is none. (They have no length, so
+## get_file_as_string finds them empty.)
+static func first_line(path: String) -> String:
+	var file := FileAccess.open(path, FileAccess.READ)
+	return "" if file == null else file.get_line()
+
+
+## The name of the interface that has 127.0.0.1.
+func loopback_interface() -> String:
+	for interface in IP.get_local_interfaces():
+		if LOOPBACK in interface.addresses:
+			return interface.name
+	fail("there is no loopback interface")
+	return ""
+
+
+## Sends an empty datagram, which no Godot peer can (the engine returns before it asks the peer),
+## to a port on [param address]; skips the test where there is no Python.
+func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
+	var program := (
+		"import socket, sys; to = (sys.argv[1], int(sys.argv[2])); "
+		+ "family = socket.AF_INET6 if ':' in to[0] else socket.AF_INET; "
+		+ "socket.socket(family, socket.SOCK_DGRAM).sendto(b'', to)"
+	)
+	for python: String in ["python3", "python"]:
+		var arguments := ["-c", program, address, str(port)]
+		var codes := []
+		# Where the program is missing, some platforms say so in the log.
+		lines_of(func() -> void: codes.append(OS.execute(python, arguments)))
+		if codes == [0]:
+			return true
+	skip("an empty datagram needs Python to send it")
+	return false
+
+
+# ---- time and threads ---------------------------------------------------------------------------
+
+
+## Waits until [param condition] holds; false where it does not within [param msec].
+func wait_until(condition: Callable, msec := SOON_MSEC) -> bool:
+	var deadline := Time.get_ticks_msec() + msec
+	while not condition.call():
+		if Time.get_ticks_msec() > deadline:
+			return false
+		OS.delay_usec(200)
+	return true
+
+
+## Runs [param body] in a thread; its end is awaited at the end of the test at the latest.
+func in_thread(body: Callable) -> Thread:
+	var thread := Thread.new()
+	_threads.append(thread)
+	thread.start(body)
+	return thread
+
+
+## What the thread returned; null, and a failure, where it does not end within [param msec].
+func join(thread: Thread, msec := SOON_MSEC) -> Variant:
+	if not wait_until(func() -> bool: return not thread.is_alive(), msec):
+		fail("a thread is still running after %d ms" % msec)
+	# Where it hangs, so do we: the watchdog then ends the engine and says which test it was.
+	return thread.wait_to_finish()
+
+
+## Threads in wait() on a peer. They are given a moment to really get there, for nothing shows it
+## from outside.
+func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[Thread]:
+	var started := Semaphore.new()
+	var wait_on_it := func() -> Error:
+		started.post()
+		# Native's wait has no parameter.
+		return peer.wait() if timeout_msec == -1 else peer.wait(timeout_msec)
+	var threads: Array[Thread] = []
+	for i in count:
+		threads.append(in_thread(wait_on_it))
+	for i in count:
+		started.wait()
+	OS.delay_msec(50)
+	return threads
+
+
+## How long a call takes.
+static func msec_of(call: Callable) -> int:
+	var start := Time.get_ticks_msec()
+	call.call()
+	return Time.get_ticks_msec() - start
+
+
+# Whether a line is wrong whatever a test expects: our own scripts' errors, and panics of the addon.
+static func _is_fault(line: String) -> bool:
+	return line.begins_with("SCRIPT ERROR") or line.contains("panic")
+
+
+func _is_allowed(line: String) -> bool:
+	var matches := func(pattern: RegEx) -> bool: return pattern.search(line) != null
+	return not _is_fault(line) and _allowed_patterns.any(matches)

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Shows that the test runner and scripts/run_scene.sh notice what they are there for. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/selftest.sh [--help]
+
+Runs, in small projects of their own, a test suite in which nothing is wrong, and then suites in each of which one thing is:
+a failing check, answers that differ, a test without a check, script and parse errors, errors that no test expected, a
+leaked object, a panic, a missing extension, a hang. Each must fail, and for that reason. The suites are in
+godot-project/tests/selftest/.
+
+Needs the addon as scripts/build.sh stages it, and Rust, for a library that panics. Takes about twenty seconds.
+HELP
+}
+
+case "${1:-}" in
+    "") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+[ -e "$addon/addon.gdextension" ] || die "the addon is not built; run scripts/build.sh first."
+find_engine
+need_rust
+workshop="$cache/selftest"
+runner=res://tests/runner.tscn
+passed=0 failed=0
+
+# new_project NAME [MANIFEST]: an empty project with the tests in it, and nothing of an earlier run.
+new_project() {
+    local folder="$workshop/$1"
+    rm -rf "$folder"
+    mkdir -p "$folder/.godot/imported" # nothing here needs an import, which would take most of the time
+    [ $# = 1 ] || echo "res://$2" > "$folder/.godot/extension_list.cfg"
+    printf 'config_version=5\n\n[application]\n\nconfig/name="%s"\n' "$1" > "$folder/project.godot"
+    cp -R "$root/godot-project/tests" "$folder/tests"
+    rm -rf "$folder/tests/suites" # no part of this
+    echo "$folder"
+}
+
+# judge TITLE WANTED-EXIT PROJECT REGEX... -- arguments of run_scene.sh
+# The scene must end as wanted, and each REGEX must match a line of what is said.
+judge() {
+    local title=$1 wanted=$2 folder=$3 patterns=() missing=() said status=0 pattern line
+    shift 3
+    while [ "$1" != -- ]; do patterns+=("$1"); shift; done
+    shift
+    said=$("$root/scripts/run_scene.sh" --brief --project "$folder" --timeout 20 "$@" 2>&1) || status=$?
+    for pattern in "${patterns[@]}"; do
+        grep -Eq -- "$pattern" <<< "$said" || missing+=("$pattern")
+    done
+    if [ $((status != 0)) = $((wanted != 0)) ] && [ ${#missing[@]} = 0 ]; then
+        echo "ok       $title"
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    echo "FAILED   $title: exit code $status; not found: ${missing[*]:-nothing}; it said:"
+    while IFS= read -r line; do echo "         | $line"; done <<< "$said"
+}
+
+# suite TITLE WANTED-EXIT PROJECT SUITE REGEX...: the same for a suite of godot-project/tests/selftest/.
+suite() {
+    local title=$1 wanted=$2 folder=$3 file=$4
+    shift 4
+    judge "$title" "$wanted" "$folder" "$@" -- --success '^All tests passed\.$' \
+        "$runner" -- --native-only --limit=2 --suite="res://tests/selftest/$file.gd"
+}
+
+plain=$(new_project plain)
+# Not a file of the repository, where every tool would trip over it.
+printf 'extends "../support/suite.gd"\n\n\nfunc test_it(_kind: StringName) -> void:\n\tcheck(true,\n' \
+    > "$plain/tests/selftest/parse_error.gd"
+
+suite "a suite without faults passes" 0 "$plain" passing \
+    '^2 passed, 0 failed, 0 skipped$' '^All tests passed\.$'
+suite "a failing check" 1 "$plain" failing_check \
+    '^ +- PacketPeerUDP: is_bound: got false, expected true$' '^0 passed, 1 failed, 0 skipped$' \
+    '^run_scene: FAILED: the engine ended with exit code 1$'
+suite "a test that checks nothing" 1 "$plain" no_check '^ +- PacketPeerUDP: nothing was checked$'
+suite "a script error" 1 "$plain" script_error \
+    '- PacketPeerUDP: unexpected in the log: SCRIPT ERROR' '^run_scene: FAILED: script error'
+suite "a script error that a pattern allows" 1 "$plain" swallowed_script_error \
+    '- PacketPeerUDP: unexpected in the log: SCRIPT ERROR' '^run_scene: FAILED: script error'
+suite "a parse error" 1 "$plain" parse_error \
+    '^FAILED +res://tests/selftest/parse_error.gd' '^run_scene: FAILED: parse error'
+suite "an unexpected error" 1 "$plain" unexpected_error \
+    '- PacketPeerUDP: unexpected in the log: ERROR: nobody expects this' \
+    '^run_scene: FAILED: unexpected errors: 1 error lines in the log, 0 expected'
+suite "an unexpected error of a thread" 1 "$plain" error_in_thread \
+    '- PacketPeerUDP: unexpected in the log: ERROR: said in a thread'
+suite "an error after the last test" 1 "$plain" late_error \
+    '^1 passed, 0 failed, 0 skipped$' \
+    '^run_scene: FAILED: unexpected errors: 1 error lines in the log, 0 expected' '^ERROR: said at the end'
+suite "a leaked object" 1 "$plain" leak '^1 passed, 0 failed, 0 skipped$' '^run_scene: FAILED: leak: '
+suite "a test that hangs" 1 "$plain" hang \
+    '^FAILED +hang: a hang is ended \[PacketPeerUDP\] hung' '^run_scene: FAILED: the engine ended with exit code'
+judge "a scene that does not end" 1 "$plain" '^run_scene: FAILED: time-out: .*\(hang\)$' \
+    -- --timeout 2 tests/selftest/endless.tscn
+judge "a missing success line" 1 "$plain" "^run_scene: FAILED: the log has no line that matches 'never said'$" \
+    -- --success 'never said' "$runner" -- --native-only --suite=res://tests/selftest/passing.gd
+judge "a scene that does not exist" 1 "$plain" '^run_scene: FAILED: ' -- --timeout 5 tests/no_such_scene.tscn
+judge "a project without the addon" 1 "$plain" \
+    'the class PacketPeerUdpRs is not registered' '^run_scene: FAILED: the engine ended with exit code 1$' \
+    -- "$runner" -- --suite=res://tests/selftest/passing.gd
+
+# The one suite that needs the addon itself.
+with_addon=$(new_project with_addon addons/packet_peer_udp_rs/addon.gdextension)
+mkdir -p "$with_addon/addons"
+cp -R "$addon" "$with_addon/addons/"
+judge "answers that differ" 1 "$with_addon" \
+    '^ +- differs: PacketPeerUDP answers get_class = "PacketPeerUDP", PacketPeerUdpRs answers get_class = "PacketPeerUdpRs"$' \
+    '^0 passed, 1 failed, 0 skipped$' \
+    -- "$runner" -- --suite=res://tests/selftest/differing_answers.gd
+
+broken=$(new_project without_library addons/packet_peer_udp_rs/addon.gdextension)
+mkdir -p "$broken/addons/packet_peer_udp_rs"
+cp "$root/addon.gdextension" "$broken/addons/packet_peer_udp_rs/"
+judge "an addon whose library is missing" 1 "$broken" \
+    'the class PacketPeerUdpRs is not registered' '^run_scene: FAILED: missing library: ' \
+    -- "$runner" -- --suite=res://tests/selftest/passing.gd
+
+panicking=$(new_project panicking panic_probe.gdextension)
+target=${CARGO_TARGET_DIR:-$root/target}
+library=$(library_name)
+library=${library/packet_peer_udp_rs/panic_probe}
+env -u CARGO_BUILD_TARGET cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --target-dir "$target" \
+    --package packet_peer_udp_rs --example panic_probe
+cp "$target/debug/examples/$library" "$panicking/"
+cat > "$panicking/panic_probe.gdextension" <<MANIFEST
+[configuration]
+
+entry_symbol = "panic_probe_init"
+compatibility_minimum = "4.5"
+
+[libraries]
+
+$(platform) = "$library"
+MANIFEST
+suite "a panic" 1 "$panicking" panic \
+    '- PacketPeerUDP: unexpected in the log: ERROR: \[panic .*panic_probe' '^run_scene: FAILED: panic: .*panic'
+suite "a panic that a pattern allows" 1 "$panicking" swallowed_panic \
+    '- PacketPeerUDP: unexpected in the log: .*panic' '^run_scene: FAILED: panic: '
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
