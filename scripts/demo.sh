@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Shows the addon at work. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--help]
+
+Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat. In a window where there is a
+display; otherwise, as with --headless, a scripted session in the terminal that checks all it shows.
+
+  --headless          play in the terminal, without a window
+  --screenshot FILE   open the window, play a short session, save a picture of it to FILE, and end
+                      (where there is no display: in a virtual one, of Debian's package xvfb)
+
+The exit code is 0 only if all that the demo claims has happened. Works from a fresh clone; needs Rust and a C compiler.
+HELP
+}
+
+mode=window picture=""
+while [ $# -gt 0 ]; do
+    case $1 in
+        --headless) mode=terminal ;;
+        --screenshot)
+            [ $# -ge 2 ] || { usage >&2; exit 2; }
+            mode=picture picture=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") || die "no such folder: $(dirname "$2")"
+            shift
+            ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+has_display() { [ "$(platform)" != linux ] || [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; }
+if [ $mode = window ] && ! has_display; then
+    say "there is no display here; playing in the terminal."
+    mode=terminal
+fi
+
+"$root/scripts/build.sh"
+find_engine
+prepare_project "$project"
+
+scene=res://demo/demo.tscn
+success='^demo: all [1-9][0-9]* claims held$'
+case $mode in
+    terminal)
+        exec "$root/scripts/run_scene.sh" --timeout 120 --success "$success" $scene
+        ;;
+    picture)
+        rm -f "$picture"
+        "$root/scripts/run_scene.sh" --timeout 120 --window --success "$success" $scene \
+            -- --screenshot="$picture"
+        [ -s "$picture" ] || die "the demo ended without a picture."
+        say "the picture is $picture."
+        ;;
+    window)
+        say "opening a window; close it to end the demo."
+        exec "$GODOT" --path "$project" $scene
+        ;;
+esac

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Writes THIRD_PARTY_NOTICES.md. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/notices.sh [--check] [--help]
+
+Writes THIRD_PARTY_NOTICES.md: every crate whose code ends up in the addon's library on any supported platform, with
+version, licence, source and the licence texts that the crate's package carries. Made from Cargo.lock, so the same lock
+file gives the same text on every machine.
+
+  --check   write nothing; fail when the file is not what Cargo.lock asks for
+HELP
+}
+
+check=false
+for argument in "$@"; do
+    case $argument in
+        --check) check=true ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+
+need_rust
+need_python
+make_temporary
+python3 "$root/scripts/notices.py" "$root/Cargo.toml" "$root/scripts/licenses" > "$temporary/notices.md"
+
+notices=$root/THIRD_PARTY_NOTICES.md
+if ! $check; then
+    replace_file "$temporary/notices.md" "$notices"
+    say "${notices#"$root/"}: $(grep -c '^| \[' "$notices") crates."
+elif ! cmp -s "$temporary/notices.md" "$notices"; then
+    diff -u "$notices" "$temporary/notices.md" | head -n 40 >&2 || true
+    die "THIRD_PARTY_NOTICES.md does not fit Cargo.lock (above); run scripts/notices.sh and commit the result."
+fi
