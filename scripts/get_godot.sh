@@ -164,6 +164,7 @@ cat > "$work/engine/godot" <<LAUNCHER
 here=\$(dirname -- "\$(readlink -f -- "\$0")")/engine
 export LIBGL_DRIVERS_PATH="\$here/usr/lib/$triplet/dri" LIBGL_ALWAYS_SOFTWARE=1
 export __EGL_VENDOR_LIBRARY_DIRS="\$here/usr/share/glvnd/egl_vendor.d"
+[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_PATH="\$here/etc/fonts"
 exec "\$here/usr/lib/$triplet/$loader" --argv0 "\$0" \\
     --library-path "\$here/usr/lib/$triplet:\$here/usr/lib/$triplet/pulseaudio" "\$here/usr/bin/godot" "\$@"
 LAUNCHER

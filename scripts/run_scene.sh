@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs one scene of a project in the engine and judges what the engine said. See --help.
 set -euo pipefail
-
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<'HELP'
@@ -24,7 +24,7 @@ The engine is what scripts/get_godot.sh finds; scenes see its path in the enviro
 HELP
 }
 
-project="$root/godot-project" seconds=60 success="" window=false brief=false scene=""
+seconds=60 success="" window=false brief=false scene=""
 while [ $# -gt 0 ]; do
     case $1 in
         --project | --timeout | --success)
@@ -51,34 +51,11 @@ done
 [ -n "$scene" ] || { usage >&2; exit 2; }
 [[ $scene == res://* ]] || scene="res://$scene"
 
-GODOT=$("$root/scripts/get_godot.sh")
-export GODOT
-logs="$root/.cache/logs"
+find_engine
+logs=$cache/logs
 mkdir -p "$logs"
-name=$(basename "$project")-$(basename "${scene%.*}")
-log="$logs/$name.log"
-
-# Without .godot the engine knows no extension, no imported image and no class_name; and it looks for new extensions
-# only when it imports.
-extensions=$(cd "$project" && find . -name .godot -prune -o -name '*.gdextension' -print | sed 's|^\./|res://|' | sort)
-listed="$project/.godot/extension_list.cfg"
-if [ ! -d "$project/.godot/imported" ] ||
-    [ "$extensions" != "$(sort "$listed" 2> /dev/null || true)" ]; then
-    mkdir -p "$project/.godot"
-    # Written first, so that scripts which need the extension's classes are not read without them.
-    if [ -n "$extensions" ]; then
-        echo "$extensions" > "$listed"
-    else
-        rm -f "$listed"
-    fi
-    status=0
-    timeout -k 5 120 "$GODOT" --headless --path "$project" --import > "$logs/$name.import.log" 2>&1 || status=$?
-    if [ "$status" != 0 ]; then
-        cat "$logs/$name.import.log" >&2
-        echo "run_scene: FAILED: importing the project ended with $status" >&2
-        exit 1
-    fi
-fi
+log=$logs/$(basename "$project")-$(basename "${scene%.*}").log
+prepare_project "$project"
 
 command=("$GODOT" --path "$project")
 if $window; then

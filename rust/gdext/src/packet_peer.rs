@@ -2,7 +2,7 @@
 //!
 //! Its `///` comments are also its pages in the editor's class reference: Markdown, with Godot's `[method name]`,
 //! `[member name]` and `[constant name]` links.
-#![allow(clippy::doc_markdown, reason = "the class reference's links are not Rust's")]
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
 use std::cell::RefCell;
