@@ -13,7 +13,7 @@ use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{self, Queue};
 use crate::resolve;
-use crate::socket::{BindError, Family, GroupError, Socket};
+use crate::socket::{BindError, Family, Group, Socket};
 use crate::sys;
 use crate::wait::{Entered, WaitEnd, Waiter, Waiters};
 
@@ -162,25 +162,22 @@ impl Peer {
     /// progress is ending with [`WaitEnd::Closed`]. The destination, the last sender and whether broadcasts are allowed
     /// are kept.
     pub fn close(&self) {
-        let endpoint = self.take_endpoint(&mut self.link.write());
-        self.retire(endpoint);
+        self.close_link(self.link.write());
     }
 
-    /// Makes the peer closed. What it had open must be [retired](Self::retire), with no lock held.
-    fn take_endpoint(&self, link: &mut Link) -> Option<Endpoint> {
-        let State::Open(endpoint) = mem::take(&mut link.state) else { return None };
+    fn close_link(&self, mut link: RwLockWriteGuard<'_, Link>) {
+        let State::Open(endpoint) = mem::take(&mut link.state) else { return };
         self.inbox.lock().queue.reset(0);
         // Before the socket is dropped: see the rule in `wait`.
         self.waiters.lock().end_all(endpoint.socket.io());
-        Some(endpoint)
-    }
-
-    /// Closes the socket of a peer that is closed already, and frees its port.
-    fn retire(&self, endpoint: Option<Endpoint>) {
-        if sys::CLOSE_AWAITS_WAITS && endpoint.is_some() {
-            let mut waiters = self.waiters.lock();
-            self.wait_left.wait_while_for(&mut waiters, |waiters| !waiters.all_ended_have_left(), LEAVING);
+        if sys::CLOSE_AWAITS_WAITS {
+            // Whoever leaves a wait needs the lock for it.
+            RwLockWriteGuard::unlocked(&mut link, || {
+                let mut waiters = self.waiters.lock();
+                self.wait_left.wait_while_for(&mut waiters, |waiters| !waiters.all_ended_have_left(), LEAVING);
+            });
         }
+        // Under the lock: another thread that closes the peer, too, returns when the port is free, and not before.
         drop(endpoint);
     }
 
@@ -213,10 +210,9 @@ impl Peer {
             match endpoint.socket.connect(to) {
                 Ok(peer) => endpoint.connected_to = Some(peer),
                 Err(error) => {
-                    let endpoint = self.take_endpoint(&mut link);
-                    drop(link);
-                    self.retire(endpoint);
-                    return Err(Error::os(Operation::Connect, to.to_string(), error));
+                    let reason = endpoint.socket.refusal(to.ip(), error);
+                    self.close_link(link);
+                    return Err(Error::new(Operation::Connect, to.to_string(), reason));
                 }
             }
         }
@@ -271,16 +267,7 @@ impl Peer {
         } else {
             endpoint.socket.send_to(datagram, to)
         };
-        result.map_err(|error| {
-            let reason = if sys::is_full(&error) {
-                Reason::Busy(error)
-            } else if endpoint.socket.family().reaches(to.ip()) {
-                Reason::Os(error)
-            } else {
-                Reason::WrongFamily(Some(error))
-            };
-            Error::new(Operation::Send, to.to_string(), reason)
-        })
+        result.map_err(|error| Error::new(Operation::Send, to.to_string(), endpoint.socket.refusal(to.ip(), error)))
     }
 
     /// Sends on a connected socket. There the kernel reports the refusal of an *earlier* datagram (an ICMP answer)
@@ -431,25 +418,26 @@ impl Peer {
 
     /// Joins a multicast group on an interface (`""`: the system's choice), opening the peer if it is closed.
     pub fn join_group(&self, group: &str, interface: &str) -> Result<()> {
-        let mut link = self.link.write();
+        let fail = |reason| Error::new(Operation::JoinGroup, group, reason);
         self.noted((|| {
-            let ip = parse_group(Operation::JoinGroup, group)?;
+            let found = find_group(group, interface).map_err(fail)?;
+            let mut link = self.link.write();
             if link.state.socket().is_none() {
-                self.open_for(&mut link, ip)?;
+                self.open_for(&mut link, found.ip())?;
             }
-            change_group(&link.state, Operation::JoinGroup, ip, interface)
+            let socket = link.state.socket().ok_or_else(|| fail(Reason::NotOpen))?;
+            socket.change_group(&found, true).map_err(fail)
         })())
     }
 
     /// Leaves a multicast group on an interface. Closing the peer leaves all.
     pub fn leave_group(&self, group: &str, interface: &str) -> Result<()> {
+        let fail = |reason| Error::new(Operation::LeaveGroup, group, reason);
+        let found = find_group(group, interface);
         let link = self.link.read();
         self.noted((|| {
-            if link.state.socket().is_none() {
-                return Err(Error::new(Operation::LeaveGroup, group, Reason::NotOpen));
-            }
-            let ip = parse_group(Operation::LeaveGroup, group)?;
-            change_group(&link.state, Operation::LeaveGroup, ip, interface)
+            let socket = link.state.socket().ok_or_else(|| fail(Reason::NotOpen))?;
+            socket.change_group(&found.map_err(fail)?, false).map_err(fail)
         })())
     }
 
@@ -580,20 +568,8 @@ impl Drop for Peer {
     }
 }
 
-fn parse_group(operation: Operation, group: &str) -> Result<IpAddr> {
-    address::parse_ip(group).ok_or_else(|| Error::new(operation, group, Reason::InvalidAddress))
-}
-
-fn change_group(state: &State, operation: Operation, group: IpAddr, interface: &str) -> Result<()> {
-    let Some(socket) = state.socket() else { return Err(Error::new(operation, group.to_string(), Reason::NotOpen)) };
-    socket.change_group(group, interface, operation == Operation::JoinGroup).map_err(|error| {
-        let reason = match error {
-            GroupError::WrongFamily => Reason::WrongFamily(None),
-            GroupError::UnknownInterface => Reason::UnknownInterface(interface.to_owned()),
-            GroupError::Os(error) => Reason::Os(error),
-        };
-        Error::new(operation, group.to_string(), reason)
-    })
+fn find_group(group: &str, interface: &str) -> std::result::Result<Group, Reason> {
+    address::parse_ip(group).map(|ip| Group::on(ip, interface)).ok_or(Reason::InvalidAddress)
 }
 
 /// The scope of an address is not compared: a system may leave it out of one of the two.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
+use crate::error::Reason;
 use crate::{address, interfaces, sys};
 
 /// What a socket can talk to.
@@ -118,6 +119,17 @@ impl Socket {
         Ok((length, address::to_canonical(sender)))
     }
 
+    /// What it means that the system refused to send or connect to `ip`.
+    pub(crate) fn refusal(&self, ip: IpAddr, error: io::Error) -> Reason {
+        if sys::is_full(&error) {
+            Reason::Busy(error)
+        } else if self.family.reaches(ip) {
+            Reason::Os(error)
+        } else {
+            Reason::WrongFamily(Some(error))
+        }
+    }
+
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.local_addr().map(address::to_canonical)
     }
@@ -143,31 +155,23 @@ impl Socket {
         Ok(())
     }
 
-    /// Joins (or leaves) a multicast group on an interface; `""` leaves the choice to the system.
-    ///
-    /// As the engine does it: an IPv4 group needs an interface with an IPv4 address; for an IPv6 group an interface
-    /// that is not known is left to the system as well.
-    pub(crate) fn change_group(&self, group: IpAddr, interface: &str, join: bool) -> Result<(), GroupError> {
-        if !self.family.reaches(group) {
-            return Err(GroupError::WrongFamily);
+    /// Joins (or leaves) a multicast group.
+    pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
+        if !self.family.reaches(group.ip()) {
+            return Err(Reason::WrongFamily(None));
         }
         match group {
-            IpAddr::V4(group) => {
-                let ip = if interface.is_empty() {
-                    Ipv4Addr::UNSPECIFIED
-                } else {
-                    interfaces::ipv4_of(interface).ok_or(GroupError::UnknownInterface)?
-                };
+            Group::V4 { interface: Err(unknown), .. } => return Err(Reason::UnknownInterface(unknown.clone())),
+            Group::V4 { group, interface: Ok(ip) } => {
                 let change = if join { UdpSocket::join_multicast_v4 } else { UdpSocket::leave_multicast_v4 };
-                change(&self.io, &group, &ip)?;
+                change(&self.io, group, ip)
             }
-            IpAddr::V6(group) => {
-                let index = if interface.is_empty() { 0 } else { interfaces::index_of(interface).unwrap_or(0) };
+            Group::V6 { group, index } => {
                 let change = if join { UdpSocket::join_multicast_v6 } else { UdpSocket::leave_multicast_v6 };
-                change(&self.io, &group, index)?;
+                change(&self.io, group, *index)
             }
         }
-        Ok(())
+        .map_err(Reason::Os)
     }
 
     /// An address in the form that this socket takes.
@@ -185,16 +189,41 @@ pub(crate) enum BindError {
     Bind(io::Error),
 }
 
-/// Why a group could not be joined or left.
+/// A multicast group on an interface.
 #[derive(Debug)]
-pub(crate) enum GroupError {
-    WrongFamily,
-    UnknownInterface,
-    Os(io::Error),
+pub(crate) enum Group {
+    V4 {
+        group: Ipv4Addr,
+        /// The address by which the system knows the interface; or a name that no interface with such an address has.
+        interface: Result<Ipv4Addr, String>,
+    },
+    V6 {
+        group: Ipv6Addr,
+        index: u32,
+    },
 }
 
-impl From<io::Error> for GroupError {
-    fn from(error: io::Error) -> Self {
-        Self::Os(error)
+impl Group {
+    /// The group `ip` on the interface of that name; `""` leaves the choice to the system. Asks the system for its
+    /// interfaces, which may take a while.
+    ///
+    /// As the engine does it: an IPv4 group needs an interface with an IPv4 address; for an IPv6 group an interface
+    /// that is not known is left to the system as well.
+    pub(crate) fn on(ip: IpAddr, interface: &str) -> Self {
+        match ip {
+            IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(Ipv4Addr::UNSPECIFIED) },
+            IpAddr::V4(group) => {
+                Self::V4 { group, interface: interfaces::ipv4_of(interface).ok_or_else(|| interface.to_owned()) }
+            }
+            IpAddr::V6(group) if interface.is_empty() => Self::V6 { group, index: 0 },
+            IpAddr::V6(group) => Self::V6 { group, index: interfaces::index_of(interface).unwrap_or(0) },
+        }
+    }
+
+    pub(crate) fn ip(&self) -> IpAddr {
+        match self {
+            Self::V4 { group, .. } => (*group).into(),
+            Self::V6 { group, .. } => (*group).into(),
+        }
     }
 }

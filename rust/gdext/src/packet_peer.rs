@@ -230,7 +230,10 @@ impl PacketPeerUdpRs {
                 Reason::Unresolvable(_) => {
                     format!("{error}. Check the name and the machine's network, or use a numeric address.")
                 }
-                _ => format!("{error}. The peer is closed now."),
+                Reason::WrongFamily(_) => {
+                    format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
+                }
+                _ => format!("{error}. The peer is closed now; check the address and the machine's network."),
             })
         })
     }
