@@ -4,10 +4,20 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 /// Reads a numeric address; `None` for anything else, host names included.
 ///
-/// An IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) is the IPv4 address that it stands for, as in the engine.
-#[must_use]
+/// As in the engine, the numbers of an IPv4 address are decimal also with zeros in front (`127.000.000.001`), and an
+/// IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) is the IPv4 address that it stands for.
 pub(crate) fn parse_ip(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    parse_ipv4(text).or_else(|| text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()))
+}
+
+fn parse_ipv4(text: &str) -> Option<IpAddr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        let part = parts.next().filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        *octet = part.parse().ok()?;
+    }
+    parts.next().is_none().then(|| octets.into())
 }
 
 /// Writes an address as the engine's `PacketPeerUDP.get_packet_ip()` does: IPv4 plainly (also when it reached us
@@ -57,6 +67,7 @@ mod tests {
     fn addresses_are_written_as_the_engine_writes_them() {
         for (given, written) in [
             ("127.0.0.1", "127.0.0.1"),
+            ("127.000.010.001", "127.0.10.1"),
             ("::ffff:10.1.2.3", "10.1.2.3"),
             ("::1", "0:0:0:0:0:0:0:1"),
             ("::", "0:0:0:0:0:0:0:0"),
@@ -68,8 +79,20 @@ mod tests {
 
     #[test]
     fn only_whole_numeric_addresses_are_read() {
-        for text in ["", "*", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", "::1%lo", "[::1]", "1::2::3"]
-        {
+        for text in [
+            "",
+            "*",
+            "localhost",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1..2.3",
+            "+1.2.3.4",
+            "256.1.1.1",
+            "1.2.3.4 ",
+            "::1%lo",
+            "[::1]",
+            "1::2::3",
+        ] {
             assert_eq!(parse_ip(text), None, "{text:?}");
         }
     }

@@ -17,8 +17,6 @@ pub struct Error {
 /// What was being done when an [`Error`] happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Making a socket, before anything was done with it.
-    Open,
     /// Binding to a local port.
     Bind,
     /// Connecting to a host.
@@ -41,7 +39,6 @@ pub enum Operation {
 
 /// Why an operation failed.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Reason {
     /// The peer is closed.
     NotOpen,
@@ -53,6 +50,10 @@ pub enum Reason {
     InvalidAddress,
     /// The port is out of range.
     InvalidPort(i64),
+    /// The time to wait is negative and not -1.
+    InvalidTimeout(i64),
+    /// No socket could be made; the system's own error.
+    NoSocket(io::Error),
     /// The system's resolver does not know the name; its own words.
     Unresolvable(String),
     /// No interface of that name has an address of the group's family.
@@ -78,7 +79,7 @@ impl Error {
     #[must_use]
     pub fn os_code(&self) -> i32 {
         match &self.reason {
-            Reason::Busy(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
+            Reason::Busy(error) | Reason::NoSocket(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
                 error.raw_os_error().unwrap_or(0)
             }
             _ => 0,
@@ -89,7 +90,6 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self.operation {
-            Operation::Open => "opening a socket",
             Operation::Bind => "binding to",
             Operation::Connect => "connecting to",
             Operation::SetDestination => "setting the destination",
@@ -112,6 +112,8 @@ impl fmt::Display for Error {
             Reason::NoDestination => f.write_str("no destination is set"),
             Reason::InvalidAddress => f.write_str("not a valid address"),
             Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),
+            Reason::InvalidTimeout(msec) => write!(f, "a timeout of {msec} ms makes no sense"),
+            Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
             Reason::UnknownInterface(name) => write!(f, "no interface '{name}' with a fitting address"),
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
@@ -125,7 +127,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
-            Reason::Busy(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => Some(error),
+            Reason::Busy(error) | Reason::NoSocket(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
+                Some(error)
+            }
             _ => None,
         }
     }

@@ -13,12 +13,12 @@ use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{self, Queue};
 use crate::resolve;
-use crate::socket::{BindError, Family, Group, Socket};
+use crate::socket::{Family, Group, Socket};
 use crate::sys;
 use crate::wait::{Entered, WaitEnd, Waiter, Waiters};
 
-/// How many errors in a row one call reads from a socket before it leaves the rest to the next.
-const MAX_ERRORS_PER_CALL: u32 = 64;
+/// How many packets are read from a socket before the locks are let go.
+const BATCH: u32 = 128;
 
 /// How often a send is tried again because the kernel answered with somebody's refusal of an earlier one.
 const MAX_LATE_REPORTS: u32 = 4;
@@ -38,6 +38,7 @@ thread_local! {
 /// A UDP peer with the semantics of the engine's `PacketPeerUDP`, usable from any number of threads at once.
 ///
 /// Nothing blocks but [`wait`](Self::wait) and the resolving of host names, and neither holds a lock while it does.
+/// (Closing takes a moment on systems where a port is free only when those who waited have noticed.)
 #[derive(Debug, Default)]
 pub struct Peer {
     // Locked in this order, top to bottom, by those who need more than one.
@@ -94,6 +95,14 @@ impl State {
     }
 }
 
+/// What a read of the socket has come to.
+struct Batch {
+    /// What the packets cost that were read, kept or not.
+    cost: usize,
+    /// Whether there is nothing more to read for now: no packet, or no room for one.
+    last: bool,
+}
+
 #[derive(Debug, Default)]
 struct Inbox {
     queue: Queue,
@@ -146,14 +155,8 @@ impl Peer {
             _ => Some(address::parse_ip(address).ok_or_else(|| fail(Reason::InvalidAddress))?),
         };
         let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
-        let socket = Socket::bound(ip, port).map_err(|error| match error {
-            BindError::Open(error) => Error::os(Operation::Open, "", error),
-            BindError::Bind(error) => Error::os(Operation::Bind, format!("{address} port {port}"), error),
-        })?;
-        if let Ok(bytes) = usize::try_from(recv_buf_size) {
-            // A system that refuses still has its default buffer, which is what everybody else gets.
-            let _ = socket.raise_receive_buffer_size(bytes.min(i32::MAX as usize));
-        }
+        let socket = Socket::bound(ip, port, usize::try_from(recv_buf_size).unwrap_or(0))
+            .map_err(|reason| Error::new(Operation::Bind, format!("{address} port {port}"), reason))?;
         self.opened(link, socket, recv_buf_size);
         Ok(())
     }
@@ -191,10 +194,6 @@ impl Peer {
 
     fn connect_unnoted(&self, host: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
-        // The host first, as the engine checks; but nobody is asked for a name that cannot be used.
-        if address::parse_ip(host).is_none() && !address::may_be_host(host) {
-            return Err(fail(Reason::InvalidAddress));
-        }
         let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| fail(Reason::InvalidPort(port)))?;
         let found = resolve::addresses_of(host).map_err(fail)?;
 
@@ -204,7 +203,7 @@ impl Peer {
             return Err(fail(Reason::Unresolvable("the name has no address".to_owned())));
         };
         if family.is_none() {
-            self.open_for(&mut link, to.ip())?;
+            self.open_for(&mut link, to.ip()).map_err(fail)?;
         }
         if let State::Open(endpoint) = &mut link.state {
             match endpoint.socket.connect(to) {
@@ -254,7 +253,8 @@ impl Peer {
             drop(link);
             let mut writable = self.link.write();
             if writable.state.socket().is_none() {
-                self.open_for(&mut writable, to.ip())?;
+                self.open_for(&mut writable, to.ip())
+                    .map_err(|reason| Error::new(Operation::Send, to.to_string(), reason))?;
             }
             link = RwLockWriteGuard::downgrade(writable);
         }
@@ -282,7 +282,12 @@ impl Peer {
                     }
                     return Ok(());
                 }
-                Err(error) if sys::is_full(&error) => return Err(error),
+                Err(error) if sys::is_full(&error) => {
+                    if let Some(report) = late {
+                        self.note_receive_error(report);
+                    }
+                    return Err(error);
+                }
                 Err(error) => {
                     // A refusal can only be an answer to an earlier datagram. Anything else may be about this one:
                     // it is if it comes twice.
@@ -311,9 +316,18 @@ impl Peer {
     /// How many packets can be taken, all that have arrived included; `None` when the peer is closed.
     #[must_use]
     pub fn available(&self) -> Option<usize> {
-        let link = self.link.read();
-        let endpoint = link.state.endpoint()?;
-        Some(self.fill(endpoint, &mut self.inbox.lock(), None))
+        let mut spent = 0;
+        // In batches, each under locks of its own: other threads are not kept waiting for as long as a large buffer takes.
+        loop {
+            let link = self.link.read();
+            let endpoint = link.state.endpoint()?;
+            let mut inbox = self.inbox.lock();
+            let batch = self.fill(endpoint, &mut inbox, None);
+            spent += batch.cost;
+            if batch.last || spent >= inbox.queue.bound() + endpoint.kernel_buffer {
+                return Some(inbox.queue.len());
+            }
+        }
     }
 
     /// Moves the oldest packet into `into`, replacing what was there. `Ok(false)` when there is none, and then `into` is
@@ -321,7 +335,7 @@ impl Peer {
     pub fn take(&self, into: &mut Vec<u8>) -> Result<bool> {
         let link = self.link.read();
         let Some(endpoint) = link.state.endpoint() else {
-            return Err(Error::new(Operation::Receive, "", Reason::NotOpen));
+            return self.noted(Err(Error::new(Operation::Receive, "", Reason::NotOpen)));
         };
         let mut inbox = self.inbox.lock();
         if inbox.queue.len() == 0 {
@@ -330,6 +344,15 @@ impl Peer {
         let Some(sender) = inbox.queue.pop(into) else { return Ok(false) };
         inbox.sender = Some(sender);
         Ok(true)
+    }
+
+    /// As [`wait`](Self::wait), with the time in milliseconds; -1 for as long as it takes.
+    pub fn wait_msec(&self, timeout: i64) -> Result<WaitEnd> {
+        match u64::try_from(timeout) {
+            Ok(msec) => self.wait(Some(Duration::from_millis(msec))),
+            Err(_) if timeout == -1 => self.wait(None),
+            Err(_) => self.noted(Err(Error::new(Operation::Wait, "", Reason::InvalidTimeout(timeout)))),
+        }
     }
 
     /// Blocks until a packet can be taken, at most for `timeout` (`None`: for as long as it takes; zero: not at all).
@@ -352,7 +375,7 @@ impl Peer {
             if self.waiters.lock().take_interruption() {
                 return Ok(WaitEnd::Interrupted);
             }
-            if self.fill(endpoint, &mut self.inbox.lock(), None) > 0 {
+            if self.has_packet(endpoint, None) {
                 return Ok(WaitEnd::Ready);
             }
             if timeout == Some(Duration::ZERO) {
@@ -382,7 +405,7 @@ impl Peer {
                 (None, Some(endpoint)) => {
                     if let Err(error) = blocked {
                         Some(Err(fail(error)))
-                    } else if self.fill(endpoint, &mut self.inbox.lock(), Some(id)) > 0 {
+                    } else if self.has_packet(endpoint, Some(id)) {
                         Some(Ok(WaitEnd::Ready))
                     } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                         Some(Ok(WaitEnd::TimedOut))
@@ -423,7 +446,7 @@ impl Peer {
             let found = find_group(group, interface).map_err(fail)?;
             let mut link = self.link.write();
             if link.state.socket().is_none() {
-                self.open_for(&mut link, found.ip())?;
+                self.open_for(&mut link, found.ip()).map_err(fail)?;
             }
             let socket = link.state.socket().ok_or_else(|| fail(Reason::NotOpen))?;
             socket.change_group(&found, true).map_err(fail)
@@ -493,8 +516,8 @@ impl Peer {
     }
 
     /// Opens an unconnected socket that can reach `ip`, on a port of the system's choice.
-    fn open_for(&self, link: &mut Link, ip: IpAddr) -> Result<()> {
-        let socket = Socket::open(Family::of(ip)).map_err(|error| Error::os(Operation::Open, "", error))?;
+    fn open_for(&self, link: &mut Link, ip: IpAddr) -> std::result::Result<(), Reason> {
+        let socket = Socket::open(Family::of(ip)).map_err(Reason::NoSocket)?;
         self.opened(link, socket, 0);
         Ok(())
     }
@@ -511,37 +534,52 @@ impl Peer {
         link.state = State::Open(Endpoint { socket, connected_to: None, kernel_buffer });
     }
 
-    /// Reads the socket until it is empty, the queue is full, or this call has read its share; the packets queued then.
-    /// Whoever waits for such packets is told, except the wait that calls this itself.
-    fn fill(&self, endpoint: &Endpoint, inbox: &mut Inbox, wait: Option<u64>) -> usize {
+    /// Whether a packet can be taken. `wait` is the wait that asks, if it is one.
+    fn has_packet(&self, endpoint: &Endpoint, wait: Option<u64>) -> bool {
+        let mut inbox = self.inbox.lock();
+        self.fill(endpoint, &mut inbox, wait);
+        inbox.queue.len() > 0
+    }
+
+    /// Reads a batch of packets from the socket into the queue: until the socket is empty, the queue is full, or the
+    /// batch is. Whoever waits for such packets is told, except the wait that calls this itself.
+    fn fill(&self, endpoint: &Endpoint, inbox: &mut Inbox, wait: Option<u64>) -> Batch {
         let queue = &mut inbox.queue;
         let before = queue.len();
-        let share = queue.bound() + endpoint.kernel_buffer;
-        let mut spent = 0;
-        let mut errors = 0;
+        let mut batch = Batch { cost: 0, last: false };
         SCRATCH.with_borrow_mut(|buffer| {
-            while spent < share && errors < MAX_ERRORS_PER_CALL && queue.accepts() {
+            for _ in 0..BATCH {
+                if !queue.accepts() {
+                    batch.last = true;
+                    return;
+                }
                 match endpoint.socket.receive(buffer) {
                     Ok((length, sender)) => {
-                        spent += queue::cost(length);
+                        batch.cost += queue::cost(length);
                         // The kernel filters too, but only what arrives after the socket was connected.
                         if endpoint.connected_to.is_none_or(|peer| is_same_host_and_port(sender, peer)) {
                             queue.push(&buffer[..length], sender);
                         }
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        batch.last = true;
+                        return;
+                    }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
+                        // Costs what an empty packet does, so that errors without end come to one all the same.
+                        batch.cost += queue::cost(0);
                         self.note_receive_error(error);
-                        errors += 1;
                     }
                 }
             }
         });
-        if queue.len() > before && self.waits.load(Ordering::SeqCst) > usize::from(wait.is_some()) {
+        if queue.len() == 0 {
+            queue.note_quiet();
+        } else if queue.len() > before && self.waits.load(Ordering::SeqCst) > usize::from(wait.is_some()) {
             self.waiters.lock().wake_others(wait);
         }
-        queue.len()
+        batch
     }
 
     fn note_receive_error(&self, error: io::Error) {

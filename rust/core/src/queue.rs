@@ -1,14 +1,15 @@
 //! The packets that have been received and not yet been taken.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 /// The largest UDP payload of all: over IPv6; IPv4's is 65,507.
 pub const MAX_DATAGRAM: usize = 65_527;
 
 /// What a packet costs beyond its length. The engine stores 16 bytes of address, 4 of port and 4 of length in front of
 /// each packet; the same sum here makes the same `recv_buf_size` hold the same packets.
-const OVERHEAD: usize = 24;
+const OVERHEAD: usize = size_of::<Packet>();
+const _: () = assert!(OVERHEAD == 24, "the engine's figure, which scripts count on");
 
 /// The smallest bound; also that of a socket which `bind` did not open.
 const MIN_RING: usize = 65_536;
@@ -16,11 +17,15 @@ const MIN_RING: usize = 65_536;
 /// The largest bound that can be asked for: the next power of two above 1 GiB.
 const MAX_RING: usize = 1 << 31;
 
-/// Below this capacity there is no point in giving memory back.
-const KEPT_CAPACITY: usize = 4_096;
+/// Below this many bytes there is no point in giving memory back.
+const KEPT: usize = 4_096;
 
-/// Packets in order of arrival, bounded in bytes. Takes memory only as packets come, and gives it back after a burst.
-#[derive(Debug)]
+/// How often in a row a queue is found empty before it gives its memory back: about a second of frames.
+const QUIET: u32 = 64;
+
+/// Packets in order of arrival, bounded in bytes. Takes memory only as packets come, and gives it back when a burst is
+/// over.
+#[derive(Debug, Default)]
 pub(crate) struct Queue {
     /// The payloads, back to back.
     bytes: VecDeque<u8>,
@@ -30,27 +35,47 @@ pub(crate) struct Queue {
     deferred: Option<(Packet, Box<[u8]>)>,
     /// What the queued packets may cost together.
     bound: usize,
-    /// The most bytes of payload that were queued since the queue was last empty.
-    peak: usize,
+    /// The most bytes of payload, and the most packets, that were queued since the queue was last empty.
+    peak: (usize, usize),
+    /// How often in a row the queue was found empty.
+    quiet: u32,
 }
 
+/// Where a packet came from, and how long it is.
 #[derive(Clone, Copy, Debug)]
 struct Packet {
-    length: usize,
-    sender: SocketAddr,
+    /// IPv4 addresses are mapped into IPv6.
+    ip: [u8; 16],
+    scope: u32,
+    port: u16,
+    /// At most [`MAX_DATAGRAM`].
+    length: u16,
+}
+
+impl Packet {
+    fn new(length: usize, sender: SocketAddr) -> Self {
+        let (ip, scope) = match sender {
+            SocketAddr::V4(sender) => (sender.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(sender) => (*sender.ip(), sender.scope_id()),
+        };
+        Self { ip: ip.octets(), scope, port: sender.port(), length: u16::try_from(length).unwrap_or(u16::MAX) }
+    }
+
+    fn length(&self) -> usize {
+        self.length.into()
+    }
+
+    fn sender(&self) -> SocketAddr {
+        match IpAddr::from(self.ip).to_canonical() {
+            IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, self.scope).into(),
+        }
+    }
 }
 
 /// What a packet of `length` bytes costs.
 pub(crate) fn cost(length: usize) -> usize {
     length + OVERHEAD
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        let mut queue = Self { bytes: VecDeque::new(), packets: VecDeque::new(), deferred: None, bound: 0, peak: 0 };
-        queue.reset(0);
-        queue
-    }
 }
 
 impl Queue {
@@ -60,18 +85,12 @@ impl Queue {
     pub(crate) fn reset(&mut self, recv_buf_size: i64) {
         let asked = usize::try_from(recv_buf_size).unwrap_or(0).min(MAX_RING - 1);
         let ring = (asked + 1).next_power_of_two().max(MIN_RING);
-        self.bound = ring - 1;
-        self.bytes = VecDeque::new();
-        self.packets = VecDeque::new();
-        self.deferred = None;
-        self.peak = 0;
+        *self = Self { bound: ring - 1, ..Self::default() };
     }
 
     /// Empties the queue; the bound stays.
     pub(crate) fn clear(&mut self) {
-        let bound = self.bound;
-        self.reset(0);
-        self.bound = bound;
+        *self = Self { bound: self.bound, ..Self::default() };
     }
 
     /// What the queued packets may cost together.
@@ -87,7 +106,7 @@ impl Queue {
     /// Makes ready for [`push`](Self::push): lets a deferred packet in, and tells whether another may be read.
     pub(crate) fn accepts(&mut self) -> bool {
         if let Some((packet, payload)) = self.deferred.take() {
-            if self.fits(packet.length) {
+            if self.fits(packet.length()) {
                 self.store(packet, &payload);
             } else {
                 self.deferred = Some((packet, payload));
@@ -100,8 +119,9 @@ impl Queue {
     /// [`accepts`](Self::accepts) said yes; otherwise the packet is lost.
     pub(crate) fn push(&mut self, payload: &[u8], sender: SocketAddr) {
         debug_assert!(self.deferred.is_none(), "push without accepts");
-        let packet = Packet { length: payload.len(), sender };
-        if self.fits(packet.length) {
+        let payload = &payload[..payload.len().min(MAX_DATAGRAM)];
+        let packet = Packet::new(payload.len(), sender);
+        if self.fits(packet.length()) {
             self.store(packet, payload);
         } else {
             self.deferred = Some((packet, payload.into()));
@@ -110,7 +130,8 @@ impl Queue {
 
     /// Moves the oldest packet into `into`, replacing what was there; its sender, or `None` when there is no packet.
     pub(crate) fn pop(&mut self, into: &mut Vec<u8>) -> Option<SocketAddr> {
-        let Packet { length, sender } = self.packets.pop_front()?;
+        let packet = self.packets.pop_front()?;
+        let length = packet.length();
         into.clear();
         let (front, back) = self.bytes.as_slices();
         let in_front = length.min(front.len());
@@ -120,7 +141,16 @@ impl Queue {
         if self.packets.is_empty() {
             self.settle();
         }
-        Some(sender)
+        Some(packet.sender())
+    }
+
+    /// Called when the socket was read and the queue is empty all the same. A queue that stays empty for a while gives
+    /// all its memory back.
+    pub(crate) fn note_quiet(&mut self) {
+        self.quiet = self.quiet.saturating_add(1);
+        if self.quiet == QUIET && self.held() > KEPT {
+            self.clear();
+        }
     }
 
     /// Whether a packet may enter. An empty queue takes any packet, else one that is larger than the bound could never
@@ -133,25 +163,37 @@ impl Queue {
         self.bytes.len() + self.packets.len() * OVERHEAD
     }
 
-    fn store(&mut self, packet: Packet, payload: &[u8]) {
-        let needed = self.bytes.len() + payload.len();
-        if needed > self.bytes.capacity() {
-            // Grows by doubling, but not past the bound, which it can never fill.
-            let capacity = (self.bytes.capacity() * 2).min(self.bound).max(needed);
-            self.bytes.reserve_exact(capacity - self.bytes.len());
-        }
-        self.bytes.extend(payload);
-        self.packets.push_back(packet);
-        self.peak = self.peak.max(self.bytes.len());
+    /// The memory that the queue holds on to.
+    fn held(&self) -> usize {
+        self.bytes.capacity() + self.packets.capacity() * OVERHEAD
     }
 
-    /// Called when the queue has become empty: gives back memory that the time since it was last empty had no use for.
+    fn store(&mut self, packet: Packet, payload: &[u8]) {
+        // Both grow by doubling, but not past the bound, which they cannot fill.
+        grow(&mut self.bytes, payload.len(), self.bound);
+        self.bytes.extend(payload);
+        grow(&mut self.packets, 1, self.bound / OVERHEAD);
+        self.packets.push_back(packet);
+        self.peak = (self.peak.0.max(self.bytes.len()), self.peak.1.max(self.packets.len()));
+        self.quiet = 0;
+    }
+
+    /// Called when the queue has become empty: gives back memory for which the time since it was last empty had no use.
     fn settle(&mut self) {
-        if self.bytes.capacity() > KEPT_CAPACITY && self.peak < self.bytes.capacity() / 4 {
-            self.bytes.shrink_to(self.peak * 2);
-            self.packets.shrink_to(8);
+        let (bytes, packets) = std::mem::take(&mut self.peak);
+        if self.held() > KEPT && bytes + packets * OVERHEAD < self.held() / 4 {
+            self.bytes.shrink_to(bytes * 2);
+            self.packets.shrink_to(packets * 2);
         }
-        self.peak = 0;
+    }
+}
+
+/// Makes room for `more`, doubling up to `limit`, and beyond it only as far as needed.
+fn grow<T>(queue: &mut VecDeque<T>, more: usize, limit: usize) {
+    let needed = queue.len() + more;
+    if needed > queue.capacity() {
+        let capacity = (queue.capacity() * 2).min(limit).max(needed);
+        queue.reserve_exact(capacity - queue.len());
     }
 }
 
@@ -189,7 +231,7 @@ mod tests {
             (65_536, 131_071),
             (131_071, 131_071),
             (131_072, 262_143),
-            (i64::MAX, MAX_RING - 1),
+            (i64::MAX, (1 << 31) - 1),
         ] {
             assert_eq!(queue(asked).bound(), bound, "{asked}");
         }
@@ -243,21 +285,51 @@ mod tests {
         assert_eq!(packet.len(), MAX_DATAGRAM);
     }
 
-    #[test]
-    fn memory_is_bounded_and_given_back_after_a_burst() {
-        let mut queue = queue(1 << 20);
-        fill(&mut queue, 1_200);
-        assert!(queue.bytes.capacity() <= queue.bound());
+    /// Fills a queue with packets of `length` bytes, and takes all of them out again.
+    fn burst(queue: &mut Queue, length: usize) {
+        assert!(fill(queue, length) > 0);
+        let most = queue.bound() + MAX_DATAGRAM;
+        assert!(queue.held() <= most * 2, "{} bytes held, {most} allowed", queue.held());
         let mut packet = Vec::new();
         while queue.pop(&mut packet).is_some() {
             queue.accepts();
         }
-        for _ in 0..2 {
-            assert!(queue.accepts());
-            queue.push(b"quiet", sender(1));
-            queue.pop(&mut packet);
+    }
+
+    #[test]
+    fn after_a_burst_little_traffic_holds_little_memory() {
+        for length in [0, 1_200] {
+            let mut queue = queue(1 << 20);
+            burst(&mut queue, length);
+            let mut packet = Vec::new();
+            for _ in 0..2 {
+                assert!(queue.accepts());
+                queue.push(b"quiet", sender(1));
+                queue.pop(&mut packet);
+            }
+            assert!(queue.held() <= KEPT, "{length}: {}", queue.held());
         }
-        assert!(queue.bytes.capacity() <= KEPT_CAPACITY, "{}", queue.bytes.capacity());
+    }
+
+    #[test]
+    fn after_a_burst_silence_holds_no_memory() {
+        for length in [0, 1_200] {
+            let mut queue = queue(1 << 20);
+            burst(&mut queue, length);
+            for _ in 0..QUIET {
+                queue.note_quiet();
+            }
+            assert_eq!(queue.held(), 0);
+            assert_eq!(queue.bound(), (2 << 20) - 1);
+        }
+    }
+
+    #[test]
+    fn the_sender_is_kept_whole() {
+        for address in ["10.1.2.3:4", "[2001:db8::1]:65535", "[fe80::1%7]:9"] {
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(Packet::new(0, address).sender(), address);
+        }
     }
 
     #[test]

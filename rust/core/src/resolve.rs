@@ -1,18 +1,50 @@
 //! Host names to addresses, by the system's resolver. Blocks for as long as that takes.
 
+use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use dns_lookup::AddrInfoHints;
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind};
+use parking_lot::Mutex;
 
 use crate::address;
 use crate::error::Reason;
 use crate::socket::Family;
 use crate::sys;
 
+/// How long an answer is taken for good: scripts set their destination before every packet, and count on the engine's
+/// resolver to remember. (It does so for ever, which is too long for a server that moves.)
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// How many names are remembered; a game knows a handful.
+const MOST_NAMES: usize = 64;
+
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+/// The names that were resolved lately. Failures are not remembered.
+#[derive(Default)]
+struct Known(HashMap<String, (Instant, Vec<SocketAddr>)>);
+
+impl Known {
+    fn get(&self, host: &str, now: Instant) -> Option<Vec<SocketAddr>> {
+        let (since, addresses) = self.0.get(host)?;
+        (now.duration_since(*since) < LIFETIME).then(|| addresses.clone())
+    }
+
+    fn put(&mut self, host: &str, addresses: Vec<SocketAddr>, now: Instant) {
+        if self.0.len() >= MOST_NAMES {
+            self.0.clear();
+        }
+        self.0.insert(host.to_owned(), (now, addresses));
+    }
+}
+
 /// The addresses of `host`, in the resolver's order of preference: never none. Port 0 in each of them.
 ///
 /// A numeric address is its own answer and asks nobody. Everything else is the resolver's (`getaddrinfo`): names, and
-/// what it takes for an address, such as `1.2.3`.
+/// what it takes for an address, such as `1.2.3`. An answer is remembered for five minutes.
 pub(crate) fn addresses_of(host: &str) -> Result<Vec<SocketAddr>, Reason> {
     if let Some(ip) = address::parse_ip(host) {
         return Ok(vec![SocketAddr::new(ip, 0)]);
@@ -20,10 +52,15 @@ pub(crate) fn addresses_of(host: &str) -> Result<Vec<SocketAddr>, Reason> {
     if !address::may_be_host(host) {
         return Err(Reason::InvalidAddress);
     }
-    // With AI_ADDRCONFIG, as the engine asks; without it where that finds nothing, which it does on a machine that has
-    // no address but loopback's.
-    let found = look_up(host, sys::RESOLVER_FLAGS).or_else(|_| look_up(host, 0)).map_err(Reason::Unresolvable)?;
-    if found.is_empty() { Err(Reason::Unresolvable("the name has no address".to_owned())) } else { Ok(found) }
+    if let Some(known) = KNOWN.lock().get(host, Instant::now()) {
+        return Ok(known);
+    }
+    let found = look_up(host)?;
+    if found.is_empty() {
+        return Err(Reason::Unresolvable("the name has no address".to_owned()));
+    }
+    KNOWN.lock().put(host, found.clone(), Instant::now());
+    Ok(found)
 }
 
 /// The address to use of several: the first that a socket of `family` reaches; without a socket, or where there is no
@@ -37,12 +74,13 @@ pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16
     })
 }
 
-fn look_up(host: &str, flags: i32) -> Result<Vec<SocketAddr>, String> {
-    let hints = AddrInfoHints { flags, ..AddrInfoHints::default() };
-    let answers = dns_lookup::getaddrinfo(Some(host), None, Some(hints)).map_err(|error| {
-        let error = std::io::Error::from(error);
-        error.to_string()
-    })?;
+fn look_up(host: &str) -> Result<Vec<SocketAddr>, Reason> {
+    let ask =
+        |flags| dns_lookup::getaddrinfo(Some(host), None, Some(AddrInfoHints { flags, ..AddrInfoHints::default() }));
+    // As the engine asks: only for families that the machine has an address of. On a machine that has none but
+    // loopback's that may find nothing, so then any family is asked for; not after a resolver that did not answer.
+    let answers = ask(sys::RESOLVER_FLAGS).or_else(|error| if is_about_flags(&error) { ask(0) } else { Err(error) });
+    let answers = answers.map_err(|error| Reason::Unresolvable(io::Error::from(error).to_string()))?;
     let mut found = Vec::new();
     for answer in answers.flatten() {
         // One answer comes once per type of socket.
@@ -52,6 +90,10 @@ fn look_up(host: &str, flags: i32) -> Result<Vec<SocketAddr>, String> {
         }
     }
     Ok(found)
+}
+
+fn is_about_flags(error: &LookupError) -> bool {
+    matches!(error.kind(), LookupErrorKind::Badflags | LookupErrorKind::NoData | LookupErrorKind::NoName)
 }
 
 #[cfg(test)]
@@ -76,6 +118,21 @@ mod tests {
             assert!(matches!(addresses_of(text), Err(Reason::InvalidAddress)), "{text:?}");
         }
         assert!(matches!(addresses_of("no-such-host.invalid"), Err(Reason::Unresolvable(_))));
+    }
+
+    #[test]
+    fn an_answer_is_remembered_for_a_while() {
+        let mut known = Known::default();
+        let now = Instant::now();
+        let addresses: Vec<SocketAddr> = vec!["10.1.2.3:0".parse().unwrap()];
+        known.put("a.example", addresses.clone(), now);
+        assert_eq!(known.get("a.example", now + LIFETIME / 2), Some(addresses.clone()));
+        assert_eq!(known.get("a.example", now + LIFETIME), None);
+        assert_eq!(known.get("b.example", now), None);
+        for i in 0..1_000 {
+            known.put(&i.to_string(), addresses.clone(), now);
+        }
+        assert!(known.0.len() <= MOST_NAMES);
     }
 
     #[test]

@@ -48,20 +48,41 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Makes a socket that is bound to `port` on `ip`, or with `None` on every address of both families.
+    /// Makes a socket that is bound to `port` on `ip`, or with `None` on every address of both families. The kernel is
+    /// asked for a receive buffer of `receive_buffer` bytes.
     ///
     /// Where the machine has no IPv6, `None` means every IPv4 address.
-    pub(crate) fn bound(ip: Option<IpAddr>, port: u16) -> Result<Self, BindError> {
-        if let Some(ip) = ip {
-            let socket = Self::make(Family::of(ip)).map_err(BindError::Open)?;
-            return socket.bind_to(ip, port).map_err(BindError::Bind).map(|()| socket);
+    pub(crate) fn bound(ip: Option<IpAddr>, port: u16, receive_buffer: usize) -> Result<Self, Reason> {
+        let family = ip.map_or(Family::Dual, Family::of);
+        let made = Self::make_with_buffer(family, receive_buffer);
+        let bound = made.map(|socket| (socket.bind_to(ip.unwrap_or(socket.unspecified()), port), socket));
+        match bound {
+            Ok((Ok(()), socket)) => return Ok(socket),
+            Ok((Err(error), _)) if ip.is_some() || error.kind() != io::ErrorKind::AddrNotAvailable => {
+                return Err(Reason::Os(error));
+            }
+            Err(error) if ip.is_some() => return Err(Reason::NoSocket(error)),
+            // IPv6 is there but has no addresses (some containers), or it is not there at all.
+            _ => {}
         }
-        match Self::make(Family::Dual).map(|socket| (socket.bind_to(Ipv6Addr::UNSPECIFIED.into(), port), socket)) {
-            Ok((Ok(()), socket)) => Ok(socket),
-            // IPv6 is there but has no addresses (some containers); or it is not there at all.
-            Ok((Err(error), _)) if error.kind() != io::ErrorKind::AddrNotAvailable => Err(BindError::Bind(error)),
-            Ok((Err(_), _)) | Err(_) => Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port),
+        Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port, receive_buffer)
+    }
+
+    /// Makes a socket whose kernel buffer is as large as the kernel grants of `receive_buffer`, and never smaller than
+    /// its default.
+    fn make_with_buffer(family: Family, receive_buffer: usize) -> io::Result<Self> {
+        let socket = Self::make(family)?;
+        let default = socket.receive_buffer_size()?;
+        // Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half, and half again.
+        let mut asked = receive_buffer.min(i32::MAX as usize);
+        while asked.saturating_mul(sys::BUFFER_FIGURE) > default {
+            if SockRef::from(&socket.io).set_recv_buffer_size(asked).is_ok() {
+                break;
+            }
+            asked /= 2;
         }
+        // Where the limit is below the default, asking for more has got less, and there is no way back.
+        if socket.receive_buffer_size()? < default { Self::make(family) } else { Ok(socket) }
     }
 
     fn make(family: Family) -> io::Result<Self> {
@@ -144,17 +165,6 @@ impl Socket {
         SockRef::from(&self.io).recv_buffer_size()
     }
 
-    /// Asks the kernel for a receive buffer of `bytes`, unless its default is as large. It may grant less: Linux grants
-    /// what its limit allows, and a system that refuses (macOS) is asked for half, and half again.
-    pub(crate) fn raise_receive_buffer_size(&self, bytes: usize) -> io::Result<()> {
-        let default = self.receive_buffer_size()?;
-        let mut asked = bytes;
-        while asked > default && SockRef::from(&self.io).set_recv_buffer_size(asked).is_err() {
-            asked /= 2;
-        }
-        Ok(())
-    }
-
     /// Joins (or leaves) a multicast group.
     pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
         if !self.family.reaches(group.ip()) {
@@ -178,15 +188,6 @@ impl Socket {
     fn fitted(&self, to: SocketAddr) -> SocketAddr {
         if self.family == Family::Dual { address::to_mapped(to) } else { to }
     }
-}
-
-/// Why a bound socket could not be had: the engine tells the two apart.
-#[derive(Debug)]
-pub(crate) enum BindError {
-    /// No socket could be made.
-    Open(io::Error),
-    /// The address or port could not be had.
-    Bind(io::Error),
 }
 
 /// A multicast group on an interface.

@@ -12,13 +12,16 @@ use std::io;
 use std::net::UdpSocket;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use polling::{Event, Events, PollMode, Poller};
 
 /// How many waiters are kept for later; more threads than that rarely wait at once.
 const KEPT: usize = 16;
+
+/// The longest that a system is asked to wait at a stretch.
+const LONGEST: Duration = Duration::from_hours(1);
 
 static IDLE: Mutex<Vec<Waiter>> = Mutex::new(Vec::new());
 
@@ -61,11 +64,9 @@ impl Waiter {
     /// Blocks until something may have happened: a packet, an end by another thread, the deadline, or nothing at all.
     pub(crate) fn block(&mut self, deadline: Option<Instant>) -> io::Result<()> {
         self.events.clear();
-        match deadline {
-            Some(deadline) => self.poller.wait_deadline(&mut self.events, deadline)?,
-            None => self.poller.wait(&mut self.events, None)?,
-        };
-        Ok(())
+        // Nothing happening is allowed here, and not every system takes a time that is very far away.
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).min(LONGEST));
+        self.poller.wait(&mut self.events, timeout).map(drop)
     }
 }
 
@@ -183,8 +184,8 @@ impl Entry {
     }
 
     fn wake(&self) {
-        // This fails only where the system's own notification does (an event, a port's message): nothing that a caller
-        // could do would help, and closing the socket wakes the poller on most systems anyway.
+        // This fails only where the system's own notification does (an eventfd, a pipe, a completion port), and then there
+        // is nothing that a caller could do about it.
         let _ = self.poller.notify();
     }
 }

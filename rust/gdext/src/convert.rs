@@ -1,4 +1,4 @@
-//! The core's errors and results in Godot's types.
+//! The core's errors in Godot's.
 
 use godot::global::Error as GodotError;
 use packet_peer_udp_core::{Error, Operation, Reason};
@@ -13,12 +13,18 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (Reason::InvalidAddress, Operation::SetDestination) | (Reason::Unresolvable(_), _) => {
             GodotError::ERR_CANT_RESOLVE
         }
-        (Reason::InvalidAddress | Reason::InvalidPort(_) | Reason::UnknownInterface(_), _) => {
-            GodotError::ERR_INVALID_PARAMETER
-        }
-        (Reason::WrongFamily(_), Operation::JoinGroup | Operation::LeaveGroup) => GodotError::ERR_INVALID_PARAMETER,
+        (
+            Reason::InvalidAddress
+            | Reason::InvalidPort(_)
+            | Reason::InvalidTimeout(_)
+            | Reason::UnknownInterface(_)
+            | Reason::WrongFamily(None),
+            _,
+        ) => GodotError::ERR_INVALID_PARAMETER,
+        (Reason::NoSocket(_), Operation::Bind) => GodotError::ERR_CANT_CREATE,
+        (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
         (Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
-        _ => GodotError::FAILED,
+        (Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => GodotError::FAILED,
     }
 }

@@ -7,11 +7,12 @@
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
 //! | [`registry`] | how a method finds its peer without borrowing the object |
 //! | [`report`] | lines in Godot's log: which, and how often |
-//! | [`convert`] | the core's errors and addresses in Godot's types |
+//! | [`convert`] | the core's errors in Godot's |
 //!
 //! # What holds everywhere
 //!
-//! - No method borrows its object while it works (`gd_self`): one thread may be in `wait()` while others call anything.
+//! - No method borrows its object while it blocks, prints or calls the engine (nearly all are `gd_self`, which borrows
+//!   nothing): one thread may be in `wait()` while others call anything.
 //! - Nothing is printed, and the engine is not called, under a lock or a borrow: printing can run a script.
 
 use godot::init::InitStage;

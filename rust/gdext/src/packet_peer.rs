@@ -9,13 +9,12 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
 
 use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
 use godot::global::Error as GodotError;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
-use packet_peer_udp_core::{DestinationChange, Error, Reason, WaitEnd, format_ip};
+use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Reason, WaitEnd, format_ip};
 
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
@@ -24,7 +23,10 @@ use crate::report::Limit;
 thread_local! {
     /// The packet that each thread took last, of whichever peer: what `get_packet()` and `get_var()` read from after
     /// `_get_packet` has returned. One per thread, so that no thread's next take can change what another is reading.
-    static CURRENT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    ///
+    /// It has room for any datagram from the start and never moves: decoding an object runs its setters, and one that
+    /// takes another packet overwrites this one while the engine is still reading it, as it does with `PacketPeerUDP`.
+    static CURRENT: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(MAX_DATAGRAM));
 }
 
 /// UDP packet peer: a drop-in for [PacketPeerUDP].
@@ -112,9 +114,11 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
             Ok(true) => {
                 let size = i32::try_from(packet.len()).unwrap_or(0);
                 // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
-                // filled with, the packet's bytes, stays valid until this thread takes its next packet: CURRENT is
-                // this thread's own, and nothing else changes it. The engine copies or decodes the bytes, on this
-                // thread, as soon as this function has returned.
+                // filled with points to the packet's bytes in CURRENT. They are this thread's own; the engine copies or
+                // decodes them on this thread as soon as this function has returned. CURRENT never reallocates, as no
+                // packet is larger than its capacity, and lives as long as the thread: the pointer stays good even if
+                // decoding runs a script that takes the next packet (the bytes then change under the decoder, which
+                // checks what it reads against the size that it was given).
                 unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
                 // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
                 unsafe { r_buffer_size.ptr().write(size) };
@@ -136,19 +140,15 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
             // this call returns; the slice does not live longer.
             unsafe { slice::from_raw_parts(p_buffer.ptr(), size) }
         };
-        match shared.peer.send(packet) {
-            Ok(()) => GodotError::OK,
-            Err(error) => {
-                // As in the engine: a send that the system refuses is answered, not printed.
-                if let Reason::NoDestination = error.reason {
-                    let remedy = "there is no destination; call set_dest_address() or connect_to_host() first.";
-                    complain(&shared, "put_packet", &remedy);
-                } else if let Reason::WrongFamily(_) = error.reason {
-                    complain(&shared, "put_packet", &format_args!("{error}. {OTHER_FAMILY}"));
-                }
-                to_godot_error(&error)
+        // As in the engine: a send that the system refuses is answered, not printed.
+        answer(&shared, "put_packet", shared.peer.send(packet), |error| match error.reason {
+            Reason::NoDestination => {
+                Some("there is no destination; call set_dest_address() or connect_to_host() first.".to_owned())
             }
-        }
+            Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
+            Reason::NoSocket(_) => Some(no_socket(error)),
+            _ => None,
+        })
     }
 }
 
@@ -193,6 +193,7 @@ impl PacketPeerUdpRs {
             Reason::InvalidAddress => Some(format!(
                 "\"{bind_address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
             )),
+            Reason::NoSocket(_) => Some(no_socket(error)),
             _ => None,
         })
     }
@@ -230,6 +231,7 @@ impl PacketPeerUdpRs {
                 Reason::Unresolvable(_) => {
                     format!("{error}. Check the name and the machine's network, or use a numeric address.")
                 }
+                Reason::NoSocket(_) => no_socket(error),
                 Reason::WrongFamily(_) => {
                     format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
                 }
@@ -324,7 +326,7 @@ impl PacketPeerUdpRs {
     /// is closed, and may be set before it is opened.
     ///
     /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so call
-    /// it in a [Thread] for names. If a name has several addresses, the first that this peer's socket can send to is
+    /// it in a [Thread] for names (an answer is remembered for five minutes). If a name has several addresses, the first that this peer's socket can send to is
     /// taken. Of `port` only the lower 16 bits count, as in [PacketPeerUDP]; sending to port 0 fails.
     ///
     /// Returns [constant OK]; [constant ERR_CANT_RESOLVE] for a text that does not resolve, and the destination stays
@@ -357,32 +359,26 @@ impl PacketPeerUdpRs {
     /// closed meanwhile; [constant ERR_UNCONFIGURED] if it is not open; [constant ERR_INVALID_PARAMETER] for a timeout
     /// below -1.
     ///
-    /// **Note:** end all waits ([method close], [method interrupt_wait]) and join their threads before the game quits;
-    /// the engine reports the peers of threads that still run then as leaked.
+    /// **Note:** a thread in here keeps the peer alive, and its port taken, even if every variable that held it is gone.
+    /// End all waits ([method close], [method interrupt_wait]) and join their threads
+    /// before the game quits; the engine reports the peers of threads that still run then as leaked.
     #[func(gd_self)]
     fn wait(this: Gd<Self>, #[opt(default = -1)] timeout_msec: i64) -> GodotError {
         let shared = registry::of(&this);
-        let timeout = match u64::try_from(timeout_msec) {
-            Ok(msec) => Some(Duration::from_millis(msec)),
-            Err(_) if timeout_msec == -1 => None,
-            Err(_) => {
-                let text =
-                    format!("timeout_msec is {timeout_msec}; use -1 to wait as long as it takes, or 0 and more.");
-                complain(&shared, "wait", &text);
-                return GodotError::ERR_INVALID_PARAMETER;
-            }
-        };
-        let end = match shared.peer.wait(timeout) {
+        let end = match shared.peer.wait_msec(timeout_msec) {
             Ok(end) => end,
             Err(error) => {
-                let remedy = match error.reason {
-                    Reason::NotOpen => {
-                        "the peer is not open, so there is nothing to wait for; call bind() first.".to_owned()
-                    }
-                    _ => format!("{error}. Close files or sockets that are no longer needed."),
-                };
-                complain(&shared, "wait", &remedy);
-                return to_godot_error(&error);
+                return answer(&shared, "wait", Err(error), |error| {
+                    Some(match error.reason {
+                        Reason::InvalidTimeout(msec) => {
+                            format!("timeout_msec is {msec}; use -1 to wait as long as it takes, or 0 and more.")
+                        }
+                        Reason::NotOpen => {
+                            "the peer is not open, so there is nothing to wait for; call bind() first.".to_owned()
+                        }
+                        _ => format!("{error}. Close sockets or files that are no longer needed."),
+                    })
+                });
             }
         };
         match end {
@@ -429,7 +425,7 @@ impl PacketPeerUdpRs {
     }
 
     /// Returns the system's code (`errno`; on Windows Winsock's) of what the last failed call ran into; 0 if
-    /// none failed, or if the system was not asked. A call that succeeds does not clear it.
+    /// none failed, if the system was not asked, or if it was its resolver, which has no such codes. A call that succeeds does not clear it.
     #[func(gd_self)]
     fn get_last_os_error(this: Gd<Self>) -> i64 {
         registry::of(&this).peer.last_error().code.into()
@@ -478,8 +474,13 @@ fn group_remedy(error: &Error) -> String {
              leaves the choice to the system."
         ),
         Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
+        Reason::NoSocket(_) => no_socket(error),
         _ => format!("{error}. Check that it is a multicast address, and what was joined before."),
     }
+}
+
+fn no_socket(error: &Error) -> String {
+    format!("{error}. Close sockets or files that are no longer needed.")
 }
 
 fn local_port(shared: &Shared) -> i64 {

@@ -8,6 +8,9 @@ pub(crate) const BIND_BEFORE_USE: bool = false;
 /// Neither epoll nor kqueue keeps a socket alive.
 pub(crate) const CLOSE_AWAITS_WAITS: bool = false;
 
+/// Linux counts its own bookkeeping, and for that doubles what it is asked for (socket(7)).
+pub(crate) const BUFFER_FIGURE: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
+
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = libc::AI_ADDRCONFIG;
 

@@ -15,6 +15,9 @@ pub(crate) const BIND_BEFORE_USE: bool = true;
 /// A poll in progress refers to its socket until the thread that began it has seen it cancelled (seen under wine).
 pub(crate) const CLOSE_AWAITS_WAITS: bool = true;
 
+/// Read back as it was set.
+pub(crate) const BUFFER_FIGURE: usize = 1;
+
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = AI_ADDRCONFIG as i32;
 
