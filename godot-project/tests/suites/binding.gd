@@ -39,6 +39,15 @@ func test_an_address_that_is_none_is_an_invalid_parameter(kind: StringName) -> v
 		answer("is_bound", peer.is_bound(), false)
 
 
+func test_zeros_in_front_of_the_numbers_of_an_address_mean_nothing(kind: StringName) -> void:
+	var peer := make_peer(kind)
+	answer("bind", peer.bind(0, "127.000.000.001"), OK)
+	var sender := make_peer(kind)
+	answer("dest", sender.set_dest_address("127.0.0.01", peer.get_local_port()), OK)
+	send(sender, [numbered(1)])
+	answer("what arrives", take(peer), [numbered(1)] as Array[PackedByteArray])
+
+
 func test_a_refused_bind_leaves_the_peer_usable(kind: StringName) -> void:
 	var peer := make_peer(kind)
 	answer("bind to what no interface has", peer.bind(0, "192.0.2.1"), ERR_UNAVAILABLE)

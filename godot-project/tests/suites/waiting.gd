@@ -287,8 +287,7 @@ func test_a_waiting_thread_uses_no_processor_time() -> void:
 		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
 
 
-func test_a_peer_whose_waiter_holds_the_last_reference_can_be_closed_by_it() -> void:
-	# The thread's peer dies with the thread's own reference, after its wait was ended.
+func test_a_peer_whose_thread_has_ended_is_freed_with_the_last_reference() -> void:
 	var peer := bound_peer(OURS)
 	var port: int = peer.get_local_port()
 	var waiting := waiting_threads(peer, 1)
