@@ -159,8 +159,10 @@ done
 
 # The engine is started by the loader it came with; --library-path, unlike LD_LIBRARY_PATH, does not reach the
 # programs that it starts. Mesa's drivers are the folder's own, and render in software.
+# The engine then takes the loader for its own path; programs that it starts find the launcher in \$GODOT.
 cat > "$work/engine/godot" <<LAUNCHER
 #!/bin/sh
+export GODOT="\$(readlink -f -- "\$0")"
 here=\$(dirname -- "\$(readlink -f -- "\$0")")/engine
 export LIBGL_DRIVERS_PATH="\$here/usr/lib/$triplet/dri" LIBGL_ALWAYS_SOFTWARE=1
 export __EGL_VENDOR_LIBRARY_DIRS="\$here/usr/share/glvnd/egl_vendor.d"

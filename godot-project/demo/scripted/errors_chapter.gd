@@ -20,7 +20,7 @@ func _ready() -> void:
 
 
 func play() -> void:
-	tell("Each gives the Error that PacketPeerUDP gives, and the reason in the system's own words.")
+	tell("Each gives an Error as PacketPeerUDP does, and the reason in the system's own words.")
 	tell("Misuse also puts one line into the engine's log; where that is due, it is announced.")
 	await _provoke("bind() to a port that is in use", ErrorSamples.port_in_use, ERR_UNAVAILABLE)
 	await _provoke("put_packet() of 65,508 bytes", ErrorSamples.too_large, FAILED)

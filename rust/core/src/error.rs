@@ -89,10 +89,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.operation {
+        f.write_str(match self.operation {
             Operation::Bind => "binding to",
             Operation::Connect => "connecting to",
-            Operation::SetDestination => "setting the destination",
+            Operation::SetDestination => "setting the destination to",
             Operation::SetBroadcast => "allowing broadcasts",
             Operation::JoinGroup => "joining the group",
             Operation::LeaveGroup => "leaving the group",
@@ -100,10 +100,12 @@ impl fmt::Display for Error {
             Operation::Send => "sending to",
             Operation::Receive => "receiving",
             Operation::Wait => "waiting",
-        };
-        f.write_str(verb)?;
-        if !self.subject.is_empty() {
-            write!(f, " {}", self.subject)?;
+        })?;
+        match &self.reason {
+            // Text that is no address is quoted: it may be empty, or anything else.
+            Reason::InvalidAddress => write!(f, " {:?}", self.subject)?,
+            _ if self.subject.is_empty() => {}
+            _ => write!(f, " {}", self.subject)?,
         }
         f.write_str(": ")?;
         match &self.reason {
@@ -115,10 +117,17 @@ impl fmt::Display for Error {
             Reason::InvalidTimeout(msec) => write!(f, "a timeout of {msec} ms makes no sense"),
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
-            Reason::UnknownInterface(name) => write!(f, "no interface '{name}' with a fitting address"),
+            Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
             Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
             Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),
+            // What a system says when broadcasts are not allowed does not tell anybody what is missing.
+            Reason::Os(error)
+                if error.kind() == io::ErrorKind::PermissionDenied
+                    && matches!(self.operation, Operation::Send | Operation::Connect) =>
+            {
+                write!(f, "{error}; if this is a broadcast address, broadcasts must be enabled first")
+            }
             Reason::Os(error) => error.fmt(f),
         }
     }

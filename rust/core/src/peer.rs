@@ -155,8 +155,10 @@ impl Peer {
             _ => Some(address::parse_ip(address).ok_or_else(|| fail(Reason::InvalidAddress))?),
         };
         let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
-        let socket = Socket::bound(ip, port, usize::try_from(recv_buf_size).unwrap_or(0))
-            .map_err(|reason| Error::new(Operation::Bind, format!("{address} port {port}"), reason))?;
+        let socket = Socket::bound(ip, port, usize::try_from(recv_buf_size).unwrap_or(0)).map_err(|reason| {
+            let subject = ip.map_or(format!("*:{port}"), |ip| SocketAddr::new(ip, port).to_string());
+            Error::new(Operation::Bind, subject, reason)
+        })?;
         self.opened(link, socket, recv_buf_size);
         Ok(())
     }

@@ -14,7 +14,7 @@ use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
 use godot::global::Error as GodotError;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
-use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Reason, WaitEnd, format_ip};
+use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Operation, Reason, WaitEnd, format_ip};
 
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
@@ -39,7 +39,8 @@ thread_local! {
 /// var peer := PacketPeerUdpRs.new()
 ///
 /// func _ready():
-///     peer.bind(4433)
+///     if peer.bind(4433) != OK:
+///         push_error(peer.get_last_error_message())
 ///
 /// func _process(_delta):
 ///     for i in peer.get_available_packet_count():
@@ -58,11 +59,20 @@ thread_local! {
 /// - `recv_buf_size` reaches the operating system too, so more packets survive a long frame.
 /// - [method get_last_error_message] says in the system's words why something failed.
 ///
+/// **Sending:** set a destination with [method set_dest_address] (or connect), then call [method PacketPeer.put_packet] or
+/// [method PacketPeer.put_var]. That opens the peer if it is not open. A packet holds up to 65507 bytes; an empty one is
+/// not sent. Returns [constant OK] when the system took the packet (UDP does not tell whether it arrived);
+/// [constant ERR_UNCONFIGURED] without a destination; [constant ERR_BUSY] if the system's send buffer is full, so try
+/// again in the next frame; [constant FAILED] if the system refuses, with the reason in [method get_last_error_message].
+///
+/// **Receiving:** [method PacketPeer.get_packet] and [method PacketPeer.get_var] take the oldest packet. Where it came from
+/// is then in [method get_packet_ip] and [method get_packet_port].
+///
 /// **Threads:** every method may be called from any thread. The one exception is the engine's own:
 /// [method PacketPeer.put_var] must not be called by several threads at once on one peer.
 ///
-/// **Note:** it is not a [PacketPeerUDP] to the type system: variables typed so, `is PacketPeerUDP`, and
-/// engine classes that want exactly that type ([PacketPeerDTLS], [DTLSServer]) do not accept it.
+/// **Note:** it is a [PacketPeer], but not a [PacketPeerUDP]. A variable of that type, `is PacketPeerUDP`, and engine
+/// classes that want exactly that type ([PacketPeerDTLS], [DTLSServer]) do not accept it.
 ///
 /// **Note:** on Android, enable the `INTERNET` permission in the export preset; to receive multicast or
 /// broadcast there, an app must also hold a multicast lock. iOS and macOS ask the player before a game may use the local
@@ -161,15 +171,15 @@ const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, 
 impl PacketPeerUdpRs {
     /// Opens this peer on a local `port`, so that it can receive packets.
     ///
-    /// With `bind_address` `"*"` (default) the peer is reachable on every address of the machine,
-    /// IPv4 and IPv6; with `"0.0.0.0"` or `"::"` on every address of one kind; with the numeric
-    /// address of an interface only there. `port` is 0 to 65535; 0 lets the system choose a free port, which
+    /// With `"*"` as `bind_address` (the default) the peer is reachable on every address of the machine, IPv4 and IPv6.
+    /// With `"0.0.0.0"` it is on every IPv4 address, with `"::"` on every IPv6 address, and with the numeric address of
+    /// one interface it is on that alone. `port` is 0 to 65535; 0 lets the system choose a free port, which
     /// [method get_local_port] tells.
     ///
-    /// `recv_buf_size` is how many bytes of packets may wait to be taken: the next power of two above it, at
-    /// least 65536, at 24 bytes a packet beyond its length. When that is full, packets wait in the system's own receive
-    /// buffer, which is asked to be as large too (the system sets a limit, `net.core.rmem_max` on Linux).
-    /// What fits in neither is dropped by the system, newest first.
+    /// Packets that have arrived wait in a queue until they are taken. `recv_buf_size` says how many bytes it holds; it is
+    /// rounded up to the next power of two above it, and to 65536 at least, and each packet costs its length and 24 bytes
+    /// more. When the queue is full, packets wait in the system's own receive buffer, which is asked to be as large (the
+    /// system sets a limit: `net.core.rmem_max` on Linux). What fits in neither is dropped by the system, newest first.
     ///
     /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already; [constant
     /// ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address; [constant ERR_UNAVAILABLE] if
@@ -252,8 +262,9 @@ impl PacketPeerUdpRs {
 
     /// Returns the address that the last packet taken came from; an empty string before the first.
     ///
-    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). It belongs to
-    /// the peer's last packet, whichever thread took it: threads that share a peer and need senders take turns.
+    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). If several threads take
+    /// packets from one peer, this is about the last packet that any of them took: where each needs to know the sender of
+    /// its own, they must take turns (with a [Mutex]).
     #[func(gd_self)]
     fn get_packet_ip(this: Gd<Self>) -> GString {
         match registry::of(&this).peer.sender() {
@@ -354,6 +365,25 @@ impl PacketPeerUdpRs {
     /// Meant for a [Thread] of your own. Several threads may wait on one peer, and while they do, every other method
     /// works on any thread as if nobody waited.
     ///
+    /// ```gdscript
+    /// var peer := PacketPeerUdpRs.new()
+    /// var thread := Thread.new()
+    ///
+    /// func _ready():
+    ///     if peer.bind(4433) == OK:
+    ///         thread.start(_receive)
+    ///
+    /// func _receive():
+    ///     while peer.wait() == OK:
+    ///         for i in peer.get_available_packet_count():
+    ///             print(peer.get_packet())
+    ///
+    /// func _exit_tree():
+    ///     peer.close() # Ends the wait.
+    ///     if thread.is_started():
+    ///         thread.wait_to_finish()
+    /// ```
+    ///
     /// Returns [constant OK] when a packet can be taken, at once if one is queued already; [constant ERR_TIMEOUT] when the
     /// time is over; [constant ERR_SKIP] after [method interrupt_wait]; [constant ERR_UNAVAILABLE] when the peer was
     /// closed meanwhile; [constant ERR_UNCONFIGURED] if it is not open; [constant ERR_INVALID_PARAMETER] for a timeout
@@ -374,7 +404,8 @@ impl PacketPeerUdpRs {
                             format!("timeout_msec is {msec}; use -1 to wait as long as it takes, or 0 and more.")
                         }
                         Reason::NotOpen => {
-                            "the peer is not open, so there is nothing to wait for; call bind() first.".to_owned()
+                            "the peer is not open, so there is nothing to wait for; call bind() first, or see why it failed."
+                                .to_owned()
                         }
                         _ => format!("{error}. Close sockets or files that are no longer needed."),
                     })
@@ -406,16 +437,17 @@ impl PacketPeerUdpRs {
         }
     }
 
-    /// Ends every [method wait] in progress on this peer, on any thread, with [constant ERR_SKIP]. When there is none,
-    /// the next one returns so at once: a wake-up is never lost, whichever of the two comes first. Opening this peer
-    /// again forgets it.
+    /// Ends every [method wait] in progress on this peer, on any thread, with [constant ERR_SKIP]. If no thread is waiting,
+    /// the next [method wait] returns [constant ERR_SKIP] at once instead of waiting. So a thread is woken whether it had
+    /// begun to wait or was just about to. Opening this peer again forgets such an interruption.
     #[func(gd_self)]
     fn interrupt_wait(this: Gd<Self>) {
         registry::of(&this).peer.interrupt_wait();
     }
 
     /// Returns the local address of this peer, written as [method get_packet_ip] writes; an empty string if it is not
-    /// open. A peer bound to every address has `0:0:0:0:0:0:0:0` (or `0.0.0.0`, IPv4 only).
+    /// open. A peer bound to every address has `0:0:0:0:0:0:0:0` (or `0.0.0.0`, IPv4 only); the addresses that others can
+    /// reach this machine at are in [method IP.get_local_addresses].
     #[func(gd_self)]
     fn get_local_address(this: Gd<Self>) -> GString {
         match registry::of(&this).peer.local_addr() {
@@ -432,8 +464,11 @@ impl PacketPeerUdpRs {
     }
 
     /// Returns what the last failed call ran into: what was being done, and the system's own words. An empty string if
-    /// none failed; a call that succeeds does not clear it. Answers of other hosts that a packet was refused are kept
-    /// here as well.
+    /// none failed. Answers of other hosts that a packet was refused are kept here as well.
+    ///
+    /// A call that succeeds does not clear it, so look at it only after a failure. No failures, and not told here, are a
+    /// [method wait] that returned [constant ERR_TIMEOUT], [constant ERR_SKIP] or [constant ERR_UNAVAILABLE], and taking a
+    /// packet when there is none.
     #[func(gd_self)]
     fn get_last_error_message(this: Gd<Self>) -> GString {
         GString::from(&registry::of(&this).peer.last_error().message)
@@ -475,7 +510,10 @@ fn group_remedy(error: &Error) -> String {
         ),
         Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
         Reason::NoSocket(_) => no_socket(error),
-        _ => format!("{error}. Check that it is a multicast address, and what was joined before."),
+        _ if error.operation == Operation::LeaveGroup => {
+            format!("{error}. Only a group that was joined, and on the interface where it was, can be left.")
+        }
+        _ => format!("{error}. Check that it is a multicast address, and that it was not joined already."),
     }
 }
 

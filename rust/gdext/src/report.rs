@@ -33,10 +33,19 @@ pub(crate) enum Limit {
     Ours,
 }
 
+/// Whether a line is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admitted {
+    No,
+    Yes,
+    /// Yes, and no other of this member in this window.
+    AsTheLast,
+}
+
 impl Limit {
     fn lines(self) -> usize {
         match self {
-            Self::Native => 4,
+            Self::Native => 5,
             Self::Ours => 1,
         }
     }
@@ -49,12 +58,14 @@ impl Reporter {
     /// borrow held.
     pub(crate) fn print(&self, member: &'static str, limit: Limit, text: &dyn Display) {
         let line = format!("PacketPeerUdpRs.{member}(): {text}");
-        if self.admits(member, limit, &line, Instant::now()) {
-            godot_error!("{line}");
+        match self.admits(member, limit, &line, Instant::now()) {
+            Admitted::No => {}
+            Admitted::Yes => godot_error!("{line}"),
+            Admitted::AsTheLast => godot_error!("{line} (What else this method has to say is held back for a second.)"),
         }
     }
 
-    fn admits(&self, name: &'static str, limit: Limit, line: &str, now: Instant) -> bool {
+    fn admits(&self, name: &'static str, limit: Limit, line: &str, now: Instant) -> Admitted {
         let mut hasher = DefaultHasher::new();
         line.hash(&mut hasher);
         let line = hasher.finish();
@@ -69,11 +80,11 @@ impl Reporter {
             member.since = now;
             member.lines.clear();
         }
-        let admitted = member.lines.len() < limit.lines() && !member.lines.contains(&line);
-        if admitted {
-            member.lines.push(line);
+        if member.lines.len() == limit.lines() || member.lines.contains(&line) {
+            return Admitted::No;
         }
-        admitted
+        member.lines.push(line);
+        if limit == Limit::Native && member.lines.len() == limit.lines() { Admitted::AsTheLast } else { Admitted::Yes }
     }
 }
 
@@ -81,8 +92,10 @@ impl Reporter {
 mod tests {
     use super::*;
 
+    use Admitted::{AsTheLast, No, Yes};
+
     /// Which of `lines`, printed one after the other at the same moment, are admitted.
-    fn admitted(reporter: &Reporter, limit: Limit, lines: &[&str], now: Instant) -> Vec<bool> {
+    fn admitted(reporter: &Reporter, limit: Limit, lines: &[&str], now: Instant) -> Vec<Admitted> {
         lines.iter().map(|line| reporter.admits("member", limit, line, now)).collect()
     }
 
@@ -90,21 +103,17 @@ mod tests {
     fn the_same_line_is_printed_once_a_second() {
         let reporter = Reporter::default();
         let start = Instant::now();
-        assert_eq!(
-            admitted(&reporter, Limit::Native, &["a", "a", "b", "a", "b"], start),
-            [true, false, true, false, false]
-        );
-        assert!(reporter.admits("other member", Limit::Native, "a", start));
-        assert_eq!(admitted(&reporter, Limit::Native, &["a", "a"], start + WINDOW), [true, false]);
+        assert_eq!(admitted(&reporter, Limit::Native, &["a", "a", "b", "a", "b"], start), [Yes, No, Yes, No, No]);
+        assert_eq!(reporter.admits("other member", Limit::Native, "a", start), Yes);
+        assert_eq!(admitted(&reporter, Limit::Native, &["a", "a"], start + WINDOW), [Yes, No]);
     }
 
     #[test]
-    fn a_line_that_changes_each_time_is_printed_a_few_times_a_second() {
+    fn lines_that_change_each_time_are_printed_a_few_times_a_second_and_the_last_says_so() {
         let reporter = Reporter::default();
-        let start = Instant::now();
         assert_eq!(
-            admitted(&reporter, Limit::Native, &["1", "2", "3", "4", "5", "6"], start),
-            [true, true, true, true, false, false]
+            admitted(&reporter, Limit::Native, &["1", "2", "3", "4", "5", "6", "1"], Instant::now()),
+            [Yes, Yes, Yes, Yes, AsTheLast, No, No]
         );
     }
 
@@ -112,7 +121,7 @@ mod tests {
     fn a_new_member_prints_one_line_a_second() {
         let reporter = Reporter::default();
         let start = Instant::now();
-        assert_eq!(admitted(&reporter, Limit::Ours, &["a", "b"], start), [true, false]);
-        assert_eq!(admitted(&reporter, Limit::Ours, &["b"], start + WINDOW), [true]);
+        assert_eq!(admitted(&reporter, Limit::Ours, &["a", "b"], start), [Yes, No]);
+        assert_eq!(admitted(&reporter, Limit::Ours, &["b"], start + WINDOW), [Yes]);
     }
 }
