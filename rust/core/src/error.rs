@@ -44,6 +44,8 @@ pub enum Reason {
     NotOpen,
     /// The peer is open already.
     AlreadyOpen,
+    /// The peer was closed before this was done.
+    Closed,
     /// There is no destination to send to.
     NoDestination,
     /// The text is not an address that this operation takes.
@@ -110,6 +112,7 @@ impl fmt::Display for Error {
         f.write_str(": ")?;
         match &self.reason {
             Reason::NotOpen => f.write_str("the peer is not open"),
+            Reason::Closed => f.write_str("the peer was closed meanwhile"),
             Reason::AlreadyOpen => f.write_str("the peer is open already"),
             Reason::NoDestination => f.write_str("no destination is set"),
             Reason::InvalidAddress => f.write_str("not a valid address"),

@@ -20,8 +20,11 @@ use crate::wait::{Entered, WaitEnd, Waiter, Waiters};
 /// How many packets are read from a socket before the locks are let go.
 const BATCH: u32 = 128;
 
-/// How often a send is tried again because the kernel answered with somebody's refusal of an earlier one.
-const MAX_LATE_REPORTS: u32 = 4;
+/// By how much a kernel may overfill its buffer: it takes a last packet while there is any room.
+const LARGEST_COST: usize = cost(queue::MAX_DATAGRAM);
+
+/// How often a send is tried before its error is taken to be its own, and not somebody's refusal of an earlier one.
+const SEND_ATTEMPTS: u64 = 4;
 
 /// The longest that closing takes for threads to leave their waits, on systems where that matters: they do at once,
 /// unless they get no processor time.
@@ -60,6 +63,8 @@ struct Link {
     state: State,
     destination: Option<SocketAddr>,
     broadcast: bool,
+    /// How often the peer was closed: what began before that and is not done yet is void.
+    closings: u64,
 }
 
 #[derive(Debug, Default)]
@@ -97,7 +102,7 @@ impl State {
 
 /// What a read of the socket has come to.
 struct Batch {
-    /// What the packets cost that were read, kept or not.
+    /// What the packets have cost the kernel, at least, that were read, kept or not.
     cost: usize,
     /// Whether there is nothing more to read for now: no packet, or no room for one.
     last: bool,
@@ -166,8 +171,12 @@ impl Peer {
     /// Closes the peer. When this returns the port is free, nothing is queued, and every [`wait`](Self::wait) in
     /// progress is ending with [`WaitEnd::Closed`]. The destination, the last sender and whether broadcasts are allowed
     /// are kept.
+    ///
+    /// (Where another program is being started at that moment, it may hold the port until it has begun to run.)
     pub fn close(&self) {
-        self.close_link(self.link.write());
+        let mut link = self.link.write();
+        link.closings += 1;
+        self.close_link(link);
     }
 
     fn close_link(&self, mut link: RwLockWriteGuard<'_, Link>) {
@@ -187,7 +196,8 @@ impl Peer {
     }
 
     /// Connects to one address: what is sent goes there, and packets from anyone else are not received. Opens the peer
-    /// if it is closed; empties the queue. A host name is resolved first, which blocks for as long as that takes.
+    /// if it is closed; empties the queue. A host name is resolved first, which blocks for as long as that takes; closing
+    /// the peer meanwhile makes this fail with [`Reason::Closed`].
     ///
     /// Where the system refuses, the peer is closed, as the engine does.
     pub fn connect(&self, host: &str, port: i64) -> Result<()> {
@@ -197,9 +207,14 @@ impl Peer {
     fn connect_unnoted(&self, host: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
         let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| fail(Reason::InvalidPort(port)))?;
+        let is_name = address::parse_ip(host).is_none();
+        let closings = self.link.read().closings;
         let found = resolve::addresses_of(host).map_err(fail)?;
 
         let mut link = self.link.write();
+        if is_name && link.closings != closings {
+            return Err(fail(Reason::Closed));
+        }
         let family = link.state.socket().map(Socket::family);
         let Some(to) = resolve::choose(&found, family, port) else {
             return Err(fail(Reason::Unresolvable("the name has no address".to_owned())));
@@ -273,44 +288,31 @@ impl Peer {
     }
 
     /// Sends on a connected socket. There the kernel reports the refusal of an *earlier* datagram (an ICMP answer)
-    /// instead of sending this one: such a report is counted as an error of receiving, and this one is sent again.
+    /// instead of sending this one. Each such report is given once: it is counted as an error of receiving, and this
+    /// datagram is sent again. What comes at every attempt is about this datagram.
     fn send_connected(&self, socket: &Socket, datagram: &[u8]) -> io::Result<()> {
-        let mut late = None;
-        for _ in 0..MAX_LATE_REPORTS {
+        let mut reports = 0;
+        let mut last_report = None;
+        let result = loop {
             match socket.send(datagram) {
-                Ok(()) => {
-                    if let Some(report) = late {
-                        self.note_receive_error(report);
-                    }
-                    return Ok(());
+                Err(error) if reports + 1 < SEND_ATTEMPTS && !sys::is_full(&error) => {
+                    reports += 1;
+                    last_report = Some(error);
                 }
-                Err(error) if sys::is_full(&error) => {
-                    if let Some(report) = late {
-                        self.note_receive_error(report);
-                    }
-                    return Err(error);
-                }
-                Err(error) => {
-                    // A refusal can only be an answer to an earlier datagram. Anything else may be about this one:
-                    // it is if it comes twice.
-                    let repeated =
-                        late.as_ref().is_some_and(|first: &io::Error| first.raw_os_error() == error.raw_os_error());
-                    if repeated && error.kind() != io::ErrorKind::ConnectionRefused {
-                        return Err(error);
-                    }
-                    if let Some(report) = late.replace(error) {
-                        self.note_receive_error(report);
-                    }
-                }
+                result => break result,
             }
+        };
+        let failed_at_every_attempt = result.as_ref().is_err_and(|error| !sys::is_full(error));
+        if let (false, Some(report)) = (failed_at_every_attempt, last_report) {
+            self.note_receive_errors(reports, report);
         }
-        late.map_or(Ok(()), Err)
+        result
     }
 
     /// Reads what the socket holds into the queue, and tells how many packets can be taken.
     ///
     /// Reading stops when the queue is full; the rest waits in the kernel. However much arrives meanwhile, one call
-    /// reads no more than the queue's bound plus the kernel's buffer.
+    /// reads no more than the kernel's buffer can have held when it began.
     pub fn poll(&self) -> Result<usize> {
         self.noted(self.available().ok_or_else(|| Error::new(Operation::Receive, "", Reason::NotOpen)))
     }
@@ -326,7 +328,8 @@ impl Peer {
             let mut inbox = self.inbox.lock();
             let batch = self.fill(endpoint, &mut inbox, None);
             spent += batch.cost;
-            if batch.last || spent >= inbox.queue.bound() + endpoint.kernel_buffer {
+            // What came after the call is for the next one; else a flood could keep this one busy.
+            if batch.last || spent > endpoint.kernel_buffer + LARGEST_COST {
                 return Some(inbox.queue.len());
             }
         }
@@ -557,7 +560,7 @@ impl Peer {
                 }
                 match endpoint.socket.receive(buffer) {
                     Ok((length, sender)) => {
-                        batch.cost += queue::cost(length);
+                        batch.cost += cost(length);
                         // The kernel filters too, but only what arrives after the socket was connected.
                         if endpoint.connected_to.is_none_or(|peer| is_same_host_and_port(sender, peer)) {
                             queue.push(&buffer[..length], sender);
@@ -569,9 +572,9 @@ impl Peer {
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
-                        // Costs what an empty packet does, so that errors without end come to one all the same.
-                        batch.cost += queue::cost(0);
-                        self.note_receive_error(error);
+                        // As an empty packet, so that errors without end come to one all the same.
+                        batch.cost += cost(0);
+                        self.note_receive_errors(1, error);
                     }
                 }
             }
@@ -584,9 +587,9 @@ impl Peer {
         batch
     }
 
-    fn note_receive_error(&self, error: io::Error) {
-        self.receive_errors.fetch_add(1, Ordering::Relaxed);
-        self.note(&Error::os(Operation::Receive, "", error));
+    fn note_receive_errors(&self, count: u64, last: io::Error) {
+        self.receive_errors.fetch_add(count, Ordering::Relaxed);
+        self.note(&Error::os(Operation::Receive, "", last));
     }
 
     /// Keeps what failed for [`last_error`](Self::last_error).
@@ -610,6 +613,11 @@ impl Drop for Peer {
 
 fn find_group(group: &str, interface: &str) -> std::result::Result<Group, Reason> {
     address::parse_ip(group).map(|ip| Group::on(ip, interface)).ok_or(Reason::InvalidAddress)
+}
+
+/// How much of its receive buffer a packet of `length` bytes takes in the kernel, at least.
+const fn cost(length: usize) -> usize {
+    length + sys::KERNEL_OVERHEAD
 }
 
 /// The scope of an address is not compared: a system may leave it out of one of the two.

@@ -94,7 +94,8 @@ impl Queue {
     }
 
     /// What the queued packets may cost together.
-    pub(crate) fn bound(&self) -> usize {
+    #[cfg(test)]
+    fn bound(&self) -> usize {
         self.bound
     }
 

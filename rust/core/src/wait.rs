@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use polling::{Event, Events, PollMode, Poller};
 
-/// How many waiters are kept for later; more threads than that rarely wait at once.
-const KEPT: usize = 16;
+/// How many waiters are kept for later. Each holds descriptors (three on Linux), and few threads wait at once.
+const KEPT: usize = 4;
 
 /// The longest that a system is asked to wait at a stretch.
 const LONGEST: Duration = Duration::from_hours(1);

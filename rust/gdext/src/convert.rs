@@ -24,7 +24,7 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (Reason::NoSocket(_), Operation::Bind) => GodotError::ERR_CANT_CREATE,
         (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
-        (Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
+        (Reason::Closed, _) | (Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
         (Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => GodotError::FAILED,
     }
 }

@@ -14,19 +14,39 @@ use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
 use godot::global::Error as GodotError;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
-use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Operation, Reason, WaitEnd, format_ip};
+use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Operation, Peer, Reason, WaitEnd, format_ip};
 
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
 use crate::report::Limit;
 
+/// How many packets a thread can have in hand at once. Decoding one may run scripts (a property's setter, a `Logger`),
+/// and these may take packets of their own.
+const IN_HAND: usize = 4;
+
 thread_local! {
-    /// The packet that each thread took last, of whichever peer: what `get_packet()` and `get_var()` read from after
-    /// `_get_packet` has returned. One per thread, so that no thread's next take can change what another is reading.
-    ///
-    /// It has room for any datagram from the start and never moves: decoding an object runs its setters, and one that
-    /// takes another packet overwrites this one while the engine is still reading it, as it does with `PacketPeerUDP`.
-    static CURRENT: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(MAX_DATAGRAM));
+    /// The packets that each thread took last, of whichever peers, in turn: what `get_packet()` and `get_var()` read from
+    /// after `_get_packet` has returned. Each thread has its own, so that no other's take can change what it is reading.
+    static TAKEN: RefCell<Taken> = const { RefCell::new(Taken { packets: [const { Vec::new() }; IN_HAND], next: 0 }) };
+}
+
+struct Taken {
+    /// Each has room for any datagram from its first use on, and never moves.
+    packets: [Vec<u8>; IN_HAND],
+    next: usize,
+}
+
+impl Taken {
+    /// Takes a packet into the place of the oldest.
+    fn take(&mut self, peer: &Peer) -> packet_peer_udp_core::Result<Option<&[u8]>> {
+        let packet = &mut self.packets[self.next];
+        packet.reserve_exact(MAX_DATAGRAM - packet.len());
+        if !peer.take(packet)? {
+            return Ok(None);
+        }
+        self.next = (self.next + 1) % IN_HAND;
+        Ok(Some(packet))
+    }
 }
 
 /// UDP packet peer: a drop-in for [PacketPeerUDP].
@@ -120,21 +140,22 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
         r_buffer_size: RawPtr<*mut i32>,
     ) -> GodotError {
         let shared = registry::of(&this);
-        CURRENT.with_borrow_mut(|packet| match shared.peer.take(packet) {
-            Ok(true) => {
+        TAKEN.with_borrow_mut(|taken| match taken.take(&shared.peer) {
+            Ok(Some(packet)) => {
                 let size = i32::try_from(packet.len()).unwrap_or(0);
                 // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
-                // filled with points to the packet's bytes in CURRENT. They are this thread's own; the engine copies or
-                // decodes them on this thread as soon as this function has returned. CURRENT never reallocates, as no
-                // packet is larger than its capacity, and lives as long as the thread: the pointer stays good even if
-                // decoding runs a script that takes the next packet (the bytes then change under the decoder, which
-                // checks what it reads against the size that it was given).
+                // filled with points to the packet's bytes in TAKEN. They are this thread's own; the engine copies or
+                // decodes them on this thread as soon as this function has returned. They stay as they are until this
+                // thread has taken IN_HAND more packets. Even if decoding runs a script that takes so many, the pointer
+                // stays good, since the buffers never reallocate (no packet is larger than the capacity they have from
+                // the start) and live as long as the thread: the bytes then change under the decoder, which checks what
+                // it reads against the size that it was given.
                 unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
                 // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
                 unsafe { r_buffer_size.ptr().write(size) };
                 GodotError::OK
             }
-            Ok(false) => GodotError::ERR_UNAVAILABLE,
+            Ok(None) => GodotError::ERR_UNAVAILABLE,
             Err(error) => to_godot_error(&error),
         })
     }
@@ -226,14 +247,17 @@ impl PacketPeerUdpRs {
     /// listens there.
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither
-    /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant FAILED] if the system
-    /// refuses, and then the peer is closed.
+    /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant ERR_UNAVAILABLE] if
+    /// [method close] was called while the name was looked up; [constant FAILED] if the system refuses, and then the peer
+    /// is closed.
     #[func(gd_self)]
     fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.connect(&host.to_string(), port);
         answer(&shared, "connect_to_host", result, |error| {
             Some(match &error.reason {
+                // Whoever closed it knows.
+                Reason::Closed => return None,
                 Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
                 Reason::InvalidAddress => {
                     format!("\"{host}\" is neither an IP address nor a host name; give one of the two.")
@@ -379,7 +403,7 @@ impl PacketPeerUdpRs {
     ///             print(peer.get_packet())
     ///
     /// func _exit_tree():
-    ///     peer.close() # Ends the wait.
+    ///     peer.interrupt_wait()
     ///     if thread.is_started():
     ///         thread.wait_to_finish()
     /// ```

@@ -18,6 +18,9 @@ pub(crate) const CLOSE_AWAITS_WAITS: bool = true;
 /// Read back as it was set.
 pub(crate) const BUFFER_FIGURE: usize = 1;
 
+/// Not documented; a sender's address is the least.
+pub(crate) const KERNEL_OVERHEAD: usize = 16;
+
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = AI_ADDRCONFIG as i32;
 
