@@ -204,7 +204,8 @@ impl PacketPeerUdpRs {
     ///
     /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already; [constant
     /// ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address; [constant ERR_UNAVAILABLE] if
-    /// the port is taken or no interface has the address (see [method get_last_error_message]).
+    /// the port is taken or no interface has the address (see [method get_last_error_message]); [constant
+    /// ERR_CANT_CREATE] if the system has no socket to give.
     #[func(gd_self)]
     fn bind(
         this: Gd<Self>,
@@ -248,8 +249,8 @@ impl PacketPeerUdpRs {
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither
     /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant ERR_UNAVAILABLE] if
-    /// [method close] was called while the name was looked up; [constant FAILED] if the system refuses, and then the peer
-    /// is closed.
+    /// [method close] was called while the name was looked up; [constant ERR_CANT_OPEN] if the system has no socket to
+    /// give; [constant FAILED] if it refuses to connect, and then the peer is closed.
     #[func(gd_self)]
     fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
