@@ -74,7 +74,7 @@ impl Packet {
 }
 
 /// What a packet of `length` bytes costs.
-pub(crate) fn cost(length: usize) -> usize {
+fn cost(length: usize) -> usize {
     length + OVERHEAD
 }
 
