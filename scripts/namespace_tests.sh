@@ -9,7 +9,8 @@ usage() {
 Usage: scripts/namespace_tests.sh [--help]
 
 Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
-  - a full send buffer: packets to an address that nobody answers for stay in the kernel until it is full.
+  - a full send buffer: packets to an address that nobody answers for stay in the kernel until it is full;
+  - a slow name server: the tests themselves answer for it.
 Exit 0 if all held, 1 if one failed, 77 if namespaces are not to be had here (it says why).
 HELP
 }
@@ -23,7 +24,8 @@ esac
 skip() { say "skipped: $*"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "network namespaces are Linux'."
 command -v ip > /dev/null || skip "the command 'ip' (iproute2) is not installed."
-unshare --net true 2> /dev/null || skip "network namespaces are not permitted here."
+unshare --net --mount true 2> /dev/null || skip "network namespaces are not permitted here."
+for file in /etc/resolv.conf /etc/nsswitch.conf; do [ -e $file ] || skip "$file is missing."; done
 
 need_rust
 cd "$root"
@@ -31,8 +33,14 @@ cd "$root"
 cargo test --locked -q -p packet_peer_udp_core --no-run
 # In a namespace of its own: two ends of one cable, of which the far one answers for no address. The kernel keeps what
 # is sent there while it asks whose the address is; told to keep any amount, it is the socket's buffer that fills.
+# Names are asked of the tests' own server, which looks no further.
+make_temporary
+printf 'nameserver 127.0.0.1\noptions timeout:5 attempts:2\n' > "$temporary/resolv.conf"
+echo 'hosts: files dns' > "$temporary/nsswitch.conf"
 # shellcheck disable=SC2016 # expanded inside the namespace
-unshare --net bash -euc '
+MADE=$temporary unshare --net --mount bash -euc '
+    mount --bind "$MADE/resolv.conf" /etc/resolv.conf
+    mount --bind "$MADE/nsswitch.conf" /etc/nsswitch.conf
     ip link set lo up
     ip link add near type veth peer name far
     ip address add 10.77.0.1/24 dev near
