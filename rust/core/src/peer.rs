@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
@@ -21,7 +21,7 @@ use crate::wait::{Entered, WaitEnd, Waiter, Waiters};
 const BATCH: u32 = 128;
 
 /// By how much a kernel may overfill its buffer: it takes a last packet while there is any room.
-const LARGEST_COST: usize = cost(queue::MAX_DATAGRAM);
+const LARGEST_COST: usize = kernel_cost(queue::MAX_DATAGRAM);
 
 /// How often a send is tried before its error is taken to be its own, and not somebody's refusal of an earlier one.
 const SEND_ATTEMPTS: u64 = 4;
@@ -48,8 +48,6 @@ pub struct Peer {
     link: RwLock<Link>,
     inbox: Mutex<Inbox>,
     waiters: Mutex<Waiters>,
-    /// How many waits are in progress: read by those who would rather not lock.
-    waits: AtomicUsize,
     /// Notified when somebody leaves a wait that `close` ended.
     wait_left: Condvar,
     last_error: Mutex<LastError>,
@@ -207,6 +205,7 @@ impl Peer {
     fn connect_unnoted(&self, host: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
         let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| fail(Reason::InvalidPort(port)))?;
+        // A name takes its time, and who closes the peer meanwhile means this too.
         let is_name = address::parse_ip(host).is_none();
         let closings = self.link.read().closings;
         let found = resolve::addresses_of(host).map_err(fail)?;
@@ -216,9 +215,7 @@ impl Peer {
             return Err(fail(Reason::Closed));
         }
         let family = link.state.socket().map(Socket::family);
-        let Some(to) = resolve::choose(&found, family, port) else {
-            return Err(fail(Reason::Unresolvable("the name has no address".to_owned())));
-        };
+        let to = resolve::choose(&found, family, port).map_err(fail)?;
         if family.is_none() {
             self.open_for(&mut link, to.ip()).map_err(fail)?;
         }
@@ -242,8 +239,8 @@ impl Peer {
     ///
     /// Any port is taken; as in the engine only its lower 16 bits count.
     pub fn set_destination(&self, host: &str, port: i64) -> Result<DestinationChange> {
-        let found = resolve::addresses_of(host).map_err(|reason| Error::new(Operation::SetDestination, host, reason));
-        let found = self.noted(found)?;
+        let fail = |reason| Error::new(Operation::SetDestination, host, reason);
+        let found = self.noted(resolve::addresses_of(host).map_err(fail))?;
         let mut link = self.link.write();
         if link.state.is_connected() {
             return Ok(DestinationChange::Connected);
@@ -251,7 +248,7 @@ impl Peer {
         let family = link.state.socket().map(Socket::family);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what the engine does with a port")]
         let port = port as u16;
-        link.destination = resolve::choose(&found, family, port).or(link.destination);
+        link.destination = Some(self.noted(resolve::choose(&found, family, port).map_err(fail))?);
         Ok(DestinationChange::Set)
     }
 
@@ -388,10 +385,7 @@ impl Peer {
             }
             let waiter = Waiter::get().map_err(fail)?;
             match self.waiters.lock().enter(&waiter, endpoint.socket.io()).map_err(fail)? {
-                Entered::Waiting(id) => {
-                    self.waits.fetch_add(1, Ordering::SeqCst);
-                    (waiter, id)
-                }
+                Entered::Waiting(id) => (waiter, id),
                 Entered::Interrupted => {
                     waiter.put_back();
                     return Ok(WaitEnd::Interrupted);
@@ -422,10 +416,7 @@ impl Peer {
                 (None, None) => Some(Ok(WaitEnd::Closed)),
             };
             if let Some(end) = end {
-                let mut waiters = self.waiters.lock();
-                let ended = waiters.leave(id, link.state.socket().map(Socket::io));
-                self.waits.fetch_sub(1, Ordering::SeqCst);
-                drop(waiters);
+                let ended = self.waiters.lock().leave(id, link.state.socket().map(Socket::io));
                 self.wait_left.notify_all();
                 break ended.map_or(end, Ok);
             }
@@ -517,7 +508,7 @@ impl Peer {
     /// How many waits are in progress.
     #[must_use]
     pub fn waits(&self) -> usize {
-        self.waits.load(Ordering::SeqCst)
+        self.waiters.lock().len()
     }
 
     /// Opens an unconnected socket that can reach `ip`, on a port of the system's choice.
@@ -560,7 +551,7 @@ impl Peer {
                 }
                 match endpoint.socket.receive(buffer) {
                     Ok((length, sender)) => {
-                        batch.cost += cost(length);
+                        batch.cost += kernel_cost(length);
                         // The kernel filters too, but only what arrives after the socket was connected.
                         if endpoint.connected_to.is_none_or(|peer| is_same_host_and_port(sender, peer)) {
                             queue.push(&buffer[..length], sender);
@@ -573,7 +564,7 @@ impl Peer {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
                         // As an empty packet, so that errors without end come to one all the same.
-                        batch.cost += cost(0);
+                        batch.cost += kernel_cost(0);
                         self.note_receive_errors(1, error);
                     }
                 }
@@ -581,7 +572,7 @@ impl Peer {
         });
         if queue.len() == 0 {
             queue.note_quiet();
-        } else if queue.len() > before && self.waits.load(Ordering::SeqCst) > usize::from(wait.is_some()) {
+        } else if queue.len() > before {
             self.waiters.lock().wake_others(wait);
         }
         batch
@@ -616,7 +607,7 @@ fn find_group(group: &str, interface: &str) -> std::result::Result<Group, Reason
 }
 
 /// How much of its receive buffer a packet of `length` bytes takes in the kernel, at least.
-const fn cost(length: usize) -> usize {
+const fn kernel_cost(length: usize) -> usize {
     length + sys::KERNEL_OVERHEAD
 }
 

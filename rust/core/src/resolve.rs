@@ -41,7 +41,7 @@ impl Known {
     }
 }
 
-/// The addresses of `host`, in the resolver's order of preference: never none. Port 0 in each of them.
+/// The addresses of `host`, in the resolver's order of preference. Port 0 in each of them.
 ///
 /// A numeric address is its own answer and asks nobody. Everything else is the resolver's (`getaddrinfo`): names, and
 /// what it takes for an address, such as `1.2.3`. An answer is remembered for five minutes.
@@ -56,22 +56,18 @@ pub(crate) fn addresses_of(host: &str) -> Result<Vec<SocketAddr>, Reason> {
         return Ok(known);
     }
     let found = look_up(host)?;
-    if found.is_empty() {
-        return Err(Reason::Unresolvable("the name has no address".to_owned()));
-    }
     KNOWN.lock().put(host, found.clone(), Instant::now());
     Ok(found)
 }
 
 /// The address to use of several: the first that a socket of `family` reaches; without a socket, or where there is no
 /// such address, the first.
-pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16) -> Option<SocketAddr> {
+pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16) -> Result<SocketAddr, Reason> {
     let fitting = family.and_then(|family| addresses.iter().find(|address| family.reaches(address.ip())));
-    fitting.or(addresses.first()).map(|address| {
-        let mut chosen = *address;
-        chosen.set_port(port);
-        chosen
-    })
+    let chosen = fitting.or(addresses.first());
+    let mut chosen = *chosen.ok_or_else(|| Reason::Unresolvable("the name has no address".to_owned()))?;
+    chosen.set_port(port);
+    Ok(chosen)
 }
 
 fn look_up(host: &str) -> Result<Vec<SocketAddr>, Reason> {
@@ -144,8 +140,9 @@ mod tests {
             (Some(Family::V6), "[::1]:9"),
             (Some(Family::Dual), "[::1]:9"),
         ] {
-            assert_eq!(choose(&both, family, 9), Some(expected.parse().unwrap()));
+            assert_eq!(choose(&both, family, 9).unwrap(), expected.parse().unwrap());
         }
-        assert_eq!(choose(&both[..1], Some(Family::V4), 9), Some("[::1]:9".parse().unwrap()));
+        assert_eq!(choose(&both[..1], Some(Family::V4), 9).unwrap(), "[::1]:9".parse().unwrap());
+        assert!(matches!(choose(&[], None, 9), Err(Reason::Unresolvable(_))));
     }
 }

@@ -103,6 +103,11 @@ pub(crate) enum Entered {
 }
 
 impl Waiters {
+    /// How many waits are in progress.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Takes an interruption that nobody has had yet.
     pub(crate) fn take_interruption(&mut self) -> bool {
         std::mem::take(&mut self.interrupted)

@@ -217,7 +217,8 @@ impl PacketPeerUdpRs {
         let result = shared.peer.bind(port, &bind_address.to_string(), recv_buf_size);
         answer(&shared, "bind", result, |error| match error.reason {
             Reason::AlreadyOpen => {
-                Some(format!("the peer is already open on port {}; call close() first.", local_port(&shared)))
+                let port = local_port(&shared).unwrap_or(0);
+                Some(format!("the peer is already open on port {port}; call close() first."))
             }
             Reason::InvalidPort(port) => {
                 Some(format!("port {port} is out of range; use 1 to 65535, or 0 for one that the system chooses."))
@@ -279,10 +280,10 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn get_local_port(this: Gd<Self>) -> i64 {
         let shared = registry::of(&this);
-        if !shared.peer.is_open() {
+        local_port(&shared).unwrap_or_else(|| {
             complain(&shared, "get_local_port", &"the peer is not open, so it has no port; call bind() first.");
-        }
-        local_port(&shared)
+            0
+        })
     }
 
     /// Returns the address that the last packet taken came from; an empty string before the first.
@@ -432,7 +433,8 @@ impl PacketPeerUdpRs {
                             "the peer is not open, so there is nothing to wait for; call bind() first, or see why it failed."
                                 .to_owned()
                         }
-                        _ => format!("{error}. Close sockets or files that are no longer needed."),
+                        // No descriptors for what a wait needs.
+                        _ => no_socket(error),
                     })
                 });
             }
@@ -546,6 +548,7 @@ fn no_socket(error: &Error) -> String {
     format!("{error}. Close sockets or files that are no longer needed.")
 }
 
-fn local_port(shared: &Shared) -> i64 {
-    shared.peer.local_addr().map_or(0, |address| address.port().into())
+/// `None` where the peer is not open.
+fn local_port(shared: &Shared) -> Option<i64> {
+    shared.peer.local_addr().map(|address| address.port().into())
 }
