@@ -120,8 +120,11 @@ prepare_project() {
         cat "$log" >&2
         die "Godot could not import $folder (above)."
     fi
-    touch "$stamp"
+    mark_prepared "$folder"
 }
+
+# mark_prepared FOLDER: says that the project needs no preparation as it is now.
+mark_prepared() { touch "$1/.godot/prepared"; }
 
 # apt_install PACKAGES...: installs them as root on Debian and its kin, and says so; elsewhere it fails in silence.
 apt_install() {

@@ -34,7 +34,7 @@ passed=0 failed=0
 new_project() {
     local folder="$workshop/$1"
     rm -rf "$folder"
-    mkdir -p "$folder/.godot/imported" # nothing here needs an import, which would take most of the time
+    mkdir -p "$folder/.godot"
     [ $# = 1 ] || echo "res://$2" > "$folder/.godot/extension_list.cfg"
     printf 'config_version=5\n\n[application]\n\nconfig/name="%s"\n' "$1" > "$folder/project.godot"
     cp -R "$root/godot-project/tests" "$folder/tests"
@@ -49,6 +49,7 @@ judge() {
     shift 3
     while [ "$1" != -- ]; do patterns+=("$1"); shift; done
     shift
+    mark_prepared "$folder" # nothing here needs an import, which would take most of the time
     said=$("$root/scripts/run_scene.sh" --brief --project "$folder" --timeout 20 "$@" 2>&1) || status=$?
     for pattern in "${patterns[@]}"; do
         grep -Eq -- "$pattern" <<< "$said" || missing+=("$pattern")
