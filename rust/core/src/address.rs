@@ -59,6 +59,11 @@ pub(crate) fn to_canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Whether two addresses are the same host and port. The scope is not compared: a system may leave it out of one of them.
+pub(crate) fn is_same_host_and_port(one: SocketAddr, other: SocketAddr) -> bool {
+    one.ip() == other.ip() && one.port() == other.port()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

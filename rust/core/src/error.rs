@@ -25,6 +25,8 @@ pub enum Operation {
     SetDestination,
     /// Allowing broadcasts.
     SetBroadcast,
+    /// Setting an option, which the subject names.
+    SetOption,
     /// Joining a multicast group.
     JoinGroup,
     /// Leaving a multicast group.
@@ -46,12 +48,18 @@ pub enum Reason {
     AlreadyOpen,
     /// The peer was closed before this was done.
     Closed,
+    /// The peer is connected, and sends to nobody else.
+    Connected,
     /// There is no destination to send to.
     NoDestination,
     /// The text is not an address that this operation takes.
     InvalidAddress,
     /// The port is out of range.
     InvalidPort(i64),
+    /// The size of the packets to cut is out of range.
+    InvalidSegment(i64),
+    /// The size of a buffer is out of range.
+    InvalidSize(i64),
     /// The time to wait is negative and not -1.
     InvalidTimeout(i64),
     /// No socket could be made; the system's own error.
@@ -96,6 +104,7 @@ impl fmt::Display for Error {
             Operation::Connect => "connecting to",
             Operation::SetDestination => "setting the destination to",
             Operation::SetBroadcast => "allowing broadcasts",
+            Operation::SetOption => "setting",
             Operation::JoinGroup => "joining the group",
             Operation::LeaveGroup => "leaving the group",
             Operation::Send if self.subject.is_empty() => "sending",
@@ -114,6 +123,9 @@ impl fmt::Display for Error {
             Reason::NotOpen => f.write_str("the peer is not open"),
             Reason::Closed => f.write_str("the peer was closed meanwhile"),
             Reason::AlreadyOpen => f.write_str("the peer is open already"),
+            Reason::Connected => f.write_str("the peer is connected to somebody else"),
+            Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be"),
+            Reason::InvalidSize(size) => write!(f, "a size of {size} bytes is out of range"),
             Reason::NoDestination => f.write_str("no destination is set"),
             Reason::InvalidAddress => f.write_str("not a valid address"),
             Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),

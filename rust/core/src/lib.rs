@@ -6,11 +6,13 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`peer`] | the peer: its state, and what may happen at the same time |
+//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, sending, receiving, waiting, statistics |
+//! | [`background`] | the thread that receives for all peers that want it |
 //! | [`wait`] | waiting for a packet, ended by other threads |
 //! | [`queue`] | received packets, bounded in bytes |
 //! | [`socket`] | one UDP socket: families, groups, options |
-//! | [`sys`] | what differs between platforms |
+//! | [`sys`] | what differs between platforms; how datagrams pass between a socket and the kernel |
+//! | [`clock`] | when packets arrive |
 //! | [`resolve`], [`interfaces`] | host names and network interfaces to addresses |
 //! | [`address`] | addresses as text |
 //! | [`error`] | what can go wrong |
@@ -20,10 +22,13 @@
 //! - Every method of [`Peer`] may be called from any thread.
 //! - Locks guard data, not time: nothing that can block is done under one.
 //! - Nothing that a script or a packet can do panics.
-// One module has a reason, which it gives, and `sys` talks to the system.
+// Two modules have a reason, which they give, and `sys` talks to the system.
 #![deny(unsafe_code)]
 
 mod address;
+#[allow(unsafe_code, reason = "registering a socket with a poller carries a promise")]
+mod background;
+mod clock;
 mod error;
 mod interfaces;
 mod peer;
@@ -36,7 +41,20 @@ mod sys;
 mod wait;
 
 pub use address::format_ip;
+pub use background::{background_threads, take_news};
+pub use clock::{clock_nsec, set_clock_origin};
 pub use error::{Error, Operation, Reason, Result};
+pub use peer::receive::{Run, Taking};
+pub use peer::stats::Stats;
 pub use peer::{DestinationChange, LastError, Peer};
-pub use queue::MAX_DATAGRAM;
-pub use wait::{WaitEnd, release_idle_waiters};
+pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
+pub use sys::{Path, limit_path};
+pub use wait::WaitEnd;
+
+/// Ends the background thread and gives back what is kept for later. For the end of the process, or of the library, when
+/// all peers are closed.
+pub fn shut_down() {
+    background::shut_down();
+    wait::release_idle_waiters();
+    peer::receive::release_arenas();
+}

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::error::Reason;
+use crate::peer::options::Options;
+use crate::sys::{Path, Payloads, Sent};
 use crate::{address, interfaces, sys};
 
 /// What a socket can talk to.
@@ -36,12 +38,16 @@ impl Family {
 pub(crate) struct Socket {
     io: UdpSocket,
     family: Family,
+    path: Path,
+    /// The kernel's buffers as they were when nobody had asked for any size, in its own figure.
+    default_receive_buffer: usize,
+    default_send_buffer: usize,
 }
 
 impl Socket {
     /// Makes a socket that is not bound yet (where the platform wants one to be: bound to any port).
-    pub(crate) fn open(family: Family) -> io::Result<Self> {
-        let socket = Self::make(family)?;
+    pub(crate) fn open(family: Family, options: &Options) -> io::Result<Self> {
+        let socket = Self::make_with(family, 0, options)?;
         if sys::BIND_BEFORE_USE {
             socket.bind_to(socket.unspecified(), 0)?;
         }
@@ -49,12 +55,17 @@ impl Socket {
     }
 
     /// Makes a socket that is bound to `port` on `ip`, or with `None` on every address of both families. The kernel is
-    /// asked for a receive buffer of `receive_buffer` bytes.
+    /// asked for a receive buffer of `receive_buffer` bytes, unless the options say otherwise.
     ///
     /// Where the machine has no IPv6, `None` means every IPv4 address.
-    pub(crate) fn bound(ip: Option<IpAddr>, port: u16, receive_buffer: usize) -> Result<Self, Reason> {
+    pub(crate) fn bound(
+        ip: Option<IpAddr>,
+        port: u16,
+        receive_buffer: usize,
+        options: &Options,
+    ) -> Result<Self, Reason> {
         let family = ip.map_or(Family::Dual, Family::of);
-        let made = Self::make_with_buffer(family, receive_buffer);
+        let made = Self::make_with(family, receive_buffer, options);
         let bound = made.map(|socket| (socket.bind_to(ip.unwrap_or(socket.unspecified()), port), socket));
         match bound {
             Ok((Ok(()), socket)) => return Ok(socket),
@@ -65,24 +76,30 @@ impl Socket {
             // IPv6 is there but has no addresses (some containers), or it is not there at all.
             _ => {}
         }
-        Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port, receive_buffer)
+        Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port, receive_buffer, options)
     }
 
-    /// Makes a socket whose kernel buffer is as large as the kernel grants of `receive_buffer`, and never smaller than
-    /// its default.
-    fn make_with_buffer(family: Family, receive_buffer: usize) -> io::Result<Self> {
-        let socket = Self::make(family)?;
-        let default = socket.receive_buffer_size()?;
-        // Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half, and half again.
-        let mut asked = receive_buffer.min(i32::MAX as usize);
-        while asked.saturating_mul(sys::BUFFER_FIGURE) > default {
-            if SockRef::from(&socket.io).set_recv_buffer_size(asked).is_ok() {
-                break;
+    /// Makes a socket with the options applied. Without one for its receive buffer, that is as large as the kernel grants
+    /// of `receive_buffer`, and never smaller than its default.
+    fn make_with(family: Family, receive_buffer: usize, options: &Options) -> io::Result<Self> {
+        let mut socket = Self::make(family)?;
+        if options.receive_buffer > 0 {
+            ask(options.receive_buffer, |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
+        } else if receive_buffer.saturating_mul(sys::BUFFER_FIGURE) > socket.default_receive_buffer {
+            ask(receive_buffer.min(i32::MAX as usize), |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
+            // Where the limit is below the default, asking for more has got less, and there is no way back.
+            if socket.receive_buffer_size()? < socket.default_receive_buffer {
+                socket = Self::make(family)?;
             }
-            asked /= 2;
         }
-        // Where the limit is below the default, asking for more has got less, and there is no way back.
-        if socket.receive_buffer_size()? < default { Self::make(family) } else { Ok(socket) }
+        if options.send_buffer > 0 {
+            ask(options.send_buffer, |size| SockRef::from(&socket.io).set_send_buffer_size(size));
+        }
+        if options.broadcast {
+            // The only system that refuses has no broadcasts; sending one then fails, with its words.
+            let _ = socket.set_broadcast(true);
+        }
+        Ok(socket)
     }
 
     fn make(family: Family) -> io::Result<Self> {
@@ -93,7 +110,11 @@ impl Socket {
         }
         socket.set_nonblocking(true)?;
         sys::prepare(&socket)?;
-        Ok(Self { io: socket.into(), family })
+        let default_receive_buffer = socket.recv_buffer_size()?;
+        let default_send_buffer = socket.send_buffer_size()?;
+        let io = socket.into();
+        let path = sys::prepare_path(&io, sys::wanted_path());
+        Ok(Self { io, family, path, default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, ip: IpAddr, port: u16) -> io::Result<()> {
@@ -133,11 +154,14 @@ impl Socket {
         self.io.send_to(datagram, self.fitted(to)).map(drop)
     }
 
-    /// Receives one datagram; its length and sender. `buffer` holds [`MAX_DATAGRAM`](crate::queue::MAX_DATAGRAM) bytes
-    /// or more, else the datagram is cut off.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (length, sender) = self.io.recv_from(buffer)?;
-        Ok((length, address::to_canonical(sender)))
+    /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one.
+    pub(crate) fn send_batch(&self, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize) -> Sent {
+        sys::send_batch(&self.io, to.map(|to| self.fitted(to)), payloads, from, self.path)
+    }
+
+    /// How datagrams pass between this socket and the kernel.
+    pub(crate) fn path(&self) -> Path {
+        self.path
     }
 
     /// What it means that the system refused to send or connect to `ip`.
@@ -165,6 +189,23 @@ impl Socket {
         SockRef::from(&self.io).recv_buffer_size()
     }
 
+    /// The kernel's send buffer in bytes (`SO_SNDBUF`), likewise.
+    pub(crate) fn send_buffer_size(&self) -> io::Result<usize> {
+        SockRef::from(&self.io).send_buffer_size()
+    }
+
+    /// Asks for a receive buffer of `size` bytes; with 0 for what [`bound`](Self::bound) makes when asked for `otherwise`.
+    pub(crate) fn resize_receive_buffer(&self, size: usize, otherwise: usize) -> io::Result<()> {
+        let unasked = otherwise.min(i32::MAX as usize).max(self.default_receive_buffer / sys::BUFFER_FIGURE);
+        SockRef::from(&self.io).set_recv_buffer_size(if size == 0 { unasked } else { size })
+    }
+
+    /// Asks for a send buffer of `size` bytes; with 0 for the default.
+    pub(crate) fn resize_send_buffer(&self, size: usize) -> io::Result<()> {
+        let default = self.default_send_buffer / sys::BUFFER_FIGURE;
+        SockRef::from(&self.io).set_send_buffer_size(if size == 0 { default } else { size })
+    }
+
     /// Joins (or leaves) a multicast group.
     pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
         if !self.family.reaches(group.ip()) {
@@ -187,6 +228,14 @@ impl Socket {
     /// An address in the form that this socket takes.
     fn fitted(&self, to: SocketAddr) -> SocketAddr {
         if self.family == Family::Dual { address::to_mapped(to) } else { to }
+    }
+}
+
+/// Asks for a buffer. Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half, and half
+/// again.
+fn ask(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
+    while size > 0 && set(size).is_err() {
+        size /= 2;
     }
 }
 

@@ -5,8 +5,9 @@
 //! port at once, whoever waits. Waiters are kept for the next wait, of any peer.
 //!
 //! The rule that makes the `unsafe` in here sound: a socket is taken out of every poller before it is closed.
-//! [`Waiters::enter`] puts it in, [`Waiters::leave`] and [`Waiters::end_all`] take it out; the peer calls the latter
-//! before it drops the socket, and all three only while it holds the lock that keeps the socket open.
+//! [`Waiters::enter`] and [`Waiters::watch`] put it in, [`Waiters::leave`], [`Waiters::unwatch`] and [`Waiters::end_all`]
+//! take it out; the peer calls the last of these before it drops the socket, and all of them only while it holds the lock
+//! that keeps the socket open.
 
 use std::io;
 use std::net::UdpSocket;
@@ -71,7 +72,7 @@ impl Waiter {
 }
 
 /// Gives back the system resources that waiting keeps for later. For the end of the process, or of the library.
-pub fn release_idle_waiters() {
+pub(crate) fn release_idle_waiters() {
     IDLE.lock().clear();
 }
 
@@ -90,8 +91,10 @@ struct Entry {
     poller: Arc<Poller>,
     /// Set by the one who ends the wait; the first to do so is right.
     ended: Option<WaitEnd>,
-    /// Whether the socket is in the poller.
-    registered: bool,
+    /// Whether the socket is in the poller. It is not where the background thread receives: that wakes who waits.
+    watches: bool,
+    /// Whether the socket was closed during the wait.
+    closed: bool,
 }
 
 /// What [`Waiters::enter`] answers.
@@ -118,19 +121,36 @@ impl Waiters {
         self.interrupted = false;
     }
 
-    /// Begins a wait on `socket`, which stays open until [`end_all`](Self::end_all) was called with it.
-    pub(crate) fn enter(&mut self, waiter: &Waiter, socket: &UdpSocket) -> io::Result<Entered> {
+    /// Begins a wait on `socket`, which stays open until [`end_all`](Self::end_all) was called with it; `None` where
+    /// somebody else reads it, and wakes who waits.
+    pub(crate) fn enter(&mut self, waiter: &Waiter, socket: Option<&UdpSocket>) -> io::Result<Entered> {
         if self.take_interruption() {
             return Ok(Entered::Interrupted);
         }
-        // Level-triggered: a wake-up that found nothing (another thread was faster) needs no rearming.
-        // SAFETY: the socket must be taken out of the poller before it is dropped. The entry made here says that it is
-        // in; `leave` and `end_all` take it out, and the peer drops no socket before it has called `end_all` with it.
-        unsafe { waiter.poller.add_with_mode(socket, Event::readable(0), PollMode::Level)? };
         let id = self.next_id;
+        let poller = Arc::clone(&waiter.poller);
+        let mut entry = Entry { id, poller, ended: None, watches: false, closed: false };
+        if let Some(socket) = socket {
+            entry.watch(socket)?;
+        }
         self.next_id += 1;
-        self.entries.push(Entry { id, poller: Arc::clone(&waiter.poller), ended: None, registered: true });
+        self.entries.push(entry);
         Ok(Entered::Waiting(id))
+    }
+
+    /// From now on somebody else reads `socket`, and wakes who waits.
+    pub(crate) fn unwatch(&mut self, socket: &UdpSocket) {
+        self.entries.iter_mut().for_each(|entry| entry.unwatch(socket));
+    }
+
+    /// From now on everyone who waits looks after `socket` himself.
+    pub(crate) fn watch(&mut self, socket: &UdpSocket) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.closed) {
+            if entry.watch(socket).is_err() {
+                // Nobody would ever wake this one: whoever it is may find out by waiting again.
+                entry.end(WaitEnd::Interrupted);
+            }
+        }
     }
 
     /// How the wait `id` was ended, if it was.
@@ -142,9 +162,9 @@ impl Waiters {
     /// their wake-up would be lost. `socket` is the peer's, if it is open.
     pub(crate) fn leave(&mut self, id: u64, socket: Option<&UdpSocket>) -> Option<WaitEnd> {
         let index = self.entries.iter().position(|entry| entry.id == id)?;
-        let entry = self.entries.swap_remove(index);
-        if let (true, Some(socket)) = (entry.registered, socket) {
-            take_out(&entry.poller, socket);
+        let mut entry = self.entries.swap_remove(index);
+        if let Some(socket) = socket {
+            entry.unwatch(socket);
         }
         entry.ended
     }
@@ -158,13 +178,13 @@ impl Waiters {
 
     /// Whether nobody is left who was still on his way out of a wait on a socket that is gone.
     pub(crate) fn all_ended_have_left(&self) -> bool {
-        self.entries.iter().all(|entry| entry.registered)
+        self.entries.iter().all(|entry| !entry.closed)
     }
 
     /// Ends every wait in progress, or else the next one.
     pub(crate) fn interrupt(&mut self) {
         let mut nobody = true;
-        for entry in self.entries.iter_mut().filter(|entry| entry.registered) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.closed) {
             nobody = false;
             entry.end(WaitEnd::Interrupted);
         }
@@ -173,9 +193,9 @@ impl Waiters {
 
     /// Ends every wait in progress because `socket` is about to be closed, and takes it out of all pollers.
     pub(crate) fn end_all(&mut self, socket: &UdpSocket) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.registered) {
-            take_out(&entry.poller, socket);
-            entry.registered = false;
+        for entry in self.entries.iter_mut().filter(|entry| !entry.closed) {
+            entry.unwatch(socket);
+            entry.closed = true;
             entry.end(WaitEnd::Closed);
         }
         self.interrupted = false;
@@ -183,6 +203,24 @@ impl Waiters {
 }
 
 impl Entry {
+    fn watch(&mut self, socket: &UdpSocket) -> io::Result<()> {
+        if !self.watches {
+            // Level-triggered: a wake-up that found nothing (another thread was faster) needs no rearming.
+            // SAFETY: the socket must be taken out of the poller before it is dropped. The entry says that it is in;
+            // `leave` and `end_all` take it out, and the peer drops no socket before it has called `end_all` with it.
+            unsafe { self.poller.add_with_mode(socket, Event::readable(0), PollMode::Level)? };
+            self.watches = true;
+        }
+        Ok(())
+    }
+
+    fn unwatch(&mut self, socket: &UdpSocket) {
+        if std::mem::take(&mut self.watches) {
+            // This fails only where the socket is not in the poller, which is what is wanted.
+            let _ = self.poller.delete(socket);
+        }
+    }
+
     fn end(&mut self, how: WaitEnd) {
         self.ended.get_or_insert(how);
         self.wake();
@@ -193,9 +231,4 @@ impl Entry {
         // is nothing that a caller could do about it.
         let _ = self.poller.notify();
     }
-}
-
-fn take_out(poller: &Poller, socket: &UdpSocket) {
-    // This fails only where the socket is not in the poller, which is what is wanted.
-    let _ = poller.delete(socket);
 }

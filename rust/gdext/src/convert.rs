@@ -16,6 +16,8 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (
             Reason::InvalidAddress
             | Reason::InvalidPort(_)
+            | Reason::InvalidSegment(_)
+            | Reason::InvalidSize(_)
             | Reason::InvalidTimeout(_)
             | Reason::UnknownInterface(_)
             | Reason::WrongFamily(None),
@@ -23,6 +25,7 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         ) => GodotError::ERR_INVALID_PARAMETER,
         (Reason::NoSocket(_), Operation::Bind) => GodotError::ERR_CANT_CREATE,
         (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
+        (Reason::Connected, _) => GodotError::ERR_LOCKED,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
         (Reason::Closed, _) | (Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
         (Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => GodotError::FAILED,

@@ -14,39 +14,56 @@ use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
 use godot::global::Error as GodotError;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
-use packet_peer_udp_core::{DestinationChange, Error, MAX_DATAGRAM, Operation, Peer, Reason, WaitEnd, format_ip};
+use godot::register::property::PhantomVar;
+use packet_peer_udp_core::{
+    DestinationChange, Error, MAX_DATAGRAM, Operation, OverflowPolicy, Packet, Reason, Taking, WaitEnd, format_ip,
+};
 
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
 use crate::report::Limit;
 
-/// How many packets a thread can have in hand at once. Decoding one may run scripts (a property's setter, a `Logger`),
-/// and these may take packets of their own.
+/// How many packets that run scripts a thread can have in hand at once: these may take such packets themselves.
 const IN_HAND: usize = 4;
 
 thread_local! {
-    /// The packets that each thread took last, of whichever peers, in turn: what `get_packet()` and `get_var()` read from
-    /// after `_get_packet` has returned. Each thread has its own, so that no other's take can change what it is reading.
-    static TAKEN: RefCell<Taken> = const { RefCell::new(Taken { packets: [const { Vec::new() }; IN_HAND], next: 0 }) };
+    /// What each thread took last, of whichever peer: `get_packet()` and `get_var()` read from it after `_get_packet` has
+    /// returned. Each thread has its own, so that no other's take can change what it is reading.
+    static TAKEN: RefCell<Taken> = RefCell::new(Taken::default());
 }
 
+#[derive(Default)]
 struct Taken {
-    /// Each has room for any datagram from its first use on, and never moves.
-    packets: [Vec<u8>; IN_HAND],
+    /// The last packet, where it lies in its queue's memory. The engine has read it before this thread can take another.
+    plain: Packet,
+    /// Copies of the last packets that run scripts while they are decoded, in turn. Each has room for any datagram from
+    /// its first use on, and never moves.
+    scripted: [Vec<u8>; IN_HAND],
     next: usize,
 }
 
 impl Taken {
-    /// Takes a packet into the place of the oldest.
-    fn take(&mut self, peer: &Peer) -> packet_peer_udp_core::Result<Option<&[u8]>> {
-        let packet = &mut self.packets[self.next];
-        packet.reserve_exact(MAX_DATAGRAM - packet.len());
-        if !peer.take(packet)? {
-            return Ok(None);
+    /// Keeps a packet for the engine to read from.
+    fn keep(&mut self, packet: Packet) -> &[u8] {
+        if !may_run_scripts(&packet) {
+            self.plain = packet;
+            return &self.plain;
         }
+        let copy = &mut self.scripted[self.next];
         self.next = (self.next + 1) % IN_HAND;
-        Ok(Some(packet))
+        copy.clear();
+        copy.reserve_exact(MAX_DATAGRAM);
+        copy.extend_from_slice(&packet);
+        copy
     }
+}
+
+/// Whether decoding the packet as a `Variant` may run scripts before it has come to its end: setters of objects, which may
+/// lie in containers. (Where decoding fails, a `Logger` may run; but then nothing more is read.)
+fn may_run_scripts(packet: &[u8]) -> bool {
+    // The encoding begins with the type, least significant byte first.
+    let with_objects = [VariantType::OBJECT, VariantType::DICTIONARY, VariantType::ARRAY];
+    packet.first().is_some_and(|first| with_objects.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
 }
 
 /// UDP packet peer: a drop-in for [PacketPeerUDP].
@@ -100,6 +117,33 @@ impl Taken {
 #[derive(GodotClass)]
 #[class(tool, init, base = PacketPeerExtension)]
 pub(crate) struct PacketPeerUdpRs {
+    /// Whether packets are received in the background: a thread of the addon moves what arrives into this peer's queue all
+    /// the time, so nothing is lost while the game loads or a frame is long, and receiving costs the game's thread no
+    /// system call. One thread serves all peers that want it, and sleeps while nothing arrives.
+    ///
+    /// How much the queue holds is said to [method bind]; when it is full, [member overflow_policy] says what is dropped.
+    /// May be switched at any time, also while packets arrive: none is lost or reordered by it. Signals
+    /// [signal packets_available].
+    #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]
+    background_receive: PhantomVar<bool>,
+    /// What a full queue drops: [constant DROP_NEWEST] or [constant DROP_OLDEST]. Each dropped packet is counted, see
+    /// [method get_stats].
+    ///
+    /// Without [member background_receive] and with [constant DROP_NEWEST] a full queue is simply not read into: packets
+    /// wait in the system's buffer, and what does not fit there is dropped by the system.
+    #[var(get = get_overflow_policy, set = set_overflow_policy, usage_flags = [EDITOR], hint = ENUM, hint_string = "Drop newest,Drop oldest")]
+    overflow_policy: PhantomVar<i64>,
+    /// How many bytes the system is asked for as its receive buffer: now, and whenever this peer is opened again. With 0,
+    /// the default, [method bind] asks for what its `recv_buf_size` says, and never for less than the system's default.
+    ///
+    /// While this peer is open, this reads back what the system really granted, in its own figure: Linux counts its
+    /// overhead too, and for that doubles what it is asked for; it grants `net.core.rmem_max` at most.
+    #[var(get = get_receive_buffer_size, set = set_receive_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
+    receive_buffer_size: PhantomVar<i64>,
+    /// How many bytes the system is asked for as its send buffer; 0 for its default. Otherwise as
+    /// [member receive_buffer_size]; Linux grants `net.core.wmem_max` at most.
+    #[var(get = get_send_buffer_size, set = set_send_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
+    send_buffer_size: PhantomVar<i64>,
     shared: Arc<Shared>,
     base: Base<PacketPeerExtension>,
 }
@@ -140,23 +184,26 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
         r_buffer_size: RawPtr<*mut i32>,
     ) -> GodotError {
         let shared = registry::of(&this);
-        TAKEN.with_borrow_mut(|taken| match taken.take(&shared.peer) {
-            Ok(Some(packet)) => {
-                let size = i32::try_from(packet.len()).unwrap_or(0);
-                // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
-                // filled with points to the packet's bytes in TAKEN. They are this thread's own; the engine copies or
-                // decodes them on this thread as soon as this function has returned. They stay as they are until this
-                // thread has taken IN_HAND more packets. Even if decoding runs a script that takes so many, the pointer
-                // stays good, since the buffers never reallocate (no packet is larger than the capacity they have from
-                // the start) and live as long as the thread: the bytes then change under the decoder, which checks what
-                // it reads against the size that it was given.
-                unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
-                // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
-                unsafe { r_buffer_size.ptr().write(size) };
-                GodotError::OK
-            }
-            Ok(None) => GodotError::ERR_UNAVAILABLE,
-            Err(error) => to_godot_error(&error),
+        let packet = match shared.peer.take() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return GodotError::ERR_UNAVAILABLE,
+            Err(error) => return to_godot_error(&error),
+        };
+        TAKEN.with_borrow_mut(|taken| {
+            let packet = taken.keep(packet);
+            let size = i32::try_from(packet.len()).unwrap_or(0);
+            // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
+            // filled with points to the packet's bytes in TAKEN. They are this thread's own, and do not change or move
+            // before this thread takes another packet; the engine copies or decodes them on this thread as soon as
+            // this function has returned, and nothing of ours runs before it is done, unless the packet runs scripts.
+            // Such a packet lies in a buffer that never reallocates (no packet is larger than the capacity it has from
+            // the start) and lives as long as the thread: it stays as it is until the thread has taken IN_HAND more of
+            // its kind. Even if decoding runs a script that takes so many, the pointer stays good: the bytes then
+            // change under the decoder, which checks what it reads against the size that it was given.
+            unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
+            // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
+            unsafe { r_buffer_size.ptr().write(size) };
+            GodotError::OK
         })
     }
 
@@ -173,9 +220,7 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
         };
         // As in the engine: a send that the system refuses is answered, not printed.
         answer(&shared, "put_packet", shared.peer.send(packet), |error| match error.reason {
-            Reason::NoDestination => {
-                Some("there is no destination; call set_dest_address() or connect_to_host() first.".to_owned())
-            }
+            Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
             Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
             Reason::NoSocket(_) => Some(no_socket(error)),
             _ => None,
@@ -186,10 +231,25 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
 /// IPv6 could carry 20 bytes more; scripts that must reach everybody count on this.
 const MAX_PAYLOAD_IPV4: i32 = 65_507;
 
+const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first.";
+
 const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
 
 #[godot_api]
 impl PacketPeerUdpRs {
+    /// When the queue is full, packets that arrive are dropped.
+    #[constant]
+    const DROP_NEWEST: i64 = 0;
+
+    /// When the queue is full, the packets that have waited longest are dropped.
+    #[constant]
+    const DROP_OLDEST: i64 = 1;
+
+    /// Emitted on the main thread, at most once a frame, when packets have arrived since it was last emitted. `count` is how
+    /// many are queued. Only with [member background_receive].
+    #[signal]
+    fn packets_available(count: i64);
+
     /// Opens this peer on a local `port`, so that it can receive packets.
     ///
     /// With `"*"` as `bind_address` (the default) the peer is reachable on every address of the machine, IPv4 and IPv6.
@@ -293,8 +353,8 @@ impl PacketPeerUdpRs {
     /// its own, they must take turns (with a [Mutex]).
     #[func(gd_self)]
     fn get_packet_ip(this: Gd<Self>) -> GString {
-        match registry::of(&this).peer.sender() {
-            Some(sender) => GString::from(&format_ip(sender.ip())),
+        match registry::of(&this).peer.last_taken() {
+            Some(stamp) => GString::from(&format_ip(stamp.sender().ip())),
             None => GString::new(),
         }
     }
@@ -302,7 +362,7 @@ impl PacketPeerUdpRs {
     /// Returns the port that the last packet taken came from; 0 before the first.
     #[func(gd_self)]
     fn get_packet_port(this: Gd<Self>) -> i64 {
-        registry::of(&this).peer.sender().map_or(0, |sender| sender.port().into())
+        registry::of(&this).peer.last_taken().map_or(0, |stamp| stamp.sender().port().into())
     }
 
     /// Returns whether this peer is open: by [method bind], or by connecting, sending or joining a group.
@@ -499,6 +559,355 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn get_last_error_message(this: Gd<Self>) -> GString {
         GString::from(&registry::of(&this).peer.last_error().message)
+    }
+
+    /// Takes up to `max_packets` packets at once, oldest first; with -1, the default, all that are there now. Much cheaper
+    /// than [method PacketPeer.get_packet] for each of them.
+    ///
+    /// ```gdscript
+    /// func _process(_delta):
+    ///     var packets := peer.get_packets()
+    ///     var ips := peer.get_batch_ips()
+    ///     var ports := peer.get_batch_ports()
+    ///     for i in packets.size():
+    ///         print(ips[i], ":", ports[i], " sent ", packets[i].get_string_from_utf8())
+    /// ```
+    ///
+    /// Empty if there are none, with a `max_packets` of 0, below -1 and on a peer that is not open; the last two print an
+    /// error.
+    #[func(gd_self)]
+    fn get_packets(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> Array<PackedByteArray> {
+        let shared = registry::of(&this);
+        let mut packets = Array::new();
+        if let Some(mut taking) = take_many(&shared, "get_packets", max_packets) {
+            while let Some(run) = taking.next() {
+                packets.extend(run.packets().map(PackedByteArray::from));
+            }
+        }
+        packets
+    }
+
+    /// Takes packets as [method get_packets] does, and returns their bytes back to back in one array; how many bytes each
+    /// has is in [method get_batch_sizes]. Cheaper still for many small packets, since nothing is made for each.
+    ///
+    /// ```gdscript
+    /// var bytes := peer.get_packets_joined()
+    /// var start := 0
+    /// for size in peer.get_batch_sizes():
+    ///     read_sample(bytes.decode_float(start), bytes.decode_float(start + 4))
+    ///     start += size
+    /// ```
+    #[func(gd_self)]
+    fn get_packets_joined(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> PackedByteArray {
+        let shared = registry::of(&this);
+        let mut joined = Joined::default();
+        if let Some(mut taking) = take_many(&shared, "get_packets_joined", max_packets) {
+            while let Some(run) = taking.next() {
+                joined.append(run.bytes);
+            }
+        }
+        joined.finish()
+    }
+
+    /// Returns where each packet of the last [method get_packets] or [method get_packets_joined] came from, in its order;
+    /// written as [method get_packet_ip] writes.
+    #[func(gd_self)]
+    fn get_batch_ips(this: Gd<Self>) -> PackedStringArray {
+        let batch = registry::of(&this).peer.batch();
+        let mut last = None;
+        let texts = batch.iter().map(|stamp| {
+            let ip = stamp.sender().ip();
+            // Packets of one sender come in a row, mostly, and the engine shares equal strings.
+            match &last {
+                Some((same, text)) if *same == ip => GString::clone(text),
+                _ => {
+                    let text = GString::from(&format_ip(ip));
+                    last = Some((ip, text.clone()));
+                    text
+                }
+            }
+        });
+        texts.collect()
+    }
+
+    /// Returns the port that each packet of the last [method get_packets] or [method get_packets_joined] came from, in its
+    /// order.
+    #[func(gd_self)]
+    fn get_batch_ports(this: Gd<Self>) -> PackedInt32Array {
+        registry::of(&this).peer.batch().iter().map(|stamp| i32::from(stamp.sender().port())).collect()
+    }
+
+    /// Returns when each packet of the last [method get_packets] or [method get_packets_joined] arrived, in its order; see
+    /// [method get_packet_time_usec].
+    #[func(gd_self)]
+    fn get_batch_times_usec(this: Gd<Self>) -> PackedInt64Array {
+        registry::of(&this).peer.batch().iter().map(|stamp| stamp.time_usec().cast_signed()).collect()
+    }
+
+    /// Returns how many bytes each packet of the last [method get_packets] or [method get_packets_joined] has, in its order.
+    #[func(gd_self)]
+    fn get_batch_sizes(this: Gd<Self>) -> PackedInt32Array {
+        let batch = registry::of(&this).peer.batch();
+        batch.iter().map(|stamp| i32::try_from(stamp.length()).unwrap_or(i32::MAX)).collect()
+    }
+
+    /// Returns when the last packet taken arrived, in microseconds, on the clock of [method Time.get_ticks_usec]; 0 before
+    /// the first. However late the packet is read, this is when it came: so round-trip times do not depend on the frame
+    /// rate.
+    ///
+    /// On Linux and Android it is when the system received it, elsewhere when it was read from the socket (with
+    /// [member background_receive]: soon after). It is never later than the read. Like [method get_packet_ip] it
+    /// belongs to the last packet that any thread took from this peer.
+    #[func(gd_self)]
+    fn get_packet_time_usec(this: Gd<Self>) -> i64 {
+        registry::of(&this).peer.last_taken().map_or(0, |stamp| stamp.time_usec().cast_signed())
+    }
+
+    /// Sends many packets to the destination, in order, with few system calls: `packets` is an array of
+    /// [PackedByteArray]s. An empty one is sent as an empty packet. Opens this peer if it is not open.
+    ///
+    /// Returns how many the system took. If that is fewer than given, the rest was not sent, and
+    /// [method get_last_error_message] says why: the system's send buffer is full, for one, so send the rest in the next
+    /// frame. Returns -1, and sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no
+    /// socket can be opened.
+    ///
+    /// **Note:** on Linux and Android packets of one size in a row are handed to the system as one, which
+    /// makes sending them several times as fast.
+    #[func(gd_self)]
+    fn put_packets(this: Gd<Self>, packets: AnyArray) -> i64 {
+        let shared = registry::of(&this);
+        let mut arrays = Vec::with_capacity(packets.len());
+        for (index, element) in packets.iter_shared().enumerate() {
+            // Asked first: the engine would convert nearly anything, into an empty array if need be.
+            let found = element.get_type();
+            if found != VariantType::PACKED_BYTE_ARRAY {
+                let text = format!("element {index} is no PackedByteArray but of type {found:?}; nothing was sent.");
+                shared.reporter.print("put_packets", Limit::Ours, &text);
+                return -1;
+            }
+            arrays.push(element.to::<PackedByteArray>());
+        }
+        let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
+        count_or_complain(&shared, "put_packets", shared.peer.send_many(&slices))
+    }
+
+    /// Cuts `data` into packets of `segment_size` bytes, 1 to 65507 (the last may be shorter), and sends them to the
+    /// destination without copying them, in as few system calls as the platform allows: the fastest way to send many
+    /// packets of one size. Opens this peer if it is not open.
+    ///
+    /// Returns how many packets the system took, as [method put_packets] does; -1 for a `segment_size` out of range.
+    #[func(gd_self)]
+    fn put_segmented(this: Gd<Self>, data: PackedByteArray, segment_size: i64) -> i64 {
+        let shared = registry::of(&this);
+        count_or_complain(&shared, "put_segmented", shared.peer.send_segmented(data.as_slice(), segment_size))
+    }
+
+    /// Sends one packet to any numeric address, leaving the destination as it is; an empty `packet` too. Opens this peer if
+    /// it is not open.
+    ///
+    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port out of
+    /// range; [constant ERR_LOCKED] on a connected peer; else as [method PacketPeer.put_packet].
+    #[func(gd_self)]
+    fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
+        let shared = registry::of(&this);
+        let result = shared.peer.send_to(packet.as_slice(), &ip.to_string(), port);
+        let Err(error) = result else { return GodotError::OK };
+        let text = match error.reason {
+            Reason::InvalidAddress => {
+                Some(format!("\"{ip}\" is not a numeric IP address; resolve a name with set_dest_address()."))
+            }
+            Reason::InvalidPort(port) => Some(format!("port {port} is out of range; use 1 to 65535.")),
+            Reason::Connected => Some(
+                "the peer is connected, and sends to nobody else; call close() first, or use put_packet().".to_owned(),
+            ),
+            Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
+            Reason::NoSocket(_) => Some(no_socket(&error)),
+            _ => None,
+        };
+        if let Some(text) = text {
+            shared.reporter.print("send_to", Limit::Ours, &text);
+        }
+        to_godot_error(&error)
+    }
+
+    /// Returns what this peer has counted since it was made, or since [method reset_stats]:
+    /// - `packets_sent`, `bytes_sent`: what the system took;
+    /// - `packets_received`, `bytes_received`: what entered this peer's queue and was not dropped there;
+    /// - `packets_dropped_queue`: what a full queue gave up, see [member overflow_policy];
+    /// - `packets_dropped_kernel`: what the system dropped because its own buffer was full. Linux and Android only, else 0; a
+    ///   lower bound, since packets that the system has joined count as one;
+    /// - `send_errors`: calls that could not send, or not all that they were given;
+    /// - `receive_errors`: failed receives, mostly other hosts' answers that a packet was refused;
+    /// - `send_syscalls`, `receive_syscalls`: how often the system was called for it.
+    #[func(gd_self)]
+    fn get_stats(this: Gd<Self>) -> VarDictionary {
+        let stats = registry::of(&this).peer.stats();
+        let int = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        vdict! {
+            "packets_sent" => int(stats.packets_sent),
+            "bytes_sent" => int(stats.bytes_sent),
+            "packets_received" => int(stats.packets_received),
+            "bytes_received" => int(stats.bytes_received),
+            "packets_dropped_queue" => int(stats.packets_dropped_queue),
+            "packets_dropped_kernel" => int(stats.packets_dropped_kernel),
+            "send_errors" => int(stats.send_errors),
+            "receive_errors" => int(stats.receive_errors),
+            "send_syscalls" => int(stats.send_syscalls),
+            "receive_syscalls" => int(stats.receive_syscalls),
+        }
+    }
+
+    /// Sets everything that [method get_stats] tells to 0.
+    #[func(gd_self)]
+    fn reset_stats(this: Gd<Self>) {
+        registry::of(&this).peer.reset_stats();
+    }
+
+    // Setters and getters cannot be `gd_self`. They neither block nor borrow mutably, so nobody has to wait for them.
+
+    #[func]
+    fn get_background_receive(&self) -> bool {
+        self.shared.peer.background_receive()
+    }
+
+    #[func]
+    fn set_background_receive(&self, enabled: bool) {
+        // From now on there may be signals to emit.
+        registry::announce(&self.to_gd());
+        if let Err(error) = self.shared.peer.set_background_receive(enabled) {
+            self.refuse("background_receive", &format_args!("the system refuses: {error}."));
+        }
+    }
+
+    #[func]
+    fn get_overflow_policy(&self) -> i64 {
+        match self.shared.peer.overflow_policy() {
+            OverflowPolicy::DropNewest => Self::DROP_NEWEST,
+            OverflowPolicy::DropOldest => Self::DROP_OLDEST,
+        }
+    }
+
+    #[func]
+    fn set_overflow_policy(&self, policy: i64) {
+        self.shared.peer.set_overflow_policy(match policy {
+            Self::DROP_NEWEST => OverflowPolicy::DropNewest,
+            Self::DROP_OLDEST => OverflowPolicy::DropOldest,
+            _ => {
+                let text = format!("{policy} is no policy; use DROP_NEWEST (0) or DROP_OLDEST (1).");
+                return self.refuse("overflow_policy", &text);
+            }
+        });
+    }
+
+    #[func]
+    fn get_receive_buffer_size(&self) -> i64 {
+        self.shared.peer.receive_buffer_size().try_into().unwrap_or(i64::MAX)
+    }
+
+    #[func]
+    fn set_receive_buffer_size(&self, bytes: i64) {
+        let result = self.shared.peer.set_receive_buffer_size(bytes);
+        self.set_buffer("receive_buffer_size", result);
+    }
+
+    #[func]
+    fn get_send_buffer_size(&self) -> i64 {
+        self.shared.peer.send_buffer_size().try_into().unwrap_or(i64::MAX)
+    }
+
+    #[func]
+    fn set_send_buffer_size(&self, bytes: i64) {
+        let result = self.shared.peer.set_send_buffer_size(bytes);
+        self.set_buffer("send_buffer_size", result);
+    }
+}
+
+impl PacketPeerUdpRs {
+    fn set_buffer(&self, property: &'static str, result: packet_peer_udp_core::Result<()>) {
+        match result {
+            Ok(()) => {}
+            Err(Error { reason: Reason::InvalidSize(bytes), .. }) => {
+                let text = format!("{bytes} is out of range; use 1 to 2147483647, or 0 for the system's default.");
+                self.refuse(property, &text);
+            }
+            Err(error) => self.refuse(property, &format_args!("the system refuses: {error}.")),
+        }
+    }
+
+    /// Says why a property stays as it was.
+    fn refuse(&self, property: &'static str, text: &dyn Display) {
+        self.shared.reporter.print_of_property(property, text);
+    }
+}
+
+/// Emits the signals of the peers that have something to tell. Called once a frame, on the main thread.
+pub(crate) fn emit_signals() {
+    for token in packet_peer_udp_core::take_news() {
+        let Some((object, shared)) = registry::find(token) else { continue };
+        if let (Some(count), Ok(mut peer)) = (shared.peer.take_news(), object.try_to::<Gd<PacketPeerUdpRs>>()) {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            peer.emit_signal("packets_available", vslice![count]);
+        }
+    }
+}
+
+/// Begins to take packets; says what is wrong where that cannot be.
+fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> Option<Taking<'a>> {
+    let max = match max_packets {
+        -1 => None,
+        _ => Some(usize::try_from(max_packets).ok()),
+    };
+    if max == Some(None) {
+        let text = format!("max_packets is {max_packets}; use -1 for all there are, or 0 and more.");
+        shared.reporter.print(member, Limit::Ours, &text);
+        return None;
+    }
+    let taking = shared.peer.take_many(max.flatten());
+    if taking.is_err() {
+        shared.reporter.print(member, Limit::Ours, &"the peer is not open; call bind() first.");
+    }
+    taking.ok()
+}
+
+/// How many packets were sent, or -1 and a line.
+fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_udp_core::Result<usize>) -> i64 {
+    let error = match result {
+        Ok(count) => return i64::try_from(count).unwrap_or(i64::MAX),
+        Err(error) => error,
+    };
+    let text = match error.reason {
+        Reason::NoDestination => NO_DESTINATION.to_owned(),
+        Reason::InvalidSegment(size) => format!("segment_size is {size}; use 1 to 65507."),
+        Reason::NoSocket(_) => no_socket(&error),
+        _ => format!("{error}."),
+    };
+    shared.reporter.print(member, Limit::Ours, &text);
+    -1
+}
+
+/// Bytes that are put together from pieces.
+#[derive(Default)]
+struct Joined {
+    bytes: PackedByteArray,
+    length: usize,
+}
+
+impl Joined {
+    fn append(&mut self, piece: &[u8]) {
+        let end = self.length + piece.len();
+        if end > self.bytes.len() {
+            // More is likely to come: then it need not grow at every piece.
+            self.bytes.resize(if self.length == 0 { end } else { end * 2 });
+        }
+        if let Some(place) = self.bytes.as_mut_slice().get_mut(self.length..end) {
+            place.copy_from_slice(piece);
+        }
+        self.length = end;
+    }
+
+    fn finish(mut self) -> PackedByteArray {
+        self.bytes.resize(self.length);
+        self.bytes
     }
 }
 

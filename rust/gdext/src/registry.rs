@@ -7,6 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use godot::builtin::Variant;
+use godot::classes::WeakRef;
+use godot::global::weakref;
+use godot::meta::ToGodot;
 use godot::obj::{Gd, InstanceId};
 use packet_peer_udp_core::Peer;
 use parking_lot::RwLock;
@@ -15,13 +19,30 @@ use crate::packet_peer::PacketPeerUdpRs;
 use crate::report::Reporter;
 
 /// What belongs to one `PacketPeerUdpRs` and may be used from any thread.
-#[derive(Default)]
 pub(crate) struct Shared {
-    pub(crate) peer: Peer,
+    pub(crate) peer: Arc<Peer>,
     pub(crate) reporter: Reporter,
     /// Under which name it stands in the registry, once it does.
     id: OnceLock<InstanceId>,
+    /// The object, for signals; set when it may have some to emit.
+    object: OnceLock<WeakObject>,
 }
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { peer: Peer::new(), reporter: Reporter::default(), id: OnceLock::new(), object: OnceLock::new() }
+    }
+}
+
+/// The engine's own weak reference.
+struct WeakObject(Gd<WeakRef>);
+
+// SAFETY: `WeakRef` is reference-counted by the engine with atomic operations, so the last one to let go may be any
+// thread; and it is used for nothing but `get_ref()`, which reads an id that never changes and looks it up in the
+// engine's table of objects, under that table's own lock.
+unsafe impl Send for WeakObject {}
+// SAFETY: as above; `get_ref()` changes nothing.
+unsafe impl Sync for WeakObject {}
 
 static PEERS: LazyLock<RwLock<HashMap<InstanceId, Arc<Shared>>>> = LazyLock::new(RwLock::default);
 
@@ -38,6 +59,31 @@ pub(crate) fn of(object: &Gd<PacketPeerUdpRs>) -> Arc<Shared> {
     // A second thread that comes here at the same time enters the same thing under the same id.
     let _ = shared.id.set(id);
     shared
+}
+
+/// Makes `object` one that [`find`] finds.
+pub(crate) fn announce(object: &Gd<PacketPeerUdpRs>) {
+    let shared = of(object);
+    if shared.object.get().is_none()
+        && let Ok(weak) = weakref(&object.to_variant()).try_to::<Gd<WeakRef>>()
+    {
+        // A second thread that comes here at the same time has one that is as good.
+        let _ = shared.object.set(WeakObject(weak));
+        if let Some(id) = shared.id.get() {
+            shared.peer.set_token(id.to_i64().cast_unsigned());
+        }
+    }
+}
+
+/// The object of a token ([`Peer::set_token`]), if it still lives and was [announced](announce), and what belongs to it.
+///
+/// The object is asked for under the registry's lock, which whoever frees it needs as well: so it is either whole, or not
+/// found. It must be let go of without that lock (letting go may free it), hence by the caller.
+pub(crate) fn find(token: u64) -> Option<(Variant, Arc<Shared>)> {
+    let peers = PEERS.read();
+    let shared = peers.get(&InstanceId::try_from_i64(token.cast_signed())?)?;
+    let object = shared.object.get()?.0.get_ref();
+    (!object.is_nil()).then(|| (object, Arc::clone(shared)))
 }
 
 /// Forgets an object that is being freed: nobody can call its methods any more.

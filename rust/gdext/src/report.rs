@@ -57,8 +57,16 @@ impl Reporter {
     /// Printing runs whatever `Logger`s the game has added, which may call this very peer: call this with no lock and no
     /// borrow held.
     pub(crate) fn print(&self, member: &'static str, limit: Limit, text: &dyn Display) {
-        let line = format!("PacketPeerUdpRs.{member}(): {text}");
-        match self.admits(member, limit, &line, Instant::now()) {
+        self.print_line(member, limit, &format!("PacketPeerUdpRs.{member}(): {text}"));
+    }
+
+    /// Likewise, for a property: one that only we have.
+    pub(crate) fn print_of_property(&self, property: &'static str, text: &dyn Display) {
+        self.print_line(property, Limit::Ours, &format!("PacketPeerUdpRs.{property}: {text}"));
+    }
+
+    fn print_line(&self, member: &'static str, limit: Limit, line: &str) {
+        match self.admits(member, limit, line, Instant::now()) {
             Admitted::No => {}
             Admitted::Yes => godot_error!("{line}"),
             Admitted::AsTheLast => godot_error!("{line} (What else this method has to say is held back for a second.)"),

@@ -11,17 +11,175 @@
 //! - `const KERNEL_OVERHEAD: usize`: what a packet in the kernel's receive buffer takes there beyond its length, at least.
 //! - `fn is_full(error: &io::Error) -> bool`: whether a send failed because the kernel has no room for it just now.
 //! - `const RESOLVER_FLAGS: i32`: `ai_flags` for `getaddrinfo`.
+//! - `fn is_readable(socket: &UdpSocket) -> bool`: whether receiving would give anything: a datagram, also an empty one,
+//!   or an error, which stays pending. May say yes for nothing, never no for something.
+//!
+//! # Many datagrams at once
+//!
+//! `linux` (Linux and Android) and `elsewhere` (all others) each provide:
+//!
+//! - `const BEST_PATH: Path`: the best that this platform's code knows.
+//! - `fn prepare_path(socket: &UdpSocket, wanted: Path) -> Path`: called once for a new socket, with the path that it is to
+//!   use. Turns on what the path needs: the kernel's receive times, and joining for [`Path::Offload`]. Returns the path
+//!   that the socket can really use (on an old kernel less than was wanted), which is to be handed to all below. Never
+//!   fails.
+//! - `struct Arena`: memory that datagrams are received into, shared by all peers in turn. About [`SLOTS`] times 64 KiB of
+//!   address space, of which only what is touched becomes resident. It is `Send`, and has
+//!   - `fn new() -> Self`;
+//!   - `fn receive(&mut self, socket: &UdpSocket, path: Path, limit: usize) -> io::Result<usize>`: receives up to `limit`
+//!     (1 to [`SLOTS`]) messages that wait in `socket`, never blocks. Returns how many; they stay until the next call.
+//!     Fewer than `limit`: there was nothing more, or an error came after them (see `late_error`). `WouldBlock` when there
+//!     was none. `Interrupted` is retried inside; any other error is as the system gave it, and then there is no message;
+//!   - `fn late_error(&mut self) -> Option<io::Error>`: the error that ended the last `receive` after its messages, once.
+//!     Where the system keeps it for the next `receive` instead, there is none;
+//!   - `fn message(&self, index: usize) -> Message<'_>`: one of the messages of the last `receive`.
+//! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, path: Path) -> Sent`:
+//!   sends `payloads` from number `from` on, in order, to `to` (`None`: to the connected peer). Never blocks; stops at the
+//!   first that the kernel refuses.
+//! - `fn kernel_drops(socket: &UdpSocket) -> u64`: how many datagrams the kernel has dropped because this socket's buffer
+//!   was full; 0 where it does not tell. Joined ones count as one.
+//! - `fn ticks_nsec() -> u64`: now, in nanoseconds, on the clock that the engine's `Time.get_ticks_usec()` counts, with
+//!   another origin.
+//!
+//! macOS has `recvmsg_x` and `sendmsg_x` for this, but they are private interfaces: not used.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+mod portable;
 
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, is_readable, prepare,
 };
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, is_readable, prepare,
 };
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use linux::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod elsewhere;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use elsewhere::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
+
+#[cfg(test)]
+mod tests;
+
+/// How many messages one call receives at most.
+pub(crate) const SLOTS: usize = 16;
+
+/// Room for one message: no datagram is longer, nor what the kernel joins.
+const SLOT: usize = 1 << 16;
+
+/// From one slot to the next. A little more than a slot, so that the beginnings of the slots, which every packet uses, do
+/// not fall into the same few sets of the processor's cache (which repeat every 4 KiB or so).
+const SLOT_STRIDE: usize = SLOT + 4096 / SLOTS;
+
+/// How datagrams pass between a socket and the kernel; each does what the ones before it do, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Path {
+    /// One system call per datagram: works everywhere.
+    Portable,
+    /// Many datagrams per system call (Linux, Android: `recvmmsg`, `sendmmsg`).
+    Batch,
+    /// The kernel also joins and cuts datagrams of one size (Linux, Android: `UDP_GRO`, `UDP_SEGMENT`).
+    Offload,
+}
+
+/// The best path that new sockets may use, as a number.
+static LIMIT: AtomicU8 = AtomicU8::new(Path::Offload as u8);
+
+/// Has sockets that are made from now on use no better path than this one, whatever the platform offers: to test the others,
+/// or to go round something broken.
+pub fn limit_path(path: Path) {
+    LIMIT.store(path as u8, Ordering::Relaxed);
+}
+
+/// The path that a new socket is to use, if it can.
+pub(crate) fn wanted_path() -> Path {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    let allowed = [Path::Portable, Path::Batch, Path::Offload].into_iter().filter(|path| *path as u8 <= limit);
+    allowed.filter(|path| *path <= BEST_PATH).max().unwrap_or(Path::Portable)
+}
+
+/// One message that was received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    /// The payload; several datagrams back to back where the kernel has joined them.
+    pub(crate) bytes: &'a [u8],
+    /// The length of each of them; only the last may be shorter. 0 only where `bytes` is empty, which is one empty datagram.
+    pub(crate) segment: usize,
+    /// As the kernel gave it: on a dual-stack socket, an IPv4 sender is mapped.
+    pub(crate) sender: SocketAddr,
+    /// When the kernel received it, on the clock of [`real_time_nsec`]; `None` where it does not tell.
+    pub(crate) real_time: Option<u64>,
+}
+
+/// What is to be sent, in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Payloads<'a> {
+    /// Each slice is a datagram.
+    Each(&'a [&'a [u8]]),
+    /// `data` in pieces of `segment` bytes (1 or more); the last may be shorter. Without data there is no piece.
+    Cut { data: &'a [u8], segment: usize },
+}
+
+impl<'a> Payloads<'a> {
+    /// How many datagrams.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Each(payloads) => payloads.len(),
+            Self::Cut { data, segment } => data.len().div_ceil((*segment).max(1)),
+        }
+    }
+
+    /// How many bytes the first `count` datagrams have together.
+    pub(crate) fn bytes(&self, count: usize) -> usize {
+        match self {
+            Self::Each(payloads) => payloads.iter().take(count).map(|payload| payload.len()).sum(),
+            Self::Cut { data, segment } => data.len().min(count.saturating_mul((*segment).max(1))),
+        }
+    }
+
+    /// Datagram number `index`.
+    pub(crate) fn get(&self, index: usize) -> Option<&'a [u8]> {
+        match *self {
+            Self::Each(payloads) => payloads.get(index).copied(),
+            Self::Cut { data, segment } => {
+                let segment = segment.max(1);
+                let rest = data.get(index.checked_mul(segment)?..)?;
+                if rest.is_empty() { None } else { Some(&rest[..segment.min(rest.len())]) }
+            }
+        }
+    }
+}
+
+/// How far a [`send_batch`] has come.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// How many datagrams the kernel took.
+    pub(crate) packets: usize,
+    /// How often it was called.
+    pub(crate) system_calls: u64,
+    /// Why it took no more. An error that was about earlier datagrams (a refused port's ICMP answer) is told where it meets
+    /// the first datagram of a system call; where it meets a later one, that one is sent again and the error is lost.
+    pub(crate) error: Option<io::Error>,
+}
+
+/// Now, in nanoseconds of the system's real-time clock (which may be set, and then jumps).
+pub(crate) fn real_time_nsec() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,6 +1,8 @@
 //! Linux, Android, macOS, iOS and the BSDs.
 
 use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;
@@ -26,4 +28,15 @@ pub(crate) fn prepare(_socket: &socket2::Socket) -> io::Result<()> {
 /// `EAGAIN`, or `ENOBUFS`, which macOS and the BSDs say when an interface's queue is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Asks `poll(2)`. Receiving tells as well, but takes a pending error with it; `FIONREAD` knows neither errors nor empty
+/// datagrams.
+pub(crate) fn is_readable(socket: &UdpSocket) -> bool {
+    let mut asked = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: `asked` is one valid `pollfd` that lives through the call, and the count says one; its descriptor is that of
+    // `socket`, which is borrowed and so stays open.
+    let answer = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    // A call that failed has not said no.
+    answer != 0
 }

@@ -1,6 +1,7 @@
 //! Windows (Winsock).
 
 use std::io;
+use std::net::UdpSocket;
 use std::os::windows::io::AsRawSocket;
 use std::ptr;
 
@@ -47,6 +48,11 @@ pub(crate) fn prepare(socket: &socket2::Socket) -> io::Result<()> {
 /// `WSAEWOULDBLOCK` or `WSAENOBUFS`.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(WSAENOBUFS)
+}
+
+/// Not asked: asking (`WSAPoll`) costs what trying to receive costs, and `FIONREAD` does not know empty datagrams.
+pub(crate) fn is_readable(_socket: &UdpSocket) -> bool {
+    true
 }
 
 /// Sets a boolean control to false. Controls that this Windows (or wine) does not know are passed over: it then has

@@ -1,0 +1,556 @@
+//! Receiving: from the socket into the queue, by whoever wants a packet or by the background thread, and out of it.
+
+use std::io;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{Endpoint, Inbox, Peer, kernel_cost};
+use crate::address;
+use crate::background;
+use crate::clock::Clocks;
+use crate::error::{Error, Operation, Reason, Result};
+use crate::queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
+use crate::sys::{self, Arena, Message, Path};
+
+/// By how much a kernel may overfill its buffer: it takes a last packet while there is any room.
+const LARGEST_COST: usize = kernel_cost(MAX_DATAGRAM);
+
+/// How large a message is taken to be before any has come.
+const LIKELY: usize = 2_048;
+
+/// How many arenas are kept for later: more threads than these rarely receive at the same moment.
+const KEPT: usize = 2;
+
+static ARENAS: Mutex<Vec<Arena>> = Mutex::new(Vec::new());
+
+/// Gives back the memory that receiving keeps for later. For the end of the process, or of the library.
+pub(crate) fn release_arenas() {
+    ARENAS.lock().clear();
+}
+
+/// An arena, for as long as this lives.
+struct Lease(Option<Arena>);
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
+
+impl Lease {
+    fn get() -> Self {
+        let kept = ARENAS.lock().pop();
+        Self(Some(kept.unwrap_or_else(Arena::new)))
+    }
+
+    fn arena(&mut self) -> &mut Arena {
+        self.0.get_or_insert_with(Arena::new)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut kept = ARENAS.lock();
+        if kept.len() < KEPT {
+            kept.extend(self.0.take());
+        }
+    }
+}
+
+/// Whoever has this reads from the socket; so packets enter the queue in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    /// The largest message of the last batch.
+    largest: usize,
+    pub(super) system_calls: u64,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self { largest: LIKELY, system_calls: 0 }
+    }
+}
+
+impl Receiver {
+    /// How many messages to ask for, so that what is read fits into `room` bytes if messages stay as large as they were.
+    fn limit(&self, room: usize) -> usize {
+        (room / self.largest).clamp(1, sys::SLOTS)
+    }
+
+    /// Receives up to `limit` messages; how many. `Ok(0)`: there was none.
+    fn receive(&mut self, endpoint: &Endpoint, arena: &mut Arena, limit: usize) -> io::Result<usize> {
+        let path = endpoint.socket.path();
+        let result = arena.receive(endpoint.socket.io(), path, limit);
+        let got = result.as_ref().copied().unwrap_or(0);
+        // The portable path asks once for each, and once more to find that there is none.
+        self.system_calls += if path == Path::Portable { got + usize::from(got < limit) } else { 1 } as u64;
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+}
+
+/// What the socket has given.
+struct Got {
+    /// How many messages.
+    count: usize,
+    /// Whether there may be more.
+    more: bool,
+}
+
+/// What a read of the socket has come to.
+pub(super) struct Batch {
+    /// What the packets have cost the kernel, at least, that were read, kept or not.
+    cost: usize,
+    /// Whether there is nothing more to read for now: no packet, or no room for one.
+    last: bool,
+    /// How many packets can be taken after it.
+    pub(super) available: usize,
+}
+
+impl Peer {
+    /// Reads what the socket holds into the queue, and tells how many packets can be taken.
+    ///
+    /// Reading stops when the queue is full; the rest waits in the kernel. However much arrives meanwhile, one call
+    /// reads no more than the kernel's buffer can have held when it began.
+    pub fn poll(&self) -> Result<usize> {
+        self.noted(self.available().ok_or_else(|| Error::new(Operation::Receive, "", Reason::NotOpen)))
+    }
+
+    /// How many packets can be taken, all that have arrived included; `None` when the peer is closed.
+    ///
+    /// Where receiving is in the background, all that the background thread has read.
+    #[must_use]
+    pub fn available(&self) -> Option<usize> {
+        if self.is_received_in_background() {
+            return self.inbox.lock().available();
+        }
+        let mut spent = 0;
+        // In batches, each under locks of its own: other threads are not kept waiting for as long as a large buffer takes.
+        loop {
+            let link = self.link.read();
+            let endpoint = link.state.endpoint()?;
+            let batch = self.read(endpoint, None);
+            spent += batch.cost;
+            // What came after the call is for the next one; else a flood could keep this one busy.
+            if batch.last || spent > endpoint.kernel_buffer + LARGEST_COST {
+                return Some(batch.available);
+            }
+        }
+    }
+
+    /// Takes the oldest packet; `Ok(None)` when there is none.
+    pub fn take(&self) -> Result<Option<Packet>> {
+        {
+            let mut inbox = self.inbox.lock();
+            if let Some(packet) = inbox.take() {
+                return Ok(Some(packet));
+            }
+            if !inbox.open {
+                drop(inbox);
+                return self.noted(Err(Error::new(Operation::Receive, "", Reason::NotOpen)));
+            }
+        }
+        if !self.is_received_in_background() {
+            let link = self.link.read();
+            if let Some(endpoint) = link.state.endpoint() {
+                self.read(endpoint, None);
+            }
+        }
+        Ok(self.inbox.lock().take())
+    }
+
+    /// Begins to take up to `max` packets (`None`: all there are now).
+    pub fn take_many(&self, max: Option<usize>) -> Result<Taking<'_>> {
+        let mut inbox = self.inbox.lock();
+        let Some(available) = inbox.available() else {
+            drop(inbox);
+            return self.noted(Err(Error::new(Operation::Receive, "", Reason::NotOpen)));
+        };
+        let mut stamps = std::mem::take(&mut inbox.batch);
+        let bound = inbox.queue.bound();
+        drop(inbox);
+        stamps.clear();
+        let in_background = self.is_received_in_background();
+        let kernel_buffer = self.link.read().state.endpoint().map_or(0, |endpoint| endpoint.kernel_buffer);
+        Ok(Taking {
+            peer: self,
+            left: max.unwrap_or(if in_background { available } else { usize::MAX }),
+            budget: bound + kernel_buffer + LARGEST_COST,
+            socket_is_empty: in_background,
+            stamps,
+            run: Packet::default(),
+            lease: None,
+            straight: Vec::new(),
+            next: 0,
+        })
+    }
+
+    /// Whether a packet can be taken. `wait` is the wait that asks, if it is one.
+    pub(super) fn has_packet(&self, endpoint: &Endpoint, wait: Option<u64>) -> bool {
+        if self.is_received_in_background() {
+            return self.inbox.lock().available().is_some_and(|count| count > 0);
+        }
+        self.read(endpoint, wait).available > 0
+    }
+
+    /// Reads a batch of packets from the socket into the queue, unless that is full. Whoever waits for such packets is
+    /// told, except the wait that calls this itself.
+    fn read(&self, endpoint: &Endpoint, wait: Option<u64>) -> Batch {
+        let mut receiver = self.receiver.lock();
+        let limit = match self.look(endpoint, &mut receiver) {
+            Look::Nothing { available } => return Batch { cost: 0, last: true, available },
+            Look::Something { room, .. } => receiver.limit(room),
+        };
+        let mut lease = Lease::get();
+        let arena = lease.arena();
+        let got = self.receive(endpoint, &mut receiver, arena, limit);
+        let clocks = Clocks::now();
+        // As an empty packet, so that errors without end come to one all the same.
+        let mut cost = kernel_cost(0);
+        let mut grown = false;
+        let mut inbox = self.inbox.lock();
+        for message in messages(arena, got.count) {
+            cost += kernel_cost(message.bytes.len());
+            receiver.largest = receiver.largest.max(message.bytes.len());
+            if let Some(stamp) = endpoint.stamp(&message, &clocks) {
+                inbox.file(&message, stamp, 0);
+                grown = true;
+            }
+        }
+        let available = inbox.queue.len();
+        drop(inbox);
+        drop(receiver);
+        if grown {
+            self.waiters.lock().wake_others(wait);
+        }
+        Batch { cost, last: !got.more, available }
+    }
+
+    /// Whether there is something to read, and room for it. Asks the system, not for more than a moment.
+    fn look(&self, endpoint: &Endpoint, receiver: &mut Receiver) -> Look {
+        let mut inbox = self.inbox.lock();
+        inbox.queue.admit();
+        let available = inbox.queue.len();
+        let room = match inbox.queue.policy() {
+            OverflowPolicy::DropNewest => inbox.queue.room(),
+            OverflowPolicy::DropOldest => Some(usize::MAX),
+        };
+        let Some(room) = room else { return Look::Nothing { available } };
+        receiver.system_calls += 1;
+        if sys::is_readable(endpoint.socket.io()) {
+            return Look::Something { room, available };
+        }
+        if available == 0 {
+            inbox.queue.note_quiet();
+        }
+        Look::Nothing { available }
+    }
+
+    /// Receives up to `limit` messages. Errors are counted.
+    fn receive(&self, endpoint: &Endpoint, receiver: &mut Receiver, arena: &mut Arena, limit: usize) -> Got {
+        receiver.largest = LIKELY;
+        let (count, error) = match receiver.receive(endpoint, arena, limit) {
+            Ok(count) => (count, arena.late_error()),
+            Err(error) => (0, Some(error)),
+        };
+        let more = count == limit || error.is_some();
+        if let Some(error) = error {
+            self.note_receive_errors(1, error);
+        }
+        Got { count, more }
+    }
+
+    /// Reads what the socket holds into the queue, at most so many batches: for the background thread.
+    pub(crate) fn receive_in_background(&self, batches: usize) {
+        let mut lease = Lease::get();
+        let arena = lease.arena();
+        for _ in 0..batches {
+            let link = self.link.read();
+            let Some(endpoint) = link.state.endpoint().filter(|endpoint| endpoint.attachment.is_some()) else { return };
+            let mut receiver = self.receiver.lock();
+            let got = self.receive(endpoint, &mut receiver, arena, sys::SLOTS);
+            let clocks = Clocks::now();
+            let mut grown = false;
+            let mut inbox = self.inbox.lock();
+            for message in messages(arena, got.count) {
+                if let Some(stamp) = endpoint.stamp(&message, &clocks) {
+                    inbox.file_or_drop(&message, stamp);
+                    grown = true;
+                }
+                // Whoever wants a packet meanwhile does not wait for the whole batch.
+                if message.bytes.len() > LIKELY {
+                    MutexGuard::bump(&mut inbox);
+                }
+            }
+            let is_news = grown && !std::mem::replace(&mut inbox.has_news, true);
+            drop(inbox);
+            drop(receiver);
+            if grown {
+                self.waiters.lock().wake_others(None);
+            }
+            drop(link);
+            if let (true, Some(token)) = (is_news, self.token.get()) {
+                background::note_news(*token);
+            }
+            if !got.more {
+                return;
+            }
+        }
+    }
+
+    /// Whether packets have arrived in the background since this was last called, and are still there: how many can be
+    /// taken now.
+    pub fn take_news(&self) -> Option<usize> {
+        let mut inbox = self.inbox.lock();
+        let is_news = std::mem::take(&mut inbox.has_news) && self.is_received_in_background();
+        inbox.available().filter(|count| is_news && *count > 0)
+    }
+}
+
+/// What [`Peer::look`] has found.
+enum Look {
+    /// No packet, or no room for one.
+    Nothing { available: usize },
+    /// Something, and so many bytes of room.
+    Something { room: usize, available: usize },
+}
+
+impl Endpoint {
+    /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to.
+    fn stamp(&self, message: &Message<'_>, clocks: &Clocks) -> Option<Stamp> {
+        let sender = address::to_canonical(message.sender);
+        // The kernel filters too, but only what arrives after the socket was connected.
+        let is_welcome = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
+        is_welcome.then(|| Stamp::new(message.segment, sender, clocks.time_of(message.real_time)))
+    }
+}
+
+impl Inbox {
+    /// How many packets can be taken; `None` when the peer is closed.
+    fn available(&mut self) -> Option<usize> {
+        self.queue.admit();
+        self.open.then(|| self.queue.len())
+    }
+
+    fn take(&mut self) -> Option<Packet> {
+        if self.queue.len() == 0 {
+            self.queue.admit();
+        }
+        let (packet, stamp) = self.queue.pop()?;
+        self.last = Some(stamp);
+        Some(packet)
+    }
+
+    /// Puts the packets of a message into the queue, from number `from` on; what does not fit waits aside, or the oldest
+    /// make room.
+    fn file(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
+        if self.queue.policy() == OverflowPolicy::DropOldest {
+            datagrams(message, from).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
+        } else {
+            datagrams(message, from).for_each(|datagram| self.queue.push_or_hold_back(datagram, stamp.of(datagram)));
+        }
+    }
+
+    /// Puts the packets of a message into the queue; what does not fit is given up, or the oldest are.
+    fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp) {
+        datagrams(message, 0).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
+    }
+}
+
+impl Stamp {
+    /// As this one, but of that packet.
+    fn of(self, datagram: &[u8]) -> Self {
+        self.with_length(datagram.len())
+    }
+}
+
+fn messages(arena: &Arena, count: usize) -> impl Iterator<Item = Message<'_>> {
+    (0..count).map(|index| arena.message(index))
+}
+
+/// How many datagrams a message is made of.
+fn datagrams_in(message: &Message<'_>) -> usize {
+    message.bytes.len().div_ceil(message.segment.max(1)).max(1)
+}
+
+/// The datagrams of a message, from number `from` on.
+fn datagrams<'a>(message: &Message<'a>, from: usize) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let (bytes, segment) = (message.bytes, message.segment);
+    (from..datagrams_in(message)).map(move |index| {
+        let start = index * segment;
+        bytes.get(start..bytes.len().min(start + segment)).unwrap_or_default()
+    })
+}
+
+/// Packets that lie back to back, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Their bytes.
+    pub bytes: &'a [u8],
+    /// One stamp for each.
+    pub stamps: &'a [Stamp],
+}
+
+impl<'a> Run<'a> {
+    /// Each packet for itself.
+    pub fn packets(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.bytes;
+        self.stamps.iter().map(move |stamp| {
+            let packet;
+            (packet, rest) = rest.split_at_checked(stamp.length()).unwrap_or_default();
+            packet
+        })
+    }
+}
+
+/// Taking many packets, run after run: see [`Peer::take_many`]. No lock is held between one run and the next. When this
+/// is dropped, the stamps of what was taken become the peer's [`batch`](Peer::batch).
+///
+/// Where the queue is empty, packets come straight from where the kernel has put them.
+#[derive(Debug)]
+pub struct Taking<'a> {
+    peer: &'a Peer,
+    /// How many packets may still be taken.
+    left: usize,
+    /// What may still be read; a flood could go on for ever.
+    budget: usize,
+    socket_is_empty: bool,
+    stamps: Vec<Stamp>,
+    /// What was taken from the queue last.
+    run: Packet,
+    /// What was read last, straight from the socket, and how far it has been given out.
+    lease: Option<Lease>,
+    straight: Vec<Straight>,
+    next: usize,
+}
+
+/// A message, or its beginning, that goes straight to the one who takes.
+#[derive(Clone, Copy, Debug)]
+struct Straight {
+    message: usize,
+    packets: usize,
+    stamp: Stamp,
+}
+
+impl Taking<'_> {
+    /// The next packets; `None` when there are no more.
+    #[expect(clippy::should_implement_trait, reason = "an iterator's items could not borrow from it")]
+    pub fn next(&mut self) -> Option<Run<'_>> {
+        let taken = self.stamps.len();
+        loop {
+            if let Some(straight) = self.straight.get(self.next).copied() {
+                self.next += 1;
+                return self.run_of(straight);
+            }
+            if self.take_from_queue()? {
+                return Some(Run { bytes: &self.run, stamps: self.stamps.get(taken..).unwrap_or_default() });
+            }
+            if !self.read_straight() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether there were any. `None` when all are taken that were to be.
+    fn take_from_queue(&mut self) -> Option<bool> {
+        if self.left == 0 {
+            return None;
+        }
+        let taken = self.stamps.len();
+        let mut inbox = self.peer.inbox.lock();
+        inbox.queue.admit();
+        let Some(run) = inbox.queue.pop_run(self.left, &mut self.stamps) else { return Some(false) };
+        inbox.last = self.stamps.last().copied();
+        drop(inbox);
+        self.left -= self.stamps.len() - taken;
+        self.spend(run.len());
+        self.run = run;
+        Some(true)
+    }
+
+    /// Reads a batch from the socket to give it out as it is; what is too much of it goes to the queue. Whether it makes
+    /// sense to go on.
+    fn read_straight(&mut self) -> bool {
+        if self.socket_is_empty || self.left == 0 {
+            return false;
+        }
+        let peer = self.peer;
+        let link = peer.link.read();
+        let Some(endpoint) = link.state.endpoint() else { return false };
+        let mut receiver = peer.receiver.lock();
+        match peer.look(endpoint, &mut receiver) {
+            // Somebody else has read them in the meantime.
+            Look::Something { available, .. } | Look::Nothing { available } if available > 0 => return true,
+            Look::Nothing { .. } => return false,
+            Look::Something { .. } => {}
+        }
+        let arena = self.lease.get_or_insert_with(Lease::get).arena();
+        let limit = self.left.min(sys::SLOTS);
+        let got = peer.receive(endpoint, &mut receiver, arena, limit);
+        let clocks = Clocks::now();
+        self.socket_is_empty = !got.more;
+        self.straight.clear();
+        self.next = 0;
+        let mut cost = 0;
+        let mut grown = false;
+        let mut inbox = peer.inbox.lock();
+        for (index, message) in messages(arena, got.count).enumerate() {
+            cost += kernel_cost(message.bytes.len());
+            let Some(stamp) = endpoint.stamp(&message, &clocks) else { continue };
+            let packets = datagrams_in(&message).min(self.left);
+            self.left -= packets;
+            if packets > 0 {
+                let bytes = (packets * message.segment).min(message.bytes.len());
+                inbox.queue.counts().add_many(packets, bytes);
+                inbox.last = Some(stamp.with_length(bytes - (packets - 1) * message.segment));
+                self.straight.push(Straight { message: index, packets, stamp });
+            }
+            if packets < datagrams_in(&message) {
+                inbox.file(&message, stamp, packets);
+                grown = true;
+            }
+        }
+        drop(inbox);
+        drop(receiver);
+        if grown {
+            peer.waiters.lock().wake_others(None);
+        }
+        drop(link);
+        self.spend(cost);
+        true
+    }
+
+    fn run_of(&mut self, straight: Straight) -> Option<Run<'_>> {
+        let message = self.lease.as_ref()?.0.as_ref()?.message(straight.message);
+        let length = (straight.packets * message.segment).min(message.bytes.len());
+        let bytes = message.bytes.get(..length)?;
+        let taken = self.stamps.len();
+        self.stamps.resize(taken + straight.packets, straight.stamp);
+        if let Some(last) = self.stamps.last_mut() {
+            *last = last.with_length(length - (straight.packets - 1) * message.segment);
+        }
+        Some(Run { bytes, stamps: self.stamps.get(taken..).unwrap_or_default() })
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        let cost = kernel_cost(bytes);
+        self.budget = self.budget.saturating_sub(cost);
+        if self.budget == 0 {
+            self.socket_is_empty = true;
+        }
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        // What is left over after a burst is not worth keeping.
+        if self.stamps.capacity() > 4 * self.stamps.len() + 256 {
+            self.stamps.shrink_to(2 * self.stamps.len());
+        }
+        self.peer.inbox.lock().batch = std::mem::take(&mut self.stamps);
+    }
+}
+
+const _: () = assert!(MAX_DATAGRAM <= u16::MAX as usize);

@@ -1,0 +1,222 @@
+//! Sending: one datagram, or many with few system calls.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Endpoint, Link, Peer};
+use crate::address;
+use crate::error::{Error, Operation, Reason, Result};
+
+use crate::sys::{self, Payloads};
+
+/// How often a send is tried before its error is taken to be its own, and not somebody's refusal of an earlier one.
+const SEND_ATTEMPTS: u64 = 4;
+
+/// The largest payload that IPv4 carries, which scripts that must reach everybody count on.
+const MAX_PAYLOAD_IPV4: i64 = 65_507;
+
+/// What has been sent. Changed by any thread at any time, so these are the only counters that are atomic.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    /// Packets that went out with others.
+    pub(super) packets: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) errors: AtomicU64,
+    /// Beyond one for each packet that was sent alone, see [`alone`](Self::alone).
+    pub(super) more_system_calls: AtomicU64,
+    /// How many of the packets went out alone, with a system call each.
+    pub(super) alone: AtomicU64,
+}
+
+/// Errors of a connected socket that may be somebody's refusal of an earlier datagram.
+struct Reports {
+    count: u64,
+    last: Option<io::Error>,
+}
+
+impl Peer {
+    /// Sends one datagram to the destination, opening the peer if it is closed (a socket of the destination's family).
+    /// Never blocks: [`Reason::Busy`] when the kernel's send buffer is full.
+    pub fn send(&self, datagram: &[u8]) -> Result<()> {
+        self.counted(self.send_to_destination(datagram))
+    }
+
+    fn send_to_destination(&self, datagram: &[u8]) -> Result<()> {
+        let (link, to) = self.link_to_destination()?;
+        let endpoint = opened(&link)?;
+        self.send_one(endpoint, to, datagram)
+    }
+
+    /// Sends one datagram to a numeric address, leaving the destination as it is; opens the peer if it is closed. An
+    /// IPv4 port of 0 is the system's to refuse. [`Reason::Connected`] on a connected peer.
+    pub fn send_to(&self, datagram: &[u8], ip: &str, port: i64) -> Result<()> {
+        let fail = |reason| Error::new(Operation::Send, ip, reason);
+        self.counted((|| {
+            let ip = address::parse_ip(ip).ok_or_else(|| fail(Reason::InvalidAddress))?;
+            let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
+            let link = self.link_to_send(ip)?;
+            let endpoint = opened(&link)?;
+            if endpoint.connected_to.is_some() {
+                return Err(fail(Reason::Connected));
+            }
+            self.send_one(endpoint, SocketAddr::new(ip, port), datagram)
+        })())
+    }
+
+    /// Sends many datagrams to the destination, in order; how many the kernel took. When it refuses one, the rest is not
+    /// sent, and [`last_error`](Self::last_error) says why.
+    pub fn send_many(&self, datagrams: &[&[u8]]) -> Result<usize> {
+        self.send_payloads(&Payloads::Each(datagrams))
+    }
+
+    /// Cuts `data` into datagrams of `segment` bytes (1 to 65,507; the last may be shorter) and sends them as
+    /// [`send_many`](Self::send_many) does, without copying.
+    pub fn send_segmented(&self, data: &[u8], segment: i64) -> Result<usize> {
+        let valid = usize::try_from(segment).ok().filter(|_| (1..=MAX_PAYLOAD_IPV4).contains(&segment));
+        let Some(segment) = valid else {
+            return self.noted(Err(Error::new(Operation::Send, "", Reason::InvalidSegment(segment))));
+        };
+        self.send_payloads(&Payloads::Cut { data, segment })
+    }
+
+    fn send_payloads(&self, payloads: &Payloads<'_>) -> Result<usize> {
+        let (link, to) = self.counted(self.link_to_destination())?;
+        let endpoint = opened(&link)?;
+        let mut sent = 0;
+        let mut reports = Reports::new();
+        loop {
+            let to = endpoint.connected_to.is_none().then_some(to);
+            let outcome = endpoint.socket.send_batch(to, payloads, sent);
+            if outcome.packets > 0 {
+                self.note_reports(&mut reports);
+            }
+            sent += outcome.packets;
+            self.sending.more_system_calls.fetch_add(outcome.system_calls, Ordering::Relaxed);
+            match outcome.error {
+                None => break,
+                Some(error) if endpoint.connected_to.is_some() && reports.may_be_one(&error) => reports.add(error),
+                Some(error) => {
+                    let error = refused(endpoint, to.or(endpoint.connected_to), error);
+                    // What came at every attempt is about this datagram.
+                    let _ = self.counted::<()>(Err(error));
+                    break;
+                }
+            }
+        }
+        self.sending.packets.fetch_add(sent as u64, Ordering::Relaxed);
+        self.sending.bytes.fetch_add(payloads.bytes(sent) as u64, Ordering::Relaxed);
+        Ok(sent)
+    }
+
+    fn send_one(&self, endpoint: &Endpoint, to: SocketAddr, datagram: &[u8]) -> Result<()> {
+        let result = if endpoint.connected_to.is_some() {
+            self.send_connected(endpoint, datagram)
+        } else {
+            endpoint.socket.send_to(datagram, to)
+        };
+        match result {
+            Ok(()) => {
+                self.sending.alone.fetch_add(1, Ordering::Relaxed);
+                self.sending.bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.sending.more_system_calls.fetch_add(1, Ordering::Relaxed);
+                Err(refused(endpoint, Some(to), error))
+            }
+        }
+    }
+
+    /// Sends on a connected socket. There the kernel reports the refusal of an *earlier* datagram (an ICMP answer)
+    /// instead of sending this one. Each such report is given once: it is counted as an error of receiving, and this
+    /// datagram is sent again. What comes at every attempt is about this datagram.
+    fn send_connected(&self, endpoint: &Endpoint, datagram: &[u8]) -> io::Result<()> {
+        let mut reports = Reports::new();
+        loop {
+            match endpoint.socket.send(datagram) {
+                Err(error) if reports.may_be_one(&error) => {
+                    self.sending.more_system_calls.fetch_add(1, Ordering::Relaxed);
+                    reports.add(error);
+                }
+                Err(error) if !sys::is_full(&error) => return Err(error),
+                result => {
+                    self.note_reports(&mut reports);
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Something could be sent, or was refused for want of room: so what was reported before was about earlier datagrams.
+    fn note_reports(&self, reports: &mut Reports) {
+        if let Some(last) = reports.last.take() {
+            self.note_receive_errors(reports.count, last);
+            reports.count = 0;
+        }
+    }
+
+    /// The link, with a socket that can be sent from, and the destination.
+    fn link_to_destination(&self) -> Result<(RwLockReadGuard<'_, Link>, SocketAddr)> {
+        let link = self.link.read();
+        let Some(to) = link.destination else {
+            return Err(Error::new(Operation::Send, "", Reason::NoDestination));
+        };
+        if link.state.socket().is_some() {
+            return Ok((link, to));
+        }
+        drop(link);
+        self.link_to_send(to.ip()).map(|link| (link, to))
+    }
+
+    /// The link; its socket is opened if the peer is closed, for `ip`.
+    fn link_to_send(&self, ip: IpAddr) -> Result<RwLockReadGuard<'_, Link>> {
+        let link = self.link.read();
+        if link.state.socket().is_some() {
+            return Ok(link);
+        }
+        drop(link);
+        let mut link = self.link.write();
+        if link.state.socket().is_none() {
+            self.open_for(&mut link, ip).map_err(|reason| Error::new(Operation::Send, ip.to_string(), reason))?;
+        }
+        Ok(RwLockWriteGuard::downgrade(link))
+    }
+
+    /// Counts a send that failed, and keeps why.
+    fn counted<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.sending.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        self.noted(result)
+    }
+}
+
+impl Reports {
+    fn new() -> Self {
+        Self { count: 0, last: None }
+    }
+
+    fn may_be_one(&self, error: &io::Error) -> bool {
+        self.count + 1 < SEND_ATTEMPTS && !sys::is_full(error)
+    }
+
+    fn add(&mut self, error: io::Error) {
+        self.count += 1;
+        self.last = Some(error);
+    }
+}
+
+fn opened(link: &Link) -> Result<&Endpoint> {
+    // Cannot fail: who calls this has opened the peer and held the lock since.
+    link.state.endpoint().ok_or_else(|| Error::new(Operation::Send, "", Reason::NotOpen))
+}
+
+fn refused(endpoint: &Endpoint, to: Option<SocketAddr>, error: io::Error) -> Error {
+    match to {
+        Some(to) => Error::new(Operation::Send, to.to_string(), endpoint.socket.refusal(to.ip(), error)),
+        None => Error::os(Operation::Send, "", error),
+    }
+}

@@ -1,0 +1,82 @@
+//! What a peer has counted.
+
+use std::sync::atomic::Ordering;
+
+use super::Peer;
+use crate::sys;
+
+/// What has happened to a peer since it was made, or since [`Peer::reset_stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Stats {
+    pub packets_sent: u64,
+    pub bytes_sent: u64,
+    /// What has entered the queue and was not given up there.
+    pub packets_received: u64,
+    pub bytes_received: u64,
+    /// What a full queue has given up.
+    pub packets_dropped_queue: u64,
+    /// What the kernel has dropped because its buffer was full, where it tells (Linux: `SO_MEMINFO`); a lower bound where
+    /// it had joined packets.
+    pub packets_dropped_kernel: u64,
+    /// Calls that could not send all that they were given.
+    pub send_errors: u64,
+    /// How often receiving failed: answers of other hosts that something sent to them was refused, mostly.
+    pub receive_errors: u64,
+    pub send_syscalls: u64,
+    pub receive_syscalls: u64,
+}
+
+impl Stats {
+    fn since(self, before: Self) -> Self {
+        Self {
+            packets_sent: self.packets_sent.saturating_sub(before.packets_sent),
+            bytes_sent: self.bytes_sent.saturating_sub(before.bytes_sent),
+            packets_received: self.packets_received.saturating_sub(before.packets_received),
+            bytes_received: self.bytes_received.saturating_sub(before.bytes_received),
+            packets_dropped_queue: self.packets_dropped_queue.saturating_sub(before.packets_dropped_queue),
+            packets_dropped_kernel: self.packets_dropped_kernel.saturating_sub(before.packets_dropped_kernel),
+            send_errors: self.send_errors.saturating_sub(before.send_errors),
+            receive_errors: self.receive_errors.saturating_sub(before.receive_errors),
+            send_syscalls: self.send_syscalls.saturating_sub(before.send_syscalls),
+            receive_syscalls: self.receive_syscalls.saturating_sub(before.receive_syscalls),
+        }
+    }
+}
+
+impl Peer {
+    /// What has happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.all_stats().since(*self.forgotten.lock())
+    }
+
+    /// Counts from zero again.
+    pub fn reset_stats(&self) {
+        let all = self.all_stats();
+        *self.forgotten.lock() = all;
+    }
+
+    fn all_stats(&self) -> Stats {
+        let link = self.link.read();
+        let kernel_drops = link.state.socket().map_or(0, |socket| sys::kernel_drops(socket.io()));
+        let packets_dropped_kernel = link.kernel_drops + kernel_drops;
+        drop(link);
+        let receive_syscalls = self.receiver.lock().system_calls;
+        let received = *self.inbox.lock().queue.counts();
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let alone = count(&self.sending.alone);
+        Stats {
+            packets_sent: alone + count(&self.sending.packets),
+            bytes_sent: count(&self.sending.bytes),
+            packets_received: received.packets,
+            bytes_received: received.bytes,
+            packets_dropped_queue: received.dropped,
+            packets_dropped_kernel,
+            send_errors: count(&self.sending.errors),
+            receive_errors: count(&self.receive_errors),
+            send_syscalls: alone + count(&self.sending.more_system_calls),
+            receive_syscalls,
+        }
+    }
+}
