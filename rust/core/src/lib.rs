@@ -48,7 +48,7 @@ pub use peer::receive::{Run, Taking};
 pub use peer::stats::Stats;
 pub use peer::{DestinationChange, LastError, Peer};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
-pub use sys::{Path, limit_path};
+pub use sys::{PATH_VARIABLE, Path, path_limit};
 pub use wait::WaitEnd;
 
 /// Ends the background thread and gives back what is kept for later. For the end of the process, or of the library, when

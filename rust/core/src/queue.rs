@@ -593,8 +593,10 @@ mod tests {
         let mut stamps = Vec::new();
         for round in 0..200_u16 {
             let lengths = (0..5_u16).map(|i| usize::from(round * 13 + i * 7) % 2_000);
-            let payloads: Vec<_> =
-                lengths.enumerate().map(|(i, length)| vec![((usize::from(round) + i) % 251) as u8; length]).collect();
+            let payloads: Vec<_> = lengths
+                .enumerate()
+                .map(|(i, length)| vec![((usize::from(round) + i) % 251).to_le_bytes()[0]; length])
+                .collect();
             for (port, payload) in (0..).zip(&payloads) {
                 push(&mut queue, payload, port);
             }

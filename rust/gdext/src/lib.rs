@@ -18,7 +18,7 @@
 
 use godot::init::InitStage;
 use godot::prelude::*;
-use packet_peer_udp_core::Path;
+use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
 
 mod clock;
 mod convert;
@@ -34,8 +34,8 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_init(stage: InitStage) {
         if stage == InitStage::Scene {
             packet_peer_udp_core::set_clock_origin(clock::origin_nsec());
-            if let Some(path) = std::env::var_os(PATH_VARIABLE) {
-                limit_path(&path.to_string_lossy());
+            if let Err(name) = path_limit() {
+                godot_warn!("{PATH_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");
             }
         }
     }
@@ -46,19 +46,8 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
+            packet_peer::await_waits();
             packet_peer_udp_core::shut_down();
         }
-    }
-}
-
-/// How datagrams pass between sockets and the system, for tests, and to go round a broken driver.
-const PATH_VARIABLE: &str = "PACKET_PEER_UDP_RS_PATH";
-
-fn limit_path(name: &str) {
-    match name {
-        "portable" => packet_peer_udp_core::limit_path(Path::Portable),
-        "batch" => packet_peer_udp_core::limit_path(Path::Batch),
-        "offload" => {}
-        _ => godot_warn!("{PATH_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\"."),
     }
 }

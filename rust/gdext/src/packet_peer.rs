@@ -9,6 +9,9 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::slice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
 use godot::global::Error as GodotError;
@@ -480,6 +483,7 @@ impl PacketPeerUdpRs {
     /// before the game quits; the engine reports the peers of threads that still run then as leaked.
     #[func(gd_self)]
     fn wait(this: Gd<Self>, #[opt(default = -1)] timeout_msec: i64) -> GodotError {
+        let _inside = Inside::enter();
         let shared = registry::of(&this);
         let end = match shared.peer.wait_msec(timeout_msec) {
             Ok(end) => end,
@@ -820,6 +824,45 @@ impl PacketPeerUdpRs {
         let result = self.shared.peer.set_send_buffer_size(bytes);
         self.set_buffer("send_buffer_size", result);
     }
+}
+
+/// How many threads are inside [`PacketPeerUdpRs::wait`].
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// The longest that unloading waits for them; their peers are closed, so they leave at once, unless they get no processor
+/// time.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// How long a thread may take from the end of the method back to the engine: a moment, in which nobody can see it.
+const LAST_STEPS: Duration = Duration::from_millis(50);
+
+/// A thread inside [`PacketPeerUdpRs::wait`].
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        INSIDE.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Returns when no thread is inside a wait any more: the library is about to be unloaded, and they would come back to code
+/// that is not there.
+pub(crate) fn await_waits() {
+    let deadline = Instant::now() + LEAVING;
+    if INSIDE.load(Ordering::Acquire) == 0 {
+        return;
+    }
+    while INSIDE.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    thread::sleep(LAST_STEPS);
 }
 
 impl PacketPeerUdpRs {

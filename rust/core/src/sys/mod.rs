@@ -43,9 +43,10 @@
 //!
 //! macOS has `recvmsg_x` and `sendmsg_x` for this, but they are private interfaces: not used.
 
+use std::env;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 mod portable;
@@ -98,20 +99,28 @@ pub enum Path {
     Offload,
 }
 
-/// The best path that new sockets may use, as a number.
-static LIMIT: AtomicU8 = AtomicU8::new(Path::Offload as u8);
+/// The environment variable that names the best path that sockets may use: `portable`, `batch` or `offload`. To test
+/// each of them, and to go round something broken.
+pub const PATH_VARIABLE: &str = "PACKET_PEER_UDP_RS_PATH";
 
-/// Has sockets that are made from now on use no better path than this one, whatever the platform offers: to test the others,
-/// or to go round something broken.
-pub fn limit_path(path: Path) {
-    LIMIT.store(path as u8, Ordering::Relaxed);
+/// What [`PATH_VARIABLE`] says, asked once; the best of all where it is not set. An error is a text that names no path, and
+/// counts for nothing.
+pub fn path_limit() -> Result<Path, &'static str> {
+    static LIMIT: LazyLock<Result<Path, String>> = LazyLock::new(|| {
+        let Some(name) = env::var_os(PATH_VARIABLE) else { return Ok(Path::Offload) };
+        match name.to_str() {
+            Some("portable") => Ok(Path::Portable),
+            Some("batch") => Ok(Path::Batch),
+            Some("offload") => Ok(Path::Offload),
+            _ => Err(name.to_string_lossy().into_owned()),
+        }
+    });
+    LIMIT.as_ref().copied().map_err(String::as_str)
 }
 
 /// The path that a new socket is to use, if it can.
 pub(crate) fn wanted_path() -> Path {
-    let limit = LIMIT.load(Ordering::Relaxed);
-    let allowed = [Path::Portable, Path::Batch, Path::Offload].into_iter().filter(|path| *path as u8 <= limit);
-    allowed.filter(|path| *path <= BEST_PATH).max().unwrap_or(Path::Portable)
+    path_limit().unwrap_or(BEST_PATH).min(BEST_PATH)
 }
 
 /// One message that was received.
