@@ -22,7 +22,7 @@
 //! - Every method of [`Peer`] may be called from any thread.
 //! - Locks guard data, not time: nothing that can block is done under one.
 //! - Nothing that a script or a packet can do panics.
-// Two modules have a reason, which they give, and `sys` talks to the system.
+// One module has a reason, which it gives, and `sys` talks to the system.
 #![deny(unsafe_code)]
 
 mod address;
@@ -37,7 +37,6 @@ mod resolve;
 mod socket;
 #[allow(unsafe_code, reason = "calls into the system that no library offers")]
 mod sys;
-#[allow(unsafe_code, reason = "registering a socket with a poller carries a promise")]
 mod wait;
 
 pub use address::format_ip;
@@ -55,6 +54,6 @@ pub use wait::WaitEnd;
 /// all peers are closed.
 pub fn shut_down() {
     background::shut_down();
-    wait::release_idle_waiters();
+    wait::release_idle_sleepers();
     peer::receive::release_arenas();
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
 //! | [`registry`] | how a method finds its peer without borrowing the object |
+//! | [`arrays`] | packets as Godot's arrays |
 //! | [`clock`] | the core's clock and the engine's |
 //! | [`report`] | lines in Godot's log: which, and how often |
 //! | [`convert`] | the core's errors in Godot's |
@@ -20,6 +21,7 @@ use godot::init::InitStage;
 use godot::prelude::*;
 use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
 
+mod arrays;
 mod clock;
 mod convert;
 mod packet_peer;
@@ -46,6 +48,7 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
+            registry::close_all();
             packet_peer::await_waits();
             packet_peer_udp_core::shut_down();
         }

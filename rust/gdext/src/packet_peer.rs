@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use godot::classes::{IPacketPeerExtension, PacketPeerExtension};
+use godot::classes::PacketPeerExtension;
 use godot::global::Error as GodotError;
 use godot::meta::conv::RawPtr;
 use godot::prelude::*;
@@ -22,6 +22,7 @@ use packet_peer_udp_core::{
     DestinationChange, Error, MAX_DATAGRAM, Operation, OverflowPolicy, Packet, Reason, Taking, WaitEnd, format_ip,
 };
 
+use crate::arrays::{Joined, Packets};
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
 use crate::report::Limit;
@@ -165,18 +166,24 @@ impl Drop for PacketPeerUdpRs {
     }
 }
 
+/// Stands in for gdext's trait of this name, which has two of the engine's methods as required ones with `&self`: then each
+/// call would borrow the object, which costs two system calls with `experimental-threads`. `#[godot_api]` goes by the name,
+/// and finds these methods among those that are `gd_self`.
+#[allow(dead_code, reason = "only its name is used")]
+trait IPacketPeerExtension {}
+
 #[godot_api]
 impl IPacketPeerExtension for PacketPeerUdpRs {
-    // The two that the engine requires cannot be `gd_self`. Neither blocks, prints or calls the engine.
-
-    fn get_available_packet_count(&self) -> i32 {
-        match self.shared.peer.available() {
+    #[func(gd_self)]
+    fn get_available_packet_count(this: Gd<Self>) -> i32 {
+        match registry::of(&this).peer.available() {
             Some(count) => i32::try_from(count).unwrap_or(i32::MAX),
             None => -1,
         }
     }
 
-    fn get_max_packet_size(&self) -> i32 {
+    #[func(gd_self)]
+    fn get_max_packet_size(_this: Gd<Self>) -> i32 {
         MAX_PAYLOAD_IPV4
     }
 
@@ -582,13 +589,13 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn get_packets(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> Array<PackedByteArray> {
         let shared = registry::of(&this);
-        let mut packets = Array::new();
+        let mut packets = Packets::new();
         if let Some(mut taking) = take_many(&shared, "get_packets", max_packets) {
             while let Some(run) = taking.next() {
-                packets.extend(run.packets().map(PackedByteArray::from));
+                packets.append(&run);
             }
         }
-        packets
+        packets.finish()
     }
 
     /// Takes packets as [method get_packets] does, and returns their bytes back to back in one array; how many bytes each
@@ -926,32 +933,6 @@ fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_
     };
     shared.reporter.print(member, Limit::Ours, &text);
     -1
-}
-
-/// Bytes that are put together from pieces.
-#[derive(Default)]
-struct Joined {
-    bytes: PackedByteArray,
-    length: usize,
-}
-
-impl Joined {
-    fn append(&mut self, piece: &[u8]) {
-        let end = self.length + piece.len();
-        if end > self.bytes.len() {
-            // More is likely to come: then it need not grow at every piece.
-            self.bytes.resize(if self.length == 0 { end } else { end * 2 });
-        }
-        if let Some(place) = self.bytes.as_mut_slice().get_mut(self.length..end) {
-            place.copy_from_slice(piece);
-        }
-        self.length = end;
-    }
-
-    fn finish(mut self) -> PackedByteArray {
-        self.bytes.resize(self.length);
-        self.bytes
-    }
 }
 
 /// Turns a result into the script's `Error`, and prints what `remedy` says of the failure, if anything.

@@ -4,8 +4,10 @@
 //! every other call on the object block too, and each borrow costs system calls. The methods are therefore `gd_self`:
 //! they are given the object itself, and find its peer here by the object's instance id.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 
 use godot::builtin::Variant;
 use godot::classes::WeakRef;
@@ -44,12 +46,63 @@ unsafe impl Send for WeakObject {}
 // SAFETY: as above; `get_ref()` changes nothing.
 unsafe impl Sync for WeakObject {}
 
-static PEERS: LazyLock<RwLock<HashMap<InstanceId, Arc<Shared>>>> = LazyLock::new(RwLock::default);
+static PEERS: LazyLock<RwLock<Peers>> = LazyLock::new(RwLock::default);
 
-/// What belongs to `object`. The first call for an object enters it; the constructor cannot, since an object that is
-/// being made does not know its id yet.
+type Peers = HashMap<InstanceId, Arc<Shared>, BuildHasherDefault<IdHasher>>;
+
+/// A quick hash for instance ids: the engine deals them out, so nobody can choose them to collide.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio (Knuth, "multiplicative hashing"); the upper half is well mixed then, and the
+        // table looks at both ends.
+        let product = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// How many of the peers that it has used last each thread remembers.
+const REMEMBERED: usize = 8;
+
+thread_local! {
+    /// Whom this thread has asked for lately, each in the place that its id's last bits say: so threads that use different
+    /// peers do not get into each other's way at the registry. An id is never used twice, and a peer whose object is gone
+    /// is not kept by this.
+    static LATELY: RefCell<[(Option<InstanceId>, Weak<Shared>); REMEMBERED]> = RefCell::default();
+}
+
+/// What belongs to `object`.
 pub(crate) fn of(object: &Gd<PacketPeerUdpRs>) -> Arc<Shared> {
     let id = object.instance_id_unchecked();
+    LATELY.with_borrow_mut(|lately| {
+        // (The engine counts in the lower bits.)
+        let place = &mut lately[usize::from(id.to_i64().to_le_bytes()[0]) % REMEMBERED];
+        if place.0 == Some(id)
+            && let Some(shared) = place.1.upgrade()
+        {
+            return shared;
+        }
+        let shared = look_up(object, id);
+        *place = (Some(id), Arc::downgrade(&shared));
+        shared
+    })
+}
+
+/// The first call for an object enters it; the constructor cannot, since an object that is being made does not know its id
+/// yet.
+fn look_up(object: &Gd<PacketPeerUdpRs>, id: InstanceId) -> Arc<Shared> {
     if let Some(shared) = PEERS.read().get(&id) {
         return Arc::clone(shared);
     }
@@ -84,6 +137,14 @@ pub(crate) fn find(token: u64) -> Option<(Variant, Arc<Shared>)> {
     let shared = peers.get(&InstanceId::try_from_i64(token.cast_signed())?)?;
     let object = shared.object.get()?.0.get_ref();
     (!object.is_nil()).then(|| (object, Arc::clone(shared)))
+}
+
+/// Closes every peer: the library is about to be unloaded, and the engine frees the objects only afterwards.
+pub(crate) fn close_all() {
+    let all: Vec<_> = PEERS.read().values().map(Arc::clone).collect();
+    for shared in all {
+        shared.peer.close();
+    }
 }
 
 /// Forgets an object that is being freed: nobody can call its methods any more.

@@ -1,6 +1,8 @@
 //! Receiving: from the socket into the queue, by whoever wants a packet or by the background thread, and out of it.
 
+use std::fmt;
 use std::io;
+use std::ptr;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -19,28 +21,44 @@ const LARGEST_COST: usize = kernel_cost(MAX_DATAGRAM);
 const LIKELY: usize = 2_048;
 
 /// How many arenas are kept for later: more threads than these rarely receive at the same moment.
-const KEPT: usize = 2;
+const KEPT: usize = 4;
 
-static ARENAS: Mutex<Vec<Arena>> = Mutex::new(Vec::new());
+static ARENAS: Mutex<Vec<(Thread, Arena)>> = Mutex::new(Vec::new());
 
 /// Gives back the memory that receiving keeps for later. For the end of the process, or of the library.
 pub(crate) fn release_arenas() {
     ARENAS.lock().clear();
 }
 
-/// An arena, for as long as this lives.
+/// Which thread has used an arena, as the address of something that each thread has.
+type Thread = usize;
+
+thread_local! {
+    static HERE: u8 = const { 0 };
+}
+
+/// An arena, for as long as this lives: if there is one, that which this thread has used before, since the memory is then
+/// in its processor's cache.
 struct Lease(Option<Arena>);
 
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").finish_non_exhaustive()
     }
 }
 
 impl Lease {
     fn get() -> Self {
-        let kept = ARENAS.lock().pop();
-        Self(Some(kept.unwrap_or_else(Arena::new)))
+        let here = this_thread();
+        let mut kept = ARENAS.lock();
+        let index = kept.iter().position(|(thread, _)| *thread == here);
+        let arena = match index {
+            Some(index) => Some(kept.swap_remove(index)),
+            None if kept.len() == KEPT => kept.pop(),
+            None => None,
+        };
+        drop(kept);
+        Self(Some(arena.map_or_else(Arena::new, |(_, arena)| arena)))
     }
 
     fn arena(&mut self) -> &mut Arena {
@@ -52,9 +70,13 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut kept = ARENAS.lock();
         if kept.len() < KEPT {
-            kept.extend(self.0.take());
+            kept.extend(self.0.take().map(|arena| (this_thread(), arena)));
         }
     }
+}
+
+fn this_thread() -> Thread {
+    HERE.with(|here| ptr::from_ref(here).addr())
 }
 
 /// Whoever has this reads from the socket; so packets enter the queue in the order in which they came.
@@ -131,7 +153,7 @@ impl Peer {
         loop {
             let link = self.link.read();
             let endpoint = link.state.endpoint()?;
-            let batch = self.read(endpoint, None);
+            let batch = self.read(endpoint, None, Guess::Maybe);
             spent += batch.cost;
             // What came after the call is for the next one; else a flood could keep this one busy.
             if batch.last || spent > endpoint.kernel_buffer + LARGEST_COST {
@@ -155,7 +177,7 @@ impl Peer {
         if !self.is_received_in_background() {
             let link = self.link.read();
             if let Some(endpoint) = link.state.endpoint() {
-                self.read(endpoint, None);
+                self.read(endpoint, None, Guess::Maybe);
             }
         }
         Ok(self.inbox.lock().take())
@@ -184,23 +206,26 @@ impl Peer {
             lease: None,
             straight: Vec::new(),
             next: 0,
+            following: 0,
         })
     }
 
     /// Whether a packet can be taken. `wait` is the wait that asks, if it is one.
-    pub(super) fn has_packet(&self, endpoint: &Endpoint, wait: Option<u64>) -> bool {
-        if self.is_received_in_background() {
+    pub(super) fn has_packet(&self, endpoint: &Endpoint, wait: Option<u64>, guess: Guess) -> bool {
+        if guess == Guess::No || self.is_received_in_background() {
             return self.inbox.lock().available().is_some_and(|count| count > 0);
         }
-        self.read(endpoint, wait).available > 0
+        self.read(endpoint, wait, guess).available > 0
     }
 
     /// Reads a batch of packets from the socket into the queue, unless that is full. Whoever waits for such packets is
     /// told, except the wait that calls this itself.
-    fn read(&self, endpoint: &Endpoint, wait: Option<u64>) -> Batch {
+    fn read(&self, endpoint: &Endpoint, wait: Option<u64>, guess: Guess) -> Batch {
         let mut receiver = self.receiver.lock();
-        let limit = match self.look(endpoint, &mut receiver) {
+        let limit = match self.look(endpoint, &mut receiver, guess) {
             Look::Nothing { available } => return Batch { cost: 0, last: true, available },
+            // Who waits needs one packet; to find out that there is no second one takes time.
+            Look::Something { .. } if wait.is_some() => 1,
             Look::Something { room, .. } => receiver.limit(room),
         };
         let mut lease = Lease::get();
@@ -229,7 +254,7 @@ impl Peer {
     }
 
     /// Whether there is something to read, and room for it. Asks the system, not for more than a moment.
-    fn look(&self, endpoint: &Endpoint, receiver: &mut Receiver) -> Look {
+    fn look(&self, endpoint: &Endpoint, receiver: &mut Receiver, guess: Guess) -> Look {
         let mut inbox = self.inbox.lock();
         inbox.queue.admit();
         let available = inbox.queue.len();
@@ -238,8 +263,8 @@ impl Peer {
             OverflowPolicy::DropOldest => Some(usize::MAX),
         };
         let Some(room) = room else { return Look::Nothing { available } };
-        receiver.system_calls += 1;
-        if sys::is_readable(endpoint.socket.io()) {
+        receiver.system_calls += u64::from(guess == Guess::Maybe);
+        if guess == Guess::Yes || sys::is_readable(endpoint.socket.io()) {
             return Look::Something { room, available };
         }
         if available == 0 {
@@ -307,6 +332,14 @@ impl Peer {
         let is_news = std::mem::take(&mut inbox.has_news) && self.is_received_in_background();
         inbox.available().filter(|count| is_news && *count > 0)
     }
+}
+
+/// Whether the socket has something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guess {
+    No,
+    Maybe,
+    Yes,
 }
 
 /// What [`Peer::look`] has found.
@@ -391,6 +424,8 @@ pub struct Run<'a> {
     pub bytes: &'a [u8],
     /// One stamp for each.
     pub stamps: &'a [Stamp],
+    /// How many more come with the next runs, as far as that is known: to make room for them at once.
+    pub following: usize,
 }
 
 impl<'a> Run<'a> {
@@ -424,6 +459,8 @@ pub struct Taking<'a> {
     lease: Option<Lease>,
     straight: Vec<Straight>,
     next: usize,
+    /// See [`Run::following`].
+    following: usize,
 }
 
 /// A message, or its beginning, that goes straight to the one who takes.
@@ -445,7 +482,8 @@ impl Taking<'_> {
                 return self.run_of(straight);
             }
             if self.take_from_queue()? {
-                return Some(Run { bytes: &self.run, stamps: self.stamps.get(taken..).unwrap_or_default() });
+                let stamps = self.stamps.get(taken..).unwrap_or_default();
+                return Some(Run { bytes: &self.run, stamps, following: self.following });
             }
             if !self.read_straight() {
                 return None;
@@ -463,6 +501,7 @@ impl Taking<'_> {
         inbox.queue.admit();
         let Some(run) = inbox.queue.pop_run(self.left, &mut self.stamps) else { return Some(false) };
         inbox.last = self.stamps.last().copied();
+        self.following = inbox.queue.len().min(self.left - (self.stamps.len() - taken));
         drop(inbox);
         self.left -= self.stamps.len() - taken;
         self.spend(run.len());
@@ -480,7 +519,7 @@ impl Taking<'_> {
         let link = peer.link.read();
         let Some(endpoint) = link.state.endpoint() else { return false };
         let mut receiver = peer.receiver.lock();
-        match peer.look(endpoint, &mut receiver) {
+        match peer.look(endpoint, &mut receiver, Guess::Maybe) {
             // Somebody else has read them in the meantime.
             Look::Something { available, .. } | Look::Nothing { available } if available > 0 => return true,
             Look::Nothing { .. } => return false,
@@ -492,6 +531,7 @@ impl Taking<'_> {
         let clocks = Clocks::now();
         self.socket_is_empty = !got.more;
         self.straight.clear();
+        self.following = 0;
         self.next = 0;
         let mut cost = 0;
         let mut grown = false;
@@ -505,6 +545,7 @@ impl Taking<'_> {
                 let bytes = (packets * message.segment).min(message.bytes.len());
                 inbox.queue.counts().add_many(packets, bytes);
                 inbox.last = Some(stamp.with_length(bytes - (packets - 1) * message.segment));
+                self.following += packets;
                 self.straight.push(Straight { message: index, packets, stamp });
             }
             if packets < datagrams_in(&message) {
@@ -531,7 +572,8 @@ impl Taking<'_> {
         if let Some(last) = self.stamps.last_mut() {
             *last = last.with_length(length - (straight.packets - 1) * message.segment);
         }
-        Some(Run { bytes, stamps: self.stamps.get(taken..).unwrap_or_default() })
+        self.following -= straight.packets;
+        Some(Run { bytes, stamps: self.stamps.get(taken..).unwrap_or_default(), following: self.following })
     }
 
     fn spend(&mut self, bytes: usize) {

@@ -3,10 +3,11 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use super::receive::Guess;
 use super::{Endpoint, Peer};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::socket::Socket;
-use crate::wait::{Entered, WaitEnd, Waiter};
+use crate::wait::{Entered, WaitEnd};
 
 impl Peer {
     /// As [`wait`](Self::wait), with the time in milliseconds; -1 for as long as it takes.
@@ -30,44 +31,47 @@ impl Peer {
         let fail = |error| Error::os(Operation::Wait, "", error);
         // A time too far away to be told is for ever.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (mut waiter, id) = {
+        let (id, sleeper) = {
             let link = self.link.read();
             let Some(endpoint) = link.state.endpoint() else {
                 return Err(Error::new(Operation::Wait, "", Reason::NotOpen));
             };
-            if self.waiters.lock().take_interruption() {
+            let mut waiters = self.waiters.lock();
+            if waiters.take_interruption() {
                 return Ok(WaitEnd::Interrupted);
             }
-            if self.has_packet(endpoint, None) {
-                return Ok(WaitEnd::Ready);
-            }
             if timeout == Some(Duration::ZERO) {
-                return Ok(WaitEnd::TimedOut);
+                drop(waiters);
+                let is_ready = self.has_packet(endpoint, None, Guess::Maybe);
+                return Ok(if is_ready { WaitEnd::Ready } else { WaitEnd::TimedOut });
             }
-            let waiter = Waiter::get().map_err(fail)?;
-            match self.waiters.lock().enter(&waiter, endpoint.watched()).map_err(fail)? {
-                Entered::Waiting(id) => (waiter, id),
-                Entered::Interrupted => {
-                    waiter.put_back();
-                    return Ok(WaitEnd::Interrupted);
-                }
+            match waiters.enter(endpoint.watched()).map_err(fail)? {
+                Entered::Waiting(id, sleeper) => (id, sleeper),
+                Entered::Interrupted => return Ok(WaitEnd::Interrupted),
             }
         };
         // From here on, whoever else reads packets from the socket wakes this thread. Those who did so before it was
-        // known to wait have left them in the queue, so that is looked at before the thread blocks.
-        let mut blocked = Ok(());
-        let end = loop {
+        // known to wait have left them in the queue, so that is looked at before the thread sleeps. The socket is not: if
+        // there is something in it, the thread does not get to sleep.
+        let mut slept = Ok(false);
+        loop {
             let link = self.link.read();
             let ended = self.waiters.lock().ended(id);
             let end = match (ended, link.state.endpoint()) {
                 (Some(end), _) => Some(Ok(end)),
                 // Not ended: the socket is still the one that the wait began on.
                 (None, Some(endpoint)) => {
-                    if let Err(error) = blocked {
+                    let is_over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                    let guess = match slept {
+                        Ok(true) => Guess::Yes,
+                        Ok(false) if is_over => Guess::Maybe,
+                        _ => Guess::No,
+                    };
+                    if let Err(error) = slept {
                         Some(Err(fail(error)))
-                    } else if self.has_packet(endpoint, Some(id)) {
+                    } else if self.has_packet(endpoint, Some(id), guess) {
                         Some(Ok(WaitEnd::Ready))
-                    } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    } else if is_over {
                         Some(Ok(WaitEnd::TimedOut))
                     } else {
                         None
@@ -78,16 +82,15 @@ impl Peer {
             };
             if let Some(end) = end {
                 let ended = self.waiters.lock().leave(id, link.state.socket().map(Socket::io));
-                self.wait_left.notify_all();
-                break ended.map_or(end, Ok);
+                if ended.is_some() {
+                    // Whoever closes the peer may wait for it.
+                    self.wait_left.notify_all();
+                }
+                return ended.map_or(end, Ok);
             }
             drop(link);
-            blocked = waiter.block(deadline);
-        };
-        if end.is_ok() {
-            waiter.put_back();
+            slept = sleeper.sleep(deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())));
         }
-        end
     }
 
     /// Ends every [`wait`](Self::wait) in progress with [`WaitEnd::Interrupted`]; when there is none, the next one. So

@@ -41,6 +41,19 @@
 //! - `fn ticks_nsec() -> u64`: now, in nanoseconds, on the clock that the engine's `Time.get_ticks_usec()` counts, with
 //!   another origin.
 //!
+//! # Sleeping
+//!
+//! `epoll` (Linux and Android) and `poller` (all others) each provide `struct Sleeper`, which is `Send` and `Sync`: what one
+//! thread sleeps with until a socket is readable, or another thread wakes it. It does not keep the socket alive.
+//!
+//! - `fn new() -> io::Result<Self>`
+//! - `fn watch(&self, socket: &UdpSocket) -> io::Result<()>`: from now on the socket wakes the sleeper as long as it is
+//!   readable. It must be taken out again before it is dropped, and be watched only once at a time. One socket at most.
+//! - `fn unwatch(&self, socket: &UdpSocket)`
+//! - `fn sleep(&self, timeout: Option<Duration>) -> io::Result<bool>`: sleeps, for one thread at a time. Whether the socket
+//!   has become readable; `false` when somebody called `wake`, when the time is over, or for no reason.
+//! - `fn wake(&self)`: ends the sleep in progress, or else the next one.
+//!
 //! macOS has `recvmsg_x` and `sendmsg_x` for this, but they are private interfaces: not used.
 
 use std::env;
@@ -69,6 +82,16 @@ pub(crate) use windows::{
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use linux::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod epoll;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use epoll::Sleeper;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod poller;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use poller::Sleeper;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
