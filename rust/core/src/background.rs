@@ -213,7 +213,7 @@ impl Hub {
     }
 
     fn note_round(&self) {
-        if sys::CLOSE_AWAITS_WAITS {
+        if sys::POLLER_HOLDS_SOCKETS {
             *self.rounds.lock() += 1;
             self.came_back.notify_all();
         }

@@ -214,16 +214,15 @@ impl Peer {
         // Before the socket is dropped: see the rules in `wait` and `background`.
         self.waiters.lock().end_all(endpoint.socket.io());
         let released = self.detach(&mut endpoint);
-        if sys::CLOSE_AWAITS_WAITS {
-            // Whoever leaves a wait, and the background thread, needs the lock for it.
+        if sys::SLEEPER_HOLDS_SOCKETS {
+            // Whoever leaves a wait needs the lock for it.
             RwLockWriteGuard::unlocked(&mut link, || {
                 let mut waiters = self.waiters.lock();
                 self.wait_left.wait_while_for(&mut waiters, |waiters| !waiters.all_ended_have_left(), LEAVING);
-                drop(waiters);
-                if let Some(released) = released {
-                    released.wait();
-                }
             });
+        }
+        if let (true, Some(released)) = (sys::POLLER_HOLDS_SOCKETS, released) {
+            RwLockWriteGuard::unlocked(&mut link, || released.wait());
         }
         // Under the lock: another thread that closes the peer, too, returns when the port is free, and not before.
         drop(endpoint);

@@ -1,8 +1,7 @@
 //! Waiting for a socket to become readable, in a way that another thread can end.
 //!
-//! Each waiting thread has a [`Sleeper`] of its own, which watches the socket. That does not keep the socket alive, so
-//! closing it frees its port at once, whoever waits. A sleeper is kept for the next wait: one by its peer, where it goes on
-//! watching the socket, since that is cheaper than to begin anew; and a few for any peer.
+//! Each waiting thread has a [`Sleeper`] of its own, which watches the socket. A sleeper is kept for the next wait: one by
+//! its peer, where it goes on watching the socket, since that is cheaper than to begin anew; and a few for any peer.
 //!
 //! The rule for a socket that is watched: it is taken out of every sleeper before it is closed. [`Waiters::enter`] and
 //! [`Waiters::watch`] put it in, [`Waiters::leave`], [`Waiters::unwatch`] and [`Waiters::end_all`] take it out; the peer
@@ -17,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::sys::Sleeper;
 
-/// How many sleepers are kept for any peer. Each holds descriptors (two on Linux), and few threads wait at once.
+/// How many sleepers are kept for any peer. Each holds descriptors (one on Linux), and few threads wait at once.
 const KEPT: usize = 4;
 
 static IDLE: Mutex<Vec<Arc<Sleeper>>> = Mutex::new(Vec::new());
@@ -125,9 +124,11 @@ impl Waiters {
     /// From now on everyone who waits looks after `socket` himself.
     pub(crate) fn watch(&mut self, socket: &UdpSocket) {
         for entry in self.entries.iter_mut().filter(|entry| !entry.closed) {
-            if entry.watcher.watch(socket).is_err() {
+            match entry.watcher.watch(socket) {
+                // To sleep again, on the socket.
+                Ok(()) => entry.watcher.sleeper.wake(),
                 // Nobody would ever wake this one: whoever it is may find out by waiting again.
-                entry.end(WaitEnd::Interrupted);
+                Err(_) => entry.end(WaitEnd::Interrupted),
             }
         }
     }

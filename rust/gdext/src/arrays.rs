@@ -1,5 +1,7 @@
 //! Packets as Godot's arrays, many at a time.
 
+use std::ptr;
+
 use godot::builtin::inner::InnerArray;
 use godot::builtin::{Array, PackedByteArray};
 use godot::sys::{self, GodotFfi, interface_fn};
@@ -68,7 +70,11 @@ impl Packets {
         // until the array is resized, and nobody else refers to it.
         let bytes = unsafe { &mut *inner };
         bytes.resize(packet.len());
-        bytes.as_mut_slice().copy_from_slice(packet);
+        // SAFETY: the array is not empty, so it has a first byte; and nobody else has the array.
+        let first = unsafe { interface_fn!(packed_byte_array_operator_index)(bytes.sys_mut(), 0) };
+        // SAFETY: as many bytes as the packet has follow one another there, since that is how long the array is: memory that
+        // the engine has just made for it.
+        unsafe { ptr::copy_nonoverlapping(packet.as_ptr(), first, packet.len()) };
     }
 }
 

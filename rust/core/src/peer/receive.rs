@@ -263,14 +263,26 @@ impl Peer {
             OverflowPolicy::DropOldest => Some(usize::MAX),
         };
         let Some(room) = room else { return Look::Nothing { available } };
-        receiver.system_calls += u64::from(guess == Guess::Maybe);
-        if guess == Guess::Yes || sys::is_readable(endpoint.socket.io()) {
-            return Look::Something { room, available };
+        let answer = if guess == Guess::Yes {
+            Ok(true)
+        } else {
+            receiver.system_calls += 1;
+            sys::is_readable(endpoint.socket.io())
+        };
+        match answer {
+            Ok(true) => Look::Something { room, available },
+            Ok(false) => {
+                if available == 0 {
+                    inbox.queue.note_quiet();
+                }
+                Look::Nothing { available }
+            }
+            Err(error) => {
+                drop(inbox);
+                self.note_receive_errors(1, error);
+                Look::Something { room, available }
+            }
         }
-        if available == 0 {
-            inbox.queue.note_quiet();
-        }
-        Look::Nothing { available }
     }
 
     /// Receives up to `limit` messages. Errors are counted.
@@ -564,13 +576,14 @@ impl Taking<'_> {
     }
 
     fn run_of(&mut self, straight: Straight) -> Option<Run<'_>> {
-        let message = self.lease.as_ref()?.0.as_ref()?.message(straight.message);
-        let length = (straight.packets * message.segment).min(message.bytes.len());
-        let bytes = message.bytes.get(..length)?;
+        let bytes = self.lease.as_ref()?.0.as_ref()?.bytes(straight.message);
+        let segment = straight.stamp.length();
+        let length = (straight.packets * segment).min(bytes.len());
+        let bytes = bytes.get(..length)?;
         let taken = self.stamps.len();
         self.stamps.resize(taken + straight.packets, straight.stamp);
         if let Some(last) = self.stamps.last_mut() {
-            *last = last.with_length(length - (straight.packets - 1) * message.segment);
+            *last = last.with_length(length - (straight.packets - 1) * segment);
         }
         self.following -= straight.packets;
         Some(Run { bytes, stamps: self.stamps.get(taken..).unwrap_or_default(), following: self.following })

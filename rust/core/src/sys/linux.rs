@@ -195,6 +195,16 @@ impl Arena {
             real_time,
         }
     }
+
+    pub(crate) fn bytes(&self, index: usize) -> &[u8] {
+        if let (true, Some(portable)) = (self.is_portable, &self.portable) {
+            return portable.bytes(index);
+        }
+        // SAFETY: as in `message`.
+        let memory = unsafe { self.memory.as_ref() };
+        let length = memory.messages[..self.received][index].msg_len as usize;
+        &memory.slots[index][..length]
+    }
 }
 
 impl Drop for Arena {

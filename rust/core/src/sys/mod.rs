@@ -6,13 +6,14 @@
 //!   this platform needs so that a UDP socket behaves like everybody else's.
 //! - `const BIND_BEFORE_USE: bool`: whether a socket that is opened by something other than `bind` must be bound before
 //!   it can receive or join a group.
-//! - `const CLOSE_AWAITS_WAITS: bool`: whether a socket's port is free only after those who waited on it have noticed.
+//! - `const POLLER_HOLDS_SOCKETS: bool`, `const SLEEPER_HOLDS_SOCKETS: bool`: whether a socket's port is free only after
+//!   those have noticed who sleep on it with a `polling::Poller`, or with a `Sleeper`.
 //! - `const BUFFER_FIGURE: usize`: how many times what it was asked for a buffer's size is in the system's own figure.
 //! - `const KERNEL_OVERHEAD: usize`: what a packet in the kernel's receive buffer takes there beyond its length, at least.
 //! - `fn is_full(error: &io::Error) -> bool`: whether a send failed because the kernel has no room for it just now.
 //! - `const RESOLVER_FLAGS: i32`: `ai_flags` for `getaddrinfo`.
-//! - `fn is_readable(socket: &UdpSocket) -> bool`: whether receiving would give anything: a datagram, also an empty one,
-//!   or an error, which stays pending. May say yes for nothing, never no for something.
+//! - `fn is_readable(socket: &UdpSocket) -> io::Result<bool>`: whether receiving would give a datagram, also an empty one.
+//!   May say yes for nothing, never no for something. An error is one that receiving would have given, and is given once.
 //!
 //! # Many datagrams at once
 //!
@@ -32,7 +33,8 @@
 //!     was none. `Interrupted` is retried inside; any other error is as the system gave it, and then there is no message;
 //!   - `fn late_error(&mut self) -> Option<io::Error>`: the error that ended the last `receive` after its messages, once.
 //!     Where the system keeps it for the next `receive` instead, there is none;
-//!   - `fn message(&self, index: usize) -> Message<'_>`: one of the messages of the last `receive`.
+//!   - `fn message(&self, index: usize) -> Message<'_>`: one of the messages of the last `receive`;
+//!   - `fn bytes(&self, index: usize) -> &[u8]`: the payload alone, which takes less time.
 //! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, path: Path) -> Sent`:
 //!   sends `payloads` from number `from` on, in order, to `to` (`None`: to the connected peer). Never blocks; stops at the
 //!   first that the kernel refuses.
@@ -43,12 +45,13 @@
 //!
 //! # Sleeping
 //!
-//! `epoll` (Linux and Android) and `poller` (all others) each provide `struct Sleeper`, which is `Send` and `Sync`: what one
-//! thread sleeps with until a socket is readable, or another thread wakes it. It does not keep the socket alive.
+//! `alarm` (Linux and Android) and `poller` (all others) each provide `struct Sleeper`, which is `Send` and `Sync`: what one
+//! thread sleeps with until a socket is readable, or another thread wakes it.
 //!
 //! - `fn new() -> io::Result<Self>`
 //! - `fn watch(&self, socket: &UdpSocket) -> io::Result<()>`: from now on the socket wakes the sleeper as long as it is
-//!   readable. It must be taken out again before it is dropped, and be watched only once at a time. One socket at most.
+//!   readable; a sleep in progress may take no notice, so wake it. It must be taken out again before it is dropped, and be
+//!   watched only once at a time. One socket at most.
 //! - `fn unwatch(&self, socket: &UdpSocket)`
 //! - `fn sleep(&self, timeout: Option<Duration>) -> io::Result<bool>`: sleeps, for one thread at a time. Whether the socket
 //!   has become readable; `false` when somebody called `wake`, when the time is over, or for no reason.
@@ -68,14 +71,16 @@ mod portable;
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, is_readable, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SLEEPER_HOLDS_SOCKETS,
+    is_full, is_readable, prepare,
 };
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, CLOSE_AWAITS_WAITS, KERNEL_OVERHEAD, RESOLVER_FLAGS, is_full, is_readable, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SLEEPER_HOLDS_SOCKETS,
+    is_full, is_readable, prepare,
 };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -84,9 +89,9 @@ mod linux;
 pub(crate) use linux::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod epoll;
+mod alarm;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use epoll::Sleeper;
+pub(crate) use alarm::Sleeper;
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod poller;

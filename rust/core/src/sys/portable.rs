@@ -43,8 +43,12 @@ impl Arena {
 
     pub(crate) fn message(&self, index: usize) -> Message<'_> {
         let (length, sender) = self.received[index];
+        Message { bytes: self.bytes(index), segment: length, sender, real_time: None }
+    }
+
+    pub(crate) fn bytes(&self, index: usize) -> &[u8] {
         let start = index * SLOT_STRIDE;
-        Message { bytes: &self.memory[start..start + length], segment: length, sender, real_time: None }
+        &self.memory[start..start + self.received[index].0]
     }
 }
 

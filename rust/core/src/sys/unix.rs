@@ -3,12 +3,16 @@
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
+use std::ptr;
 
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;
 
 /// Neither epoll nor kqueue keeps a socket alive.
-pub(crate) const CLOSE_AWAITS_WAITS: bool = false;
+pub(crate) const POLLER_HOLDS_SOCKETS: bool = false;
+
+/// poll(2) does.
+pub(crate) const SLEEPER_HOLDS_SOCKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Linux counts its own bookkeeping, and for that doubles what it is asked for (socket(7)).
 pub(crate) const BUFFER_FIGURE: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
@@ -30,13 +34,20 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// Asks `poll(2)`. Receiving tells as well, but takes a pending error with it; `FIONREAD` knows neither errors nor empty
-/// datagrams.
-pub(crate) fn is_readable(socket: &UdpSocket) -> bool {
-    let mut asked = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: `asked` is one valid `pollfd` that lives through the call, and the count says one; its descriptor is that of
-    // `socket`, which is borrowed and so stays open.
-    let answer = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    // A call that failed has not said no.
-    answer != 0
+/// Receives nothing, without taking it away: the cheapest way to ask (`FIONREAD` knows neither errors nor empty datagrams).
+pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; nothing is written to a buffer of no
+    // length, so the pointer to it may be null.
+    let answer = unsafe { libc::recv(socket.as_raw_fd(), ptr::null_mut(), 0, flags) };
+    if answer >= 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(false),
+        // It has not said no.
+        io::ErrorKind::Interrupted => Ok(true),
+        _ => Err(error),
+    }
 }

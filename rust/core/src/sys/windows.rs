@@ -14,7 +14,10 @@ use windows_sys::Win32::Networking::WinSock::{
 pub(crate) const BIND_BEFORE_USE: bool = true;
 
 /// A poll in progress refers to its socket until the thread that began it has seen it cancelled (seen under wine).
-pub(crate) const CLOSE_AWAITS_WAITS: bool = true;
+pub(crate) const POLLER_HOLDS_SOCKETS: bool = true;
+
+/// It is a poller, too.
+pub(crate) const SLEEPER_HOLDS_SOCKETS: bool = true;
 
 /// Read back as it was set.
 pub(crate) const BUFFER_FIGURE: usize = 1;
@@ -51,8 +54,9 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 /// Not asked: asking (`WSAPoll`) costs what trying to receive costs, and `FIONREAD` does not know empty datagrams.
-pub(crate) fn is_readable(_socket: &UdpSocket) -> bool {
-    true
+#[expect(clippy::unnecessary_wraps, reason = "the interface of `sys`; it can fail elsewhere")]
+pub(crate) fn is_readable(_socket: &UdpSocket) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Sets a boolean control to false. Controls that this Windows (or wine) does not know are passed over: it then has
