@@ -8,9 +8,10 @@ usage() {
     cat <<HELP
 Usage: scripts/bench.sh [--quick] [--strict] [--json FILE] [--chart FILE.svg] [--help]
 
-Builds the addon, then measures PacketPeerUDP and PacketPeerUdpRs in turn, in one run of the engine, over loopback, at 64, 512
-and 1,200 bytes, and before and after that the bare system calls (the floor). Prints a table: microseconds per packet,
-ours as a ratio to native, and what is to be reached. Takes a minute or two; let the machine do nothing else meanwhile.
+Builds the addon, then measures PacketPeerUDP and PacketPeerUdpRs in turn, in one run of the engine, over loopback, at
+64, 512 and 1,200 bytes, and before and after that the bare system calls (the floor). Prints a table: microseconds per
+packet, ours as a ratio to native, and what is to be reached. Takes a minute or two; let the machine do nothing else
+meanwhile.
 
   --quick        few rounds, some seconds: shows that everything runs, not how fast it is
   --strict       exit code 1 also when a "must" of the table is missed

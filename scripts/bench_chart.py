@@ -1,7 +1,8 @@
 """Draws the result of scripts/bench.sh as an SVG picture: bench_chart.py RESULT.json CHART.svg
 
-Bars show ours in proportion to native: at 1 it is as fast as PacketPeerUDP, and shorter is faster; below, what came through
-a stall, where longer is better. The picture has a background of its own, so it reads on light pages and on dark ones.
+Bars show ours in proportion to native: at 1 it is as fast as PacketPeerUDP, and shorter is faster; below, what came
+through a stall, where longer is better. The picture has a background of its own, so it reads on light pages and on
+dark ones.
 """
 
 import json
@@ -47,7 +48,9 @@ class Picture:
         )
 
     def box(self, x, y, width, height, fill, radius):
-        self.parts.append(f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius:g}" fill="{fill}"/>')
+        self.parts.append(
+            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius:g}" fill="{fill}"/>'
+        )
 
     def shape(self, path, fill="none", stroke="none", dashes="none"):
         self.parts.append(f'<path d="{path}" fill="{fill}" stroke="{stroke}" stroke-dasharray="{dashes}"/>')
@@ -65,7 +68,8 @@ class Picture:
 
     def svg(self, height, title, description):
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:g}" viewBox="0 0 {WIDTH} {height:g}"'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:g}"'
+            f' viewBox="0 0 {WIDTH} {height:g}"'
             f' role="img" aria-labelledby="title description" font-family="{FONT}">'
         )
         names = f'<title id="title">{escape(title)}</title>\n<desc id="description">{escape(description)}</desc>'
@@ -156,12 +160,14 @@ def draw(result):
 
     title = "PacketPeerUdpRs against PacketPeerUDP"
     picture.text(LABELS, 42, title, 21, weight=650)
-    picture.text(LABELS, 64, "What a packet costs a script, in proportion to PacketPeerUDP. Shorter is faster.", 12.5, MUTED)
+    subtitle = "What a packet costs a script, in proportion to PacketPeerUDP. Shorter is faster."
+    picture.text(LABELS, 64, subtitle, 12.5, MUTED)
     for x, (size, colour) in zip((FIGURES - 172, FIGURES - 88), COLOURS.items()):
         picture.box(x, 32, 12, 12, colour, 3)
         picture.text(x + 18, 42, f"{size:,} bytes")
     for share, words in ((0, "0"), (0.5, "0.5"), (1, "1 = PacketPeerUDP")):
-        picture.text(BARS + share * ONE, 90, words, 11, TEXT if share == 1 else MUTED, "middle", 600 if share == 1 else 400)
+        fill, weight = (TEXT, 600) if share == 1 else (MUTED, 400)
+        picture.text(BARS + share * ONE, 90, words, 11, fill, "middle", weight)
 
     bottom = 98
     for group, rows in groups.items():
@@ -181,14 +187,17 @@ def draw(result):
     system = ".".join(where["system"].split(".")[:2])  # what a distribution appends says nothing here
     engine = where["godot"].split("-")[0]
     rounds = max(row.get("rounds", 0) for row in result["rows"])
+    disturbed = result["disturbed"]
     footer = [
-        f"{where['cpu']}, {where['cores']} cores, {system}, Godot {engine}, {where['date']}.",
-        f"Loopback, from GDScript; the median of {rounds} rounds in which both had their turn. Figures: PacketPeerUDP → PacketPeerUdpRs.",
+        f"{where['cpu']}, {where['cores']} cores, {system}, Godot {engine}, {where['date']}"
+        + ("." if disturbed is None else f"; other programs had at least {disturbed:.0%} of the processors."),
+        f"Loopback, from GDScript; the median of {rounds} rounds in which both had their turn."
+        " Figures: PacketPeerUDP → PacketPeerUdpRs.",
     ]
     for words in footer:
         bottom += 16
         picture.text(LABELS, bottom, words, 11, MUTED)
-    description = "Bars: the time of PacketPeerUdpRs divided by that of PacketPeerUDP. The figures are in the text of the picture."
+    description = "Bars: the time of PacketPeerUdpRs divided by that of PacketPeerUDP, and the figures beside them."
     return picture.svg(bottom + 20, title, description)
 
 

@@ -68,6 +68,9 @@ FLOOR = {
     "receive_offload": "recvmmsg, UDP_GRO, 64 per call",
 }
 
+# Where other programs had more of the processors than this, the figures are not to be relied on.
+DISTURBED = 0.03
+
 # So many packets must come through a stall; more are an aim.
 MUST_SURVIVE = 20_000
 
@@ -266,9 +269,15 @@ def print_summary(result, quick):
     where = result["machine"]
     print(f"\n{where['cpu']}, {where['cores']} cores, {where['system']}, Godot {where['godot']}, {where['date']}")
     print("ratio: ours / native, the median of all rounds; verdict: the best of must and aim that is reached")
+    if result["disturbed"] is None:
+        print("Whether other programs were busy meanwhile, this system does not tell.")
+    else:
+        share = f"Other programs had at least {result['disturbed']:.0%} of the processors meanwhile"
+        print(share + (": repeat this on a quiet machine." if result["disturbed"] > DISTURBED else "."))
     if quick:
         print("Few rounds (--quick): these figures show that everything runs, and no more.")
-    print(f"{len(reached)} of {len(aimed)} aims reached; {len(missed)} of {len(asked)} musts missed" + ":" * bool(missed))
+    counts = f"{len(reached)} of {len(aimed)} aims reached; {len(missed)} of {len(asked)} musts missed"
+    print(counts + ":" * bool(missed))
     for row in missed:
         print(line(row))
     if result["missing"]:
@@ -292,7 +301,9 @@ def main():
         for (name, size), usec in sorted(floor.items(), key=lambda item: [*FLOOR, "held"].index(item[0][0]))
         if name in FLOOR
     ]
-    result = {"machine": machine(raw), "quick": options.quick, "missing": raw["missing"], "rows": rows, "floor": bare}
+    disturbed = raw["disturbed"] if raw["disturbed"] >= 0 else None
+    result = {"machine": machine(raw), "quick": options.quick, "disturbed": disturbed}
+    result |= {"missing": raw["missing"], "rows": rows, "floor": bare}
     Path(options.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     print_table(result)

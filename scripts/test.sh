@@ -8,11 +8,12 @@ usage() {
     cat <<HELP
 Usage: scripts/test.sh [--fast] [--help]
 
-Formatting, lints, the core's tests, documentation, then the addon in a real Godot: the test scenes, the proof that the
-test runner notices failures, the demo in the terminal and the demo in a window. Every step runs, whatever came of the
+Formatting, lints, the core's tests, documentation, then the addon in a real Godot: the test scenes, the benchmark and the
+soak for a moment, the proof that the test runner notices failures, the editor reloading the addon, the demo in the
+terminal and the demo in a window. Every step runs, whatever came of the
 one before; the exit code is 0 only if none failed.
 
-  --fast   leave out the proof of the runner and the demo in a window
+  --fast   leave out the proof of the runner, the reload and the demo in a window
 
 Needs Rust (with rustfmt and clippy), a C compiler and Python 3. Everything else is fetched: the formatter for GDScript,
 shellcheck, and on Debian and its kin the engine, iproute2 and a virtual display (the last two only as root).
@@ -161,10 +162,21 @@ GDSCRIPT
 }
 
 windowed_demo() {
+    local scene
     make_temporary
-    # In the virtual display even where there is a real one: a test opens no windows on people's screens.
-    env -u DISPLAY -u WAYLAND_DISPLAY scripts/demo.sh --screenshot "$temporary/demo.png"
-    timeout 60 "$GODOT" --headless --script "$root/scripts/check_picture.gd" -- "$temporary/demo.png"
+    for scene in chat stall; do
+        # In the virtual display even where there is a real one: a test opens no windows on people's screens.
+        env -u DISPLAY -u WAYLAND_DISPLAY scripts/demo.sh --screenshot "$temporary/$scene.png" --scene $scene
+        timeout 60 "$GODOT" --headless --script "$root/scripts/check_picture.gd" -- "$temporary/$scene.png"
+    done
+}
+
+# That it runs and tells; how fast it is on a busy machine says nothing.
+quick_benchmark() {
+    make_temporary
+    scripts/bench.sh --quick --json "$temporary/bench.json" --chart "$temporary/bench.svg"
+    python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["rows"]' "$temporary/bench.json"
+    python3 -c 'import sys, xml.dom.minidom as dom; assert dom.parse(sys.argv[1]).getElementsByTagName("rect")' "$temporary/bench.svg"
 }
 
 step "formatting: Rust" rust_format
@@ -179,6 +191,11 @@ fi
 step "scripts answer --help" scripts_answer_help
 step "third-party notices" scripts/notices.sh --check
 step "core tests" cargo test --workspace --locked
+# How datagrams pass to and from the kernel differs between platforms; Linux can do it in every way.
+for path in batch portable; do
+    step "core tests of receiving, path '$path'" env PACKET_PEER_UDP_RS_PATH=$path \
+        cargo test --package packet_peer_udp_core --test receiving --locked
+done
 command -v ip > /dev/null || [ "$(platform)" != linux ] || apt_install iproute2 || true
 step "core tests in a network of their own" scripts/namespace_tests.sh
 step "documentation: Rust" rust_docs
@@ -194,13 +211,21 @@ after engine "staged addon in an empty project" staged_addon_loads_elsewhere
 after engine "import" prepare_project "$project"
 after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 300 \
     --success '^All tests passed\.$' res://tests/runner.tscn
+for path in batch portable; do
+    after import "Godot test scenes of traffic, path '$path'" env PACKET_PEER_UDP_RS_PATH=$path scripts/run_scene.sh --brief \
+        --timeout 300 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
+done
 after import "demo in the terminal" scripts/demo.sh --headless
+after build "benchmark, a few rounds" quick_benchmark
+after import "soak, for a moment" scripts/soak.sh --minutes 0.2
 
 if $fast; then
     skip "the test runner notices failures" "--fast"
+    skip "the editor reloads the addon" "--fast"
     skip "demo in a window" "--fast"
 else
     after import "the test runner notices failures" scripts/selftest.sh
+    after import "the editor reloads the addon" scripts/reload_test.sh
     if command -v xvfb-run > /dev/null || apt_install xvfb xauth; then
         after import "demo in a window" windowed_demo
     else

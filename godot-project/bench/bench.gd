@@ -5,6 +5,7 @@ extends Node
 ##   --quick      few rounds: shows that everything runs, not how fast it is
 
 const Case := preload("cases/case.gd")
+const Disturbance := preload("disturbance.gd")
 const IdleCase := preload("cases/idle_case.gd")
 const Memory := preload("cases/memory.gd")
 const ReceivingCase := preload("cases/receiving_case.gd")
@@ -60,6 +61,7 @@ func _measure() -> String:
 		for member in case.missing_members():
 			missing[member] = true
 	var able := cases.filter(func(case: Case) -> bool: return case.missing_members().is_empty())
+	var disturbance := Disturbance.new()
 	var start := Time.get_ticks_msec()
 	for i in _passes:
 		if i >= 2 and Time.get_ticks_msec() > start + LATEST_MSEC:
@@ -78,6 +80,7 @@ func _measure() -> String:
 		return "stall: " + stall_problem
 	for member in stalls.missing_members():
 		missing[member] = true
+	var disturbed := disturbance.share()
 
 	print("bench: memory")
 	var memory := Memory.measured()
@@ -89,6 +92,7 @@ func _measure() -> String:
 		return "%s cannot be written: %s" % [_out, error_string(FileAccess.get_open_error())]
 	var result := {
 		"godot": Engine.get_version_info().string,
+		"disturbed": disturbed,
 		"missing": missing.keys(),
 		"rows": cases.map(func(case: Case) -> Dictionary: return case.to_dictionary()),
 		"stalls": stalls.results,

@@ -1,7 +1,8 @@
 extends Node
 ## Runs the suites (see support/suite.gd), and ends the engine with 0 if all tests passed.
 ## Arguments after "--":
-##   --only=PATTERN     only tests whose "suite: name" contains or matches (with * and ?) PATTERN
+##   --only=PATTERNS    only tests whose "suite: name" contains or matches (with * and ?) one of the
+##                      PATTERNS, which commas separate
 ##   --native-only      only PacketPeerUDP: shows that the tests describe the engine
 ##   --suite=PATH       this script instead of all in tests/suites/
 ##   --limit=SECONDS    a test that takes longer has hung (default 20)
@@ -18,7 +19,7 @@ var _passed := 0
 var _failed := 0
 var _skipped := 0
 var _expected_lines := 0
-var _pattern := "*"
+var _patterns: PackedStringArray = ["*"]
 var _native_only := false
 var _only_suite := ""
 var _limit_msec := 20_000
@@ -54,7 +55,9 @@ func _read_arguments() -> void:
 		var value := argument.get_slice("=", 1)
 		match argument.get_slice("=", 0):
 			"--only":
-				_pattern = value if "*" in value or "?" in value else "*%s*" % value
+				_patterns.clear()
+				for part in value.split(","):
+					_patterns.append(part if "*" in part or "?" in part else "*%s*" % part)
 			"--native-only":
 				_native_only = true
 			"--suite":
@@ -87,8 +90,15 @@ func _run_suites() -> void:
 					method_name.trim_prefix("test_").replace("_", " ")
 				]
 			)
-			if method_name.begins_with("test_") and title.matchn(_pattern):
+			if method_name.begins_with("test_") and _is_wanted(title):
 				await _run_test(suite, method_name, title, method.args.is_empty())
+
+
+func _is_wanted(title: String) -> bool:
+	for pattern in _patterns:
+		if title.matchn(pattern):
+			return true
+	return false
 
 
 func _run_test(suite: GDScript, method: String, title: String, ours_only: bool) -> void:

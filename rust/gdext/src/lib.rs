@@ -5,6 +5,7 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
+//! | [`virtuals`] | what the engine calls for each packet |
 //! | [`registry`] | how a method finds its peer without borrowing the object |
 //! | [`arrays`] | packets as Godot's arrays |
 //! | [`clock`] | the core's clock and the engine's |
@@ -27,6 +28,7 @@ mod convert;
 mod packet_peer;
 mod registry;
 mod report;
+mod virtuals;
 
 struct PacketPeerUdpRsExtension;
 
@@ -49,7 +51,6 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
             registry::close_all();
-            packet_peer::await_waits();
             packet_peer_udp_core::shut_down();
         }
     }

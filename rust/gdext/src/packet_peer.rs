@@ -5,70 +5,19 @@
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
-use std::cell::RefCell;
 use std::fmt::Display;
-use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use godot::classes::PacketPeerExtension;
 use godot::global::Error as GodotError;
-use godot::meta::conv::RawPtr;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
-use packet_peer_udp_core::{
-    DestinationChange, Error, MAX_DATAGRAM, Operation, OverflowPolicy, Packet, Reason, Taking, WaitEnd, format_ip,
-};
+use packet_peer_udp_core::{DestinationChange, Error, Operation, OverflowPolicy, Reason, Taking, WaitEnd, format_ip};
 
 use crate::arrays::{Joined, Packets};
 use crate::convert::to_godot_error;
 use crate::registry::{self, Shared};
 use crate::report::Limit;
-
-/// How many packets that run scripts a thread can have in hand at once: these may take such packets themselves.
-const IN_HAND: usize = 4;
-
-thread_local! {
-    /// What each thread took last, of whichever peer: `get_packet()` and `get_var()` read from it after `_get_packet` has
-    /// returned. Each thread has its own, so that no other's take can change what it is reading.
-    static TAKEN: RefCell<Taken> = RefCell::new(Taken::default());
-}
-
-#[derive(Default)]
-struct Taken {
-    /// The last packet, where it lies in its queue's memory. The engine has read it before this thread can take another.
-    plain: Packet,
-    /// Copies of the last packets that run scripts while they are decoded, in turn. Each has room for any datagram from
-    /// its first use on, and never moves.
-    scripted: [Vec<u8>; IN_HAND],
-    next: usize,
-}
-
-impl Taken {
-    /// Keeps a packet for the engine to read from.
-    fn keep(&mut self, packet: Packet) -> &[u8] {
-        if !may_run_scripts(&packet) {
-            self.plain = packet;
-            return &self.plain;
-        }
-        let copy = &mut self.scripted[self.next];
-        self.next = (self.next + 1) % IN_HAND;
-        copy.clear();
-        copy.reserve_exact(MAX_DATAGRAM);
-        copy.extend_from_slice(&packet);
-        copy
-    }
-}
-
-/// Whether decoding the packet as a `Variant` may run scripts before it has come to its end: setters of objects, which may
-/// lie in containers. (Where decoding fails, a `Logger` may run; but then nothing more is read.)
-fn may_run_scripts(packet: &[u8]) -> bool {
-    // The encoding begins with the type, least significant byte first.
-    let with_objects = [VariantType::OBJECT, VariantType::DICTIONARY, VariantType::ARRAY];
-    packet.first().is_some_and(|first| with_objects.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
-}
 
 /// UDP packet peer: a drop-in for [PacketPeerUDP].
 ///
@@ -166,84 +115,9 @@ impl Drop for PacketPeerUdpRs {
     }
 }
 
-/// Stands in for gdext's trait of this name, which has two of the engine's methods as required ones with `&self`: then each
-/// call would borrow the object, which costs two system calls with `experimental-threads`. `#[godot_api]` goes by the name,
-/// and finds these methods among those that are `gd_self`.
-#[allow(dead_code, reason = "only its name is used")]
-trait IPacketPeerExtension {}
+pub(crate) const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first.";
 
-#[godot_api]
-impl IPacketPeerExtension for PacketPeerUdpRs {
-    #[func(gd_self)]
-    fn get_available_packet_count(this: Gd<Self>) -> i32 {
-        match registry::of(&this).peer.available() {
-            Some(count) => i32::try_from(count).unwrap_or(i32::MAX),
-            None => -1,
-        }
-    }
-
-    #[func(gd_self)]
-    fn get_max_packet_size(_this: Gd<Self>) -> i32 {
-        MAX_PAYLOAD_IPV4
-    }
-
-    #[func(gd_self)]
-    unsafe fn get_packet_rawptr(
-        this: Gd<Self>,
-        r_buffer: RawPtr<*mut RawPtr<*const u8>>,
-        r_buffer_size: RawPtr<*mut i32>,
-    ) -> GodotError {
-        let shared = registry::of(&this);
-        let packet = match shared.peer.take() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return GodotError::ERR_UNAVAILABLE,
-            Err(error) => return to_godot_error(&error),
-        };
-        TAKEN.with_borrow_mut(|taken| {
-            let packet = taken.keep(packet);
-            let size = i32::try_from(packet.len()).unwrap_or(0);
-            // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it is
-            // filled with points to the packet's bytes in TAKEN. They are this thread's own, and do not change or move
-            // before this thread takes another packet; the engine copies or decodes them on this thread as soon as
-            // this function has returned, and nothing of ours runs before it is done, unless the packet runs scripts.
-            // Such a packet lies in a buffer that never reallocates (no packet is larger than the capacity it has from
-            // the start) and lives as long as the thread: it stays as it is until the thread has taken IN_HAND more of
-            // its kind. Even if decoding runs a script that takes so many, the pointer stays good: the bytes then
-            // change under the decoder, which checks what it reads against the size that it was given.
-            unsafe { r_buffer.ptr().cast::<*const u8>().write(packet.as_ptr()) };
-            // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
-            unsafe { r_buffer_size.ptr().write(size) };
-            GodotError::OK
-        })
-    }
-
-    #[func(gd_self)]
-    unsafe fn put_packet_rawptr(this: Gd<Self>, p_buffer: RawPtr<*const u8>, p_buffer_size: i32) -> GodotError {
-        let shared = registry::of(&this);
-        let size = usize::try_from(p_buffer_size).unwrap_or(0);
-        let packet = if size == 0 || p_buffer.ptr().is_null() {
-            &[]
-        } else {
-            // SAFETY: the engine passes a pointer to `p_buffer_size` readable bytes, which it keeps, unchanged, until
-            // this call returns; the slice does not live longer.
-            unsafe { slice::from_raw_parts(p_buffer.ptr(), size) }
-        };
-        // As in the engine: a send that the system refuses is answered, not printed.
-        answer(&shared, "put_packet", shared.peer.send(packet), |error| match error.reason {
-            Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
-            Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
-            Reason::NoSocket(_) => Some(no_socket(error)),
-            _ => None,
-        })
-    }
-}
-
-/// IPv6 could carry 20 bytes more; scripts that must reach everybody count on this.
-const MAX_PAYLOAD_IPV4: i32 = 65_507;
-
-const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first.";
-
-const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
+pub(crate) const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
 
 #[godot_api]
 impl PacketPeerUdpRs {
@@ -490,7 +364,6 @@ impl PacketPeerUdpRs {
     /// before the game quits; the engine reports the peers of threads that still run then as leaked.
     #[func(gd_self)]
     fn wait(this: Gd<Self>, #[opt(default = -1)] timeout_msec: i64) -> GodotError {
-        let _inside = Inside::enter();
         let shared = registry::of(&this);
         let end = match shared.peer.wait_msec(timeout_msec) {
             Ok(end) => end,
@@ -833,45 +706,6 @@ impl PacketPeerUdpRs {
     }
 }
 
-/// How many threads are inside [`PacketPeerUdpRs::wait`].
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-
-/// The longest that unloading waits for them; their peers are closed, so they leave at once, unless they get no processor
-/// time.
-const LEAVING: Duration = Duration::from_secs(1);
-
-/// How long a thread may take from the end of the method back to the engine: a moment, in which nobody can see it.
-const LAST_STEPS: Duration = Duration::from_millis(50);
-
-/// A thread inside [`PacketPeerUdpRs::wait`].
-struct Inside;
-
-impl Inside {
-    fn enter() -> Self {
-        INSIDE.fetch_add(1, Ordering::AcqRel);
-        Self
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// Returns when no thread is inside a wait any more: the library is about to be unloaded, and they would come back to code
-/// that is not there.
-pub(crate) fn await_waits() {
-    let deadline = Instant::now() + LEAVING;
-    if INSIDE.load(Ordering::Acquire) == 0 {
-        return;
-    }
-    while INSIDE.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
-        thread::yield_now();
-    }
-    thread::sleep(LAST_STEPS);
-}
-
 impl PacketPeerUdpRs {
     fn set_buffer(&self, property: &'static str, result: packet_peer_udp_core::Result<()>) {
         match result {
@@ -936,7 +770,7 @@ fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_
 }
 
 /// Turns a result into the script's `Error`, and prints what `remedy` says of the failure, if anything.
-fn answer(
+pub(crate) fn answer(
     shared: &Shared,
     member: &'static str,
     result: packet_peer_udp_core::Result<()>,
@@ -977,7 +811,7 @@ fn group_remedy(error: &Error) -> String {
     }
 }
 
-fn no_socket(error: &Error) -> String {
+pub(crate) fn no_socket(error: &Error) -> String {
     format!("{error}. Close sockets or files that are no longer needed.")
 }
 

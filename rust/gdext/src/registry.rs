@@ -8,12 +8,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, LazyLock, OnceLock, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use godot::builtin::Variant;
 use godot::classes::WeakRef;
 use godot::global::weakref;
 use godot::meta::ToGodot;
 use godot::obj::{Gd, InstanceId};
+use godot::private::{Storage, as_storage};
+use godot::sys::{self, interface_fn};
 use packet_peer_udp_core::Peer;
 use parking_lot::RwLock;
 
@@ -85,7 +89,29 @@ thread_local! {
 
 /// What belongs to `object`.
 pub(crate) fn of(object: &Gd<PacketPeerUdpRs>) -> Arc<Shared> {
-    let id = object.instance_id_unchecked();
+    // Nothing that borrows the object mutably exists, so borrowing it cannot fail.
+    by_id(object.instance_id_unchecked(), || object.bind().shared())
+}
+
+/// What belongs to the object that the engine calls a virtual method of.
+///
+/// # Safety
+///
+/// `instance` is what the engine passes to a virtual method of this class, and this is called within that method.
+pub(crate) unsafe fn of_instance(instance: sys::GDExtensionClassInstancePtr) -> Arc<Shared> {
+    // SAFETY: the engine passes what gdext has given it when the object was made: its storage, which lives as long as the
+    // object, and that lives until the call returns.
+    let storage = unsafe { as_storage::<PacketPeerUdpRs>(instance) };
+    // SAFETY: the object lives, as said.
+    let id = unsafe { interface_fn!(object_get_instance_id)(storage.base().obj_sys()) };
+    let shared = || storage.get().shared();
+    // (No object has the id 0.)
+    InstanceId::try_from_i64(id.cast_signed()).map_or_else(shared, |id| by_id(id, shared))
+}
+
+/// What belongs to the object of that id. The first call for an object enters what `shared` gives; the constructor cannot,
+/// since an object that is being made does not know its id yet.
+fn by_id(id: InstanceId, shared: impl FnOnce() -> Arc<Shared>) -> Arc<Shared> {
     LATELY.with_borrow_mut(|lately| {
         // (The engine counts in the lower bits.)
         let place = &mut lately[usize::from(id.to_i64().to_le_bytes()[0]) % REMEMBERED];
@@ -94,24 +120,46 @@ pub(crate) fn of(object: &Gd<PacketPeerUdpRs>) -> Arc<Shared> {
         {
             return shared;
         }
-        let shared = look_up(object, id);
+        let shared = enter(id, shared);
         *place = (Some(id), Arc::downgrade(&shared));
         shared
     })
 }
 
-/// The first call for an object enters it; the constructor cannot, since an object that is being made does not know its id
-/// yet.
-fn look_up(object: &Gd<PacketPeerUdpRs>, id: InstanceId) -> Arc<Shared> {
+fn enter(id: InstanceId, shared: impl FnOnce() -> Arc<Shared>) -> Arc<Shared> {
     if let Some(shared) = PEERS.read().get(&id) {
         return Arc::clone(shared);
     }
-    // Nothing that borrows the object mutably exists, so this cannot fail; it is done outside the lock.
-    let shared = object.bind().shared();
+    // Asked for outside the lock: it borrows the object.
+    let shared = shared();
     PEERS.write().insert(id, Arc::clone(&shared));
     // A second thread that comes here at the same time enters the same thing under the same id.
     let _ = shared.id.set(id);
     shared
+}
+
+/// The longest that unloading waits for threads to leave their waits: they do at once, unless they get no processor time.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// How long a thread may take from the end of a wait back to the engine: a moment, in which nobody can see it.
+const LAST_STEPS: Duration = Duration::from_millis(50);
+
+/// Closes every peer, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
+/// would come back to code that is not there. (The engine frees the objects only afterwards.)
+pub(crate) fn close_all() {
+    let all: Vec<_> = PEERS.read().values().map(Arc::clone).collect();
+    let is_waited_on = || all.iter().any(|shared| shared.peer.waits() > 0);
+    let somebody_waits = is_waited_on();
+    for shared in &all {
+        shared.peer.close();
+    }
+    if somebody_waits {
+        let deadline = Instant::now() + LEAVING;
+        while is_waited_on() && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        thread::sleep(LAST_STEPS);
+    }
 }
 
 /// Makes `object` one that [`find`] finds.
@@ -137,14 +185,6 @@ pub(crate) fn find(token: u64) -> Option<(Variant, Arc<Shared>)> {
     let shared = peers.get(&InstanceId::try_from_i64(token.cast_signed())?)?;
     let object = shared.object.get()?.0.get_ref();
     (!object.is_nil()).then(|| (object, Arc::clone(shared)))
-}
-
-/// Closes every peer: the library is about to be unloaded, and the engine frees the objects only afterwards.
-pub(crate) fn close_all() {
-    let all: Vec<_> = PEERS.read().values().map(Arc::clone).collect();
-    for shared in all {
-        shared.peer.close();
-    }
 }
 
 /// Forgets an object that is being freed: nobody can call its methods any more.

@@ -1,0 +1,188 @@
+@tool
+extends EditorPlugin
+## Reloads the addon in the editor while its peers are at work, and checks what becomes of them.
+## Ends the editor with a line that says whether all was well. See scripts/reload_test.sh.
+## With "--stays" after "--" the old library may stay in memory, and in use.
+
+const ROUNDS := 6
+const MANIFEST := "res://addons/packet_peer_udp_rs/addon.gdextension"
+const OURS := &"PacketPeerUdpRs"
+const HOST := "127.0.0.1"
+const SOON_MSEC := 5000
+
+# Both kinds of receiving, and what a script may have set.
+const OPTIONS: Array[Dictionary] = [
+	{},
+	{"background_receive": true},
+	{"background_receive": true, "overflow_policy": 1, "receive_buffer_size": 30_000},
+	{"overflow_policy": 1, "send_buffer_size": 50_000},
+]
+
+var _peers: Array[PacketPeer]
+var _waiting: Array[Thread]
+var _traffic := Thread.new()
+var _stop := Semaphore.new()
+var _counts: Dictionary[int, int]
+var _checks := 0
+var _failures: PackedStringArray
+
+
+func _enter_tree() -> void:
+	_run.call_deferred()
+
+
+func _run() -> void:
+	var is_scanned := func() -> bool:
+		return not EditorInterface.get_resource_filesystem().is_scanning()
+	await _frames_until(is_scanned)
+	_check(ClassDB.class_exists(OURS), "the class is not registered")
+	if _failures.is_empty():
+		for i in OPTIONS.size():
+			_peers.append(ClassDB.instantiate(OURS))
+			_peers[i].packets_available.connect(_on_packets_available.bind(i))
+		for i in ROUNDS:
+			print("reload: round %d" % i)
+			await _do_round()
+			if not _failures.is_empty():
+				break
+	for peer in _peers:
+		peer.packets_available.disconnect(_on_packets_available)
+	_peers.clear()
+	for failure in _failures:
+		print("reload: FAILED: " + failure)
+	if _failures.is_empty():
+		print("reload: all %d checks held in %d rounds" % [_checks, ROUNDS])
+	get_tree().quit(0 if _failures.is_empty() else 1)
+
+
+func _do_round() -> void:
+	await _put_to_work()
+	var threads := _thread_count()
+	var before := _mapped()
+	_check(not before.is_empty(), "no library is in memory")
+	_replace_library()
+	var status := GDExtensionManager.reload_extension(MANIFEST)
+	_check(status == GDExtensionManager.LOAD_STATUS_OK, "reload_extension answers %d" % status)
+	var after := _mapped()
+	if not "--stays" in OS.get_cmdline_user_args():
+		_check(after != before, "the new library is not in memory")
+		_check(after.size() == 1, "the old library was not unloaded: %s" % after)
+	for thread in _waiting:
+		await _frames_until(func() -> bool: return not thread.is_alive())
+		_check(not thread.is_alive(), "a wait goes on")
+		if thread.is_alive():
+			return  # nothing can end it any more
+		var end: Error = thread.wait_to_finish()
+		_check(end == ERR_UNAVAILABLE, "a wait answers " + error_string(end))
+	# Its own thread and those that waited.
+	var gone := threads - _waiting.size() - 1
+	await _frames_until(func() -> bool: return _thread_count() <= gone)
+	_check(_thread_count() <= gone, "%d threads, not %d" % [_thread_count(), gone])
+	_waiting.clear()
+	_check_closed()
+	_stop.post()
+	_traffic.wait_to_finish()
+
+
+# Opens all peers, lets packets come to each all the time, and has threads wait on two of them.
+func _put_to_work() -> void:
+	var ports: PackedInt32Array
+	_counts.clear()
+	for i in _peers.size():
+		for option: String in OPTIONS[i]:
+			_peers[i].set(option, OPTIONS[i][option])
+		_check(_peers[i].bind(0, HOST) == OK, "peer %d: bind" % i)
+		ports.append(_peers[i].get_local_port())
+	_traffic = Thread.new()
+	_traffic.start(_keep_sending.bind(ports.slice(0, 3)))
+	for i in 3:
+		await _frames_until(func() -> bool: return _peers[i].get_available_packet_count() > 20)
+		_check(_peers[i].get_packets(5).size() == 5, "peer %d: get_packets" % i)
+		_check(not _peers[i].get_packet().is_empty(), "peer %d: get_packet" % i)
+		_check(_peers[i].get_stats().packets_received > 20, "peer %d: get_stats" % i)
+		_check(_peers[i].get_packet_time_usec() > 0, "peer %d: get_packet_time_usec" % i)
+		_check(_peers[i].wait(SOON_MSEC) == OK, "peer %d: wait" % i)
+	await _frames_until(func() -> bool: return _counts.has(1) and _counts.has(2))
+	_check(_counts.keys().size() == 2, "signals of the peers %s" % [_counts.keys()])
+	# To the last peer nothing comes; one thread waits for ever, one for long. A third has one of
+	# its own, in the background.
+	var quiet: PacketPeer = ClassDB.instantiate(OURS)
+	quiet.background_receive = true
+	quiet.bind(0, HOST)
+	for call: Callable in [
+		_peers[3].wait.bind(), _peers[3].wait.bind(60_000), func() -> Error: return quiet.wait()
+	]:
+		_waiting.append(Thread.new())
+		_waiting[-1].start(call)
+	OS.delay_msec(100)  # to really get there, for nothing shows it from outside
+	for thread in _waiting:
+		_check(thread.is_alive(), "a wait has ended early")
+
+
+func _keep_sending(ports: PackedInt32Array) -> void:
+	var senders: Array[PacketPeerUDP] = []
+	for port in ports:
+		senders.append(PacketPeerUDP.new())
+		senders[-1].set_dest_address(HOST, port)
+	while not _stop.try_wait():
+		for sender in senders:
+			sender.put_packet([1, 2, 3, 4])
+		OS.delay_usec(200)
+
+
+# The peers are still there, but as new ones are.
+func _check_closed() -> void:
+	for i in _peers.size():
+		var peer := _peers[i]
+		_check(not peer.is_bound(), "peer %d: is open" % i)
+		_check(peer.get_available_packet_count() == -1, "peer %d: has packets" % i)
+		_check(peer.get_stats().packets_received == 0, "peer %d: has statistics" % i)
+		_check(peer.get_packet_time_usec() == 0, "peer %d: has a time" % i)
+		for option: String in OPTIONS[2].keys() + OPTIONS[3].keys():
+			var default: Variant = ClassDB.class_get_property_default_value(OURS, option)
+			_check(peer.get(option) == default, "peer %d: %s is %s" % [i, option, peer.get(option)])
+
+
+func _on_packets_available(count: int, index: int) -> void:
+	_counts[index] = _counts.get(index, 0) + count
+
+
+# Puts a copy in the library's place, so that it is another file for the system.
+func _replace_library() -> void:
+	var path := ""
+	for line in FileAccess.get_file_as_string(MANIFEST).split("\n"):
+		if line.begins_with("linux.x86_64") or line.begins_with("linux.arm64"):
+			var named := MANIFEST.get_base_dir().path_join(line.get_slice('"', 1))
+			if FileAccess.file_exists(named):
+				path = ProjectSettings.globalize_path(named)
+	_check(DirAccess.copy_absolute(path, path + ".new") == OK, "the library cannot be copied")
+	_check(DirAccess.rename_absolute(path + ".new", path) == OK, "it cannot be replaced")
+
+
+# The libraries of that name that are mapped into memory: device and inode of each.
+static func _mapped() -> PackedStringArray:
+	var found: PackedStringArray
+	var file := FileAccess.open("/proc/self/maps", FileAccess.READ)
+	while not file.eof_reached():
+		var line := file.get_line()
+		if "libpacket_peer_udp_rs" in line:
+			var fields := line.split(" ", false)
+			if not fields[3] + " " + fields[4] in found:
+				found.append(fields[3] + " " + fields[4])
+	return found
+
+
+static func _thread_count() -> int:
+	return DirAccess.get_directories_at("/proc/self/task").size()
+
+
+func _frames_until(condition: Callable) -> void:
+	var deadline := Time.get_ticks_msec() + SOON_MSEC
+	while not condition.call() and Time.get_ticks_msec() < deadline:
+		await get_tree().process_frame
+
+
+func _check(condition: bool, what: String) -> void:
+	_checks += 1
+	if not condition:
+		_failures.append(what)

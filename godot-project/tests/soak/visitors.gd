@@ -1,0 +1,77 @@
+extends "worker.gd"
+## Peers that come, do something and go.
+
+const PEERS := 8
+
+# A few that stay for some rounds.
+var _kept: Array[PacketPeer]
+
+
+func do_round() -> void:
+	var peers: Array[PacketPeer] = []
+	for i in PEERS:
+		peers.append(_new_peer())
+	for peer in peers:
+		_exchange(peer, peers[rng.randi_range(0, PEERS - 1)])
+	if chance(0.2):
+		_kept = peers.slice(0, 3)
+	for peer in peers:
+		if chance(0.3):
+			peer.close()
+			check_equal(peer.is_bound(), false, "is_bound after close")
+
+
+func finish() -> void:
+	_kept.clear()
+
+
+func figures() -> String:
+	return "%d peers" % (rounds * PEERS)
+
+
+func _new_peer() -> PacketPeer:
+	var peer := make_peer(OURS)
+	peer.background_receive = chance(0.5)
+	peer.overflow_policy = DROP_OLDEST if chance(0.5) else DROP_NEWEST
+	if chance(0.3):
+		peer.receive_buffer_size = rng.randi_range(50_000, 500_000)
+	var error: Error = peer.bind(0, LOOPBACK if chance(0.7) else "*", rng.randi_range(0, 1 << 20))
+	check_equal(error, OK, "bind")
+	if chance(0.3):
+		peer.background_receive = not peer.background_receive
+	return peer
+
+
+# Sends to another peer (or itself) by some way, and sees that it arrives.
+func _exchange(peer: PacketPeer, other: PacketPeer) -> void:
+	var port: int = other.get_local_port()
+	var size := rng.randi_range(4, 1400)
+	var packets: Array[PackedByteArray] = []
+	for i in rng.randi_range(1, 40):
+		packets.append(numbered(i, size))
+	while other.get_available_packet_count() > 0:
+		other.get_packets()  # what stayed there, or there might be no room for all that comes
+	var before := stat(other, "packets_received")
+	check_equal(peer.set_dest_address(LOOPBACK, port), OK, "set_dest_address")
+	match rng.randi_range(0, 3):
+		0:
+			for packet in packets:
+				check_equal(peer.put_packet(packet), OK, "put_packet")
+		1:
+			check_equal(peer.put_packets(packets), packets.size(), "put_packets")
+		2:
+			var joined := PackedByteArray()
+			for packet in packets:
+				joined.append_array(packet)
+			check_equal(peer.put_segmented(joined, size), packets.size(), "put_segmented")
+		3:
+			for packet in packets:
+				check_equal(peer.send_to(packet, LOOPBACK, port), OK, "send_to")
+	var all_came := func() -> bool:
+		other.get_available_packet_count()
+		return stat(other, "packets_received") >= before + packets.size()
+	check(wait_until(all_came), "not all packets came: %s" % other.get_stats())
+	if chance(0.2):
+		return  # they stay in the queue
+	var got: Array[PackedByteArray] = other.get_packets()
+	check(got == packets, "what came is not what was sent")

@@ -1,0 +1,485 @@
+# gdlint: disable=max-public-methods
+extends "../support/receiving.gd"
+## background_receive: the life of the peers that a thread reads for, and of the thread itself.
+
+## What a thread is told that had begun to use a peer when it was closed.
+const CLOSED_MEANWHILE := "(wait|get_packets|get_local_port)\\(\\)"
+
+
+func test_it_is_off_at_first_and_remembered() -> void:
+	check_equal(
+		ClassDB.class_get_property_default_value(OURS, "background_receive"), false, "default"
+	)
+	var peer := make_peer(OURS)
+	check_equal(peer.background_receive, false, "new")
+	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+	check_equal(peer.background_receive, false, "bound")
+	peer.background_receive = true
+	peer.background_receive = true
+	check_equal(peer.background_receive, true, "turned on")
+	peer.close()
+	check_equal(peer.background_receive, true, "closed")
+	check_equal(peer.is_bound(), false, "is_bound")
+	check_equal(peer.bind(0, LOOPBACK), OK, "bind again")
+	check_equal(peer.background_receive, true, "bound again")
+	_check_drained(peer)
+	peer.background_receive = false
+	check_equal(peer.background_receive, false, "turned off")
+
+
+func test_it_reads_while_the_game_is_busy_more_than_the_kernel_holds() -> void:
+	var peer := receiver(true, LOOPBACK, 8 << 20)
+	var sender := sender_to(peer, OURS)
+	for i in 20_000:
+		sender.put_packet(numbered(i, 64))
+		if i % 50 == 49:
+			# The game does not look; that the thread keeps up is seen from the figures.
+			wait_until(func() -> bool: return stat(peer, "packets_received") == i + 1)
+	check_equal(peer.get_available_packet_count(), 20_000, "count")
+	var got: PackedInt32Array
+	for i in 20_000:
+		got.append(number_of(peer.get_packet(), 64))
+	check_equal(got, PackedInt32Array(range(20_000)), "what was kept")
+
+
+func test_it_works_however_the_peer_is_opened() -> void:
+	var friend := bound_peer(NATIVE)
+	for way: String in ["put_packet", "connect_to_host", "send_to", "put_packets"]:
+		var peer := make_peer(OURS)
+		peer.background_receive = true
+		var port: int = friend.get_local_port()
+		peer.set_dest_address(LOOPBACK, port)
+		match way:
+			"put_packet":
+				check_equal(peer.put_packet(numbered(1)), OK, way)
+			"connect_to_host":
+				check_equal(peer.connect_to_host(LOOPBACK, port), OK, way)
+				check_equal(peer.put_packet(numbered(1)), OK, way)
+			"send_to":
+				check_equal(peer.send_to(numbered(1), LOOPBACK, port), OK, way)
+			"put_packets":
+				check_equal(peer.put_packets([numbered(1)]), 1, way)
+		check_equal(take(friend), [numbered(1)] as Array[PackedByteArray], way)
+		friend.set_dest_address(LOOPBACK, peer.get_local_port())
+		send(friend, [numbered(2)])
+		reaches(peer, "packets_received", 1)
+		check_equal(take(peer), [numbered(2)] as Array[PackedByteArray], "the answer: " + way)
+		check_equal(peer.get_packet_port(), port, "its sender: " + way)
+
+
+func test_everything_is_read_as_when_polled() -> void:
+	var peer := receiver(true, "*")
+	var sender := sender_to(peer)
+	sender.put_var({"a": [1, 2]})
+	arrived(peer)
+	check_equal(peer.get_var(), {"a": [1, 2]}, "get_var")
+	check_equal(peer.get_packet_ip(), LOOPBACK, "get_packet_ip")
+	check_equal(peer.get_packet_port(), sender.get_local_port(), "get_packet_port")
+	check_equal(peer.get_packet(), PackedByteArray(), "get_packet with nothing there")
+	check_equal(peer.get_packet_error(), ERR_UNAVAILABLE, "get_packet_error")
+	check_equal(peer.poll(), OK, "poll")
+	misuse(OURS, "with nothing there", peer, "get_var", [], null)
+	send(sender, [numbered(1), numbered(2)])
+	check_equal(take(peer, 2), [numbered(1), numbered(2)] as Array[PackedByteArray], "two more")
+
+
+func test_connecting_empties_the_queue_and_keeps_strangers_out() -> void:
+	for i in 20:
+		var friend := bound_peer(NATIVE)
+		var stranger := bound_peer(NATIVE)
+		var peer := receiver(true)
+		stranger.set_dest_address(LOOPBACK, peer.get_local_port())
+		friend.set_dest_address(LOOPBACK, peer.get_local_port())
+		send(stranger, [numbered(1), numbered(2)])
+		arrived(peer, i % 3)
+		check_equal(peer.connect_to_host(LOOPBACK, friend.get_local_port()), OK, "connect")
+		check_equal(peer.get_available_packet_count(), 0, "count")
+		send(stranger, [numbered(3)])
+		send(friend, [numbered(4)])
+		check_equal(take(peer), [numbered(4)] as Array[PackedByteArray], "what arrives")
+		check_equal(peer.get_available_packet_count(), 0, "nothing else")
+
+
+func test_a_refused_port_disturbs_nothing() -> void:
+	var peer := make_peer(OURS)
+	peer.background_receive = true
+	var port := unused_port()
+	check_equal(peer.connect_to_host(LOOPBACK, port), OK, "connect")
+	for i in 20:
+		check_equal(peer.put_packet(numbered(i)), OK, "put_packet")
+	check_equal(peer.get_available_packet_count(), 0, "count")
+	check_equal(peer.wait(20), ERR_TIMEOUT, "wait")
+	var late := make_peer(NATIVE)
+	check_equal(late.bind(port, LOOPBACK), OK, "bind")
+	check_equal(peer.put_packet(numbered(7)), OK, "to somebody")
+	check_equal(take(late), [numbered(7)] as Array[PackedByteArray], "what arrives")
+	late.set_dest_address(LOOPBACK, peer.get_local_port())
+	send(late, [numbered(8)])
+	check_equal(take(peer), [numbered(8)] as Array[PackedByteArray], "the answer")
+
+
+func test_a_closed_peer_holds_nothing() -> void:
+	var peer := receiver(true)
+	for i in 50:
+		var sender := sender_to(peer)
+		send(sender, [numbered(1), numbered(2), numbered(3)])
+		arrived(peer, i % 4)
+		peer.close()
+		check_equal(peer.get_available_packet_count(), -1, "count when closed")
+		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+		check_equal(peer.get_available_packet_count(), 0, "count after bind")
+		_check_drained(peer)
+
+
+func test_the_port_is_free_at_once_when_close_returns() -> void:
+	var peer := receiver(true)
+	var port: int = peer.get_local_port()
+	var stop := Semaphore.new()
+	var keep_sending := func() -> void:
+		var sender := PacketPeerUDP.new()
+		sender.set_dest_address(LOOPBACK, port)
+		while not stop.try_wait():
+			sender.put_packet(numbered(1))
+	var wait_again_and_again := func() -> void:
+		while not stop.try_wait():
+			peer.wait(1000)  # whatever it answers: the next round begins
+			peer.get_packets()
+	allow_lines(CLOSED_MEANWHILE)  # a round may begin while the peer is closed
+	var threads: Array[Thread] = [in_thread(keep_sending)]
+	for i in 2:
+		threads.append(in_thread(wait_again_and_again))
+	var failed := 0
+	for i in 200:
+		if i % 3:
+			peer.wait(1000)  # under traffic, and not only between two packets
+		peer.close()
+		# A native peer takes the port: it shares no state with ours, only the system's.
+		var other := PacketPeerUDP.new()
+		failed += int(other.bind(port, LOOPBACK) != OK)
+		other.close()
+		if peer.bind(port, LOOPBACK) != OK:
+			failed += 1
+			break
+	check_equal(failed, 0, "binds that failed")
+	stop.post(threads.size())
+	peer.close()
+	for thread in threads:
+		join(thread)
+
+
+func test_the_port_of_a_freed_peer_is_free_at_once_under_traffic() -> void:
+	var port := unused_port()
+	var stop := Semaphore.new()
+	var keep_sending := func() -> void:
+		var sender := PacketPeerUDP.new()
+		sender.set_dest_address(LOOPBACK, port)
+		while not stop.try_wait():
+			sender.put_packet(numbered(1))
+	var sending := in_thread(keep_sending)
+	var failed := 0
+	for i in 300:
+		var peer := make_peer(OURS)
+		peer.background_receive = true
+		failed += int(peer.bind(port, LOOPBACK) != OK)
+		if i % 3:
+			peer.wait(1000)
+		peer = null
+		failed += int(PacketPeerUDP.new().bind(port, LOOPBACK) != OK)
+	check_equal(failed, 0, "binds that failed")
+	stop.post()
+	join(sending)
+
+
+func test_many_peers_share_the_thread() -> void:
+	var peers: Array[PacketPeer] = []
+	var sender := make_peer(OURS)
+	for i in 300:
+		peers.append(receiver(i % 2 == 0))
+	for round_number in 3:
+		for i in 300:
+			for k in 3:
+				sender.send_to(numbered(i * 3 + k), LOOPBACK, peers[i].get_local_port())
+		for i in 300:
+			arrived(peers[i], 3)
+			var got := numbers_of(peers[i].get_packets())
+			check_equal(got, PackedInt32Array(range(i * 3, i * 3 + 3)), "peer %d" % i)
+			peers[i].background_receive = not peers[i].background_receive
+	# All go at once, some closed, some freed.
+	for i in range(0, 300, 2):
+		peers[i].close()
+	peers.clear()
+
+
+func test_there_is_one_thread_for_all_and_none_without_need() -> void:
+	if not needs_linux():
+		return
+	var before := Process.threads()
+	var threads_are := func(count: int) -> bool: return Process.threads() == count
+	for i in 5:
+		var peers: Array[PacketPeer] = [receiver(true)]
+		_check_drained(peers[0])
+		check_equal(Process.threads(), before + 1, "threads with one peer")
+		for k in 49:
+			peers.append(receiver(true))
+		for peer in peers:
+			_check_drained(peer)
+		check_equal(Process.threads(), before + 1, "threads with 50 peers")
+		match i:
+			0:
+				for peer in peers:
+					peer.background_receive = false
+			1:
+				for peer in peers:
+					peer.close()
+			2:
+				for peer in peers.slice(1):
+					peer.close()
+				_check_drained(peers[0])
+				check_equal(Process.threads(), before + 1, "threads with the last peer")
+		if i >= 2:
+			peers.clear()
+		check(
+			wait_until(threads_are.bind(before)),
+			"%d threads in place of %d (round %d)" % [Process.threads(), before, i]
+		)
+	var polled := bound_peer(OURS)
+	send(sender_to(polled), [numbered(1)])
+	take(polled)
+	check_equal(Process.threads(), before, "threads with a polled peer")
+
+
+func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
+	var before := Process.threads() if OS.get_name() == "Linux" else 0
+	var come_and_go := func(seed_value: int) -> int:
+		var rng := RandomNumberGenerator.new()
+		rng.seed = seed_value
+		var failed := 0
+		for i in 200:
+			var peer := make_peer(OURS)
+			peer.background_receive = rng.randf() < 0.7
+			failed += int(peer.bind(0, LOOPBACK) != OK)
+			peer.set_dest_address(LOOPBACK, peer.get_local_port())
+			failed += int(peer.put_packets([numbered(i), numbered(i + 1)]) != 2)
+			if rng.randf() < 0.5:
+				peer.background_receive = not peer.background_receive
+			failed += int(peer.wait(SOON_MSEC) != OK)
+			failed += int(number_of(peer.get_packet()) != i)
+			if rng.randf() < 0.5:
+				peer.close()
+		return failed
+	var threads: Array[Thread] = []
+	for t in 4:
+		threads.append(in_thread(come_and_go.bind(t)))
+	for thread in threads:
+		check_equal(join(thread, 10_000), 0, "what failed")
+	if before:
+		check(
+			wait_until(func() -> bool: return Process.threads() <= before),
+			"%d threads are left, of %d" % [Process.threads(), before]
+		)
+
+
+func test_it_uses_no_processor_time_when_nothing_comes() -> void:
+	if not needs_linux():
+		return
+	var peers: Array[PacketPeer] = []
+	for i in 50:
+		peers.append(receiver(true))
+		_check_drained(peers[i])
+	# One whose port refuses, one that is closed, one whose queue is full, one that was flooded.
+	peers.append(make_peer(OURS))
+	peers[-1].background_receive = true
+	peers[-1].connect_to_host(LOOPBACK, unused_port())
+	peers[-1].put_packets([numbered(1), numbered(2)])
+	peers.append(receiver(true))
+	peers[-1].close()
+	for policy: int in [DROP_NEWEST, DROP_OLDEST]:
+		peers.append(receiver(true, LOOPBACK, 0))
+		peers[-1].overflow_policy = policy
+		var sender := sender_to(peers[-1])
+		for i in 100:
+			sender.put_packet(numbered(i, 1000))
+		wait_until(func() -> bool: return stat(peers[-1], "packets_dropped_queue") >= 30)
+	var waiting := waiting_threads(peers[0], 2) + waiting_threads(peers[1], 1, 60_000)
+	var before := Process.processor_msec()
+	OS.delay_msec(500)  # that nothing happens can only be awaited
+	var used := Process.processor_msec() - before
+	note("%d ms of processor time in 500 ms" % used)
+	check(before > 0, "the processor time cannot be read")
+	check(used < 100, "%d ms of processor time in 500 ms of idling" % used)
+	for peer in peers:
+		peer.close()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+
+
+func test_wait_ends_as_when_polled() -> void:
+	var peer := receiver(true)
+	var sender := sender_to(peer)
+	check_equal(peer.wait(0), ERR_TIMEOUT, "wait(0)")
+	var start := Time.get_ticks_usec()
+	check_equal(peer.wait(50), ERR_TIMEOUT, "wait(50)")
+	check(Time.get_ticks_usec() - start >= 50_000, "wait(50) returned early")
+	for i in 20:
+		# Some wait when the packet comes, some perhaps not yet.
+		var waiting := in_thread(peer.wait.bind(10_000))
+		if i < 4:
+			waiting = waiting_threads(peer, 1, -1 if i % 2 else 10_000)[0]
+		send(sender, [numbered(i)])
+		check_equal(join(waiting), OK, "wait for a packet")
+		check_equal(peer.wait(), OK, "wait with one queued")
+		check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+	var waiting := waiting_threads(peer, 3)
+	peer.interrupt_wait()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_SKIP, "wait that is interrupted")
+	peer.interrupt_wait()
+	check_equal(peer.wait(), ERR_SKIP, "wait after an interrupt")
+	waiting = waiting_threads(peer, 3)
+	peer.close()
+	for thread in waiting:
+		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait that is closed")
+	misuse(OURS, "closed", peer, "wait", [], ERR_UNCONFIGURED)
+
+
+func test_every_waiter_wakes_for_a_packet() -> void:
+	var peer := receiver(true)
+	for i in 10:
+		var waiting := waiting_threads(peer, 3, 10_000)
+		send(sender_to(peer), [numbered(i)])
+		for thread in waiting:
+			check_equal(join(thread), OK, "wait")
+		take(peer)
+
+
+func test_a_wait_goes_on_when_the_mode_changes() -> void:
+	for background: bool in [false, true]:
+		var peer := receiver(background)
+		var sender := sender_to(peer)
+		for i in 10:
+			var waiting := waiting_threads(peer, 2, 10_000)
+			for k in i % 4 + 1:
+				peer.background_receive = not peer.background_receive
+			for thread in waiting:
+				check(thread.is_alive(), "a change of the mode ended a wait")
+			send(sender, [numbered(i)])
+			for thread in waiting:
+				check_equal(join(thread), OK, "wait")
+			check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+
+
+func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
+	var peer := receiver(false)
+	var stop := Semaphore.new()
+	var toggle := func() -> void:
+		while not stop.try_wait():
+			peer.background_receive = not peer.background_receive
+	var toggling := in_thread(toggle)
+	var sender := sender_to(peer)
+	var received := Semaphore.new()
+	var receive := func() -> int:
+		var number := 0
+		while peer.wait(SOON_MSEC) == OK and number_of(peer.get_packet()) == number:
+			number += 1
+			received.post()
+		return number
+	var receiving := in_thread(receive)
+	var deadline := Time.get_ticks_msec() + 5000
+	var sent := 0
+	while sent < 3000 and Time.get_ticks_msec() < deadline:
+		sender.put_packet(numbered(sent))
+		sent += 1
+		if not wait_until(received.try_wait):
+			break
+	stop.post()
+	join(toggling)
+	peer.interrupt_wait()
+	check_equal(join(receiving, 2 * SOON_MSEC), sent, "packets that woke who waited")
+	note("%d packets" % sent)
+	check(sent >= 50, "only %d packets in 5 s" % sent)
+
+
+func test_six_threads_hammer_one_peer() -> void:
+	var peer := receiver(true)
+	var sink := bound_peer(NATIVE)
+	var end := Time.get_ticks_msec() + 2000
+	var results: Array[Dictionary] = []
+	var hammer := func() -> void:
+		var threads: Array[Thread] = []
+		for t in 6:
+			threads.append(in_thread(_hammer.bind(peer, sink.get_local_port(), 1000 + t, end)))
+		for thread in threads:
+			results.append(join(thread, 5000))
+	var lines := lines_of(hammer)
+	var calls := 0
+	for result in results:
+		for surprise: String in result.surprises:
+			fail(surprise)
+		calls += result.calls
+	for line in lines:
+		check("PacketPeerUdpRs." in line, "unexpected in the log: " + line)
+	note("%d calls in 2 s, %d lines" % [calls, lines.size()])
+	check(calls > 1000, "only %d calls in 2 s" % calls)
+
+	# Whatever state it was left in, it is a peer that works.
+	for background: bool in [false, true]:
+		peer.close()
+		peer.background_receive = background
+		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+		check_equal(peer.get_available_packet_count(), 0, "count")
+		send(sender_to(peer), [numbered(7)])
+		check_equal(peer.wait(SOON_MSEC), OK, "wait")
+		check_equal(take(peer), [numbered(7)] as Array[PackedByteArray], "what arrives")
+
+
+# A packet comes without anybody's looking at the socket, and then the queue is empty again.
+func _check_drained(peer: PacketPeer) -> void:
+	var before := stat(peer, "packets_received")
+	send(sender_to(peer), [numbered(5)])
+	reaches(peer, "packets_received", before + 1)
+	check_equal(take(peer), [numbered(5)] as Array[PackedByteArray], "what arrives")
+
+
+# Calls methods at random; returns how many, and the answers that none of them may give.
+static func _hammer(peer: PacketPeer, port: int, rng_seed: int, end_msec: int) -> Dictionary:
+	var rng := RandomNumberGenerator.new()
+	rng.seed = rng_seed
+	var packet := numbered(rng_seed, 100)
+	var packets: Array[PackedByteArray] = [packet, packet, packet]
+	var ends := [OK, ERR_TIMEOUT, ERR_UNCONFIGURED, ERR_UNAVAILABLE, ERR_SKIP]
+	# With each call, what may come of it while others open, connect and close.
+	var calls: Array[Array] = [
+		["bind", peer.bind.bind(0, LOOPBACK), [OK, ERR_ALREADY_IN_USE]],
+		["connect_to_host", peer.connect_to_host.bind(LOOPBACK, port), [OK]],
+		["set_dest_address", peer.set_dest_address.bind(LOOPBACK, port), [OK]],
+		["put_packets", peer.put_packets.bind(packets), [-1, 0, 1, 2, 3]],
+		["put_segmented", peer.put_segmented.bind(packet, 30), [-1, 0, 1, 2, 3, 4]],
+		["send_to", peer.send_to.bind(packet, LOOPBACK, port), [OK, ERR_LOCKED, ERR_BUSY]],
+		["get_packet", peer.get_packet, []],
+		["get_packets", peer.get_packets, []],
+		["get_packets_joined", peer.get_packets_joined.bind(2), []],
+		["get_batch_ips", peer.get_batch_ips, []],
+		["get_batch_times_usec", peer.get_batch_times_usec, []],
+		["get_available_packet_count", peer.get_available_packet_count, []],
+		["wait", peer.wait.bind(1), ends],
+		["interrupt_wait", peer.interrupt_wait, [null]],
+		["close", peer.close, [null]],
+		["on", peer.set.bind("background_receive", true), [null]],
+		["off", peer.set.bind("background_receive", false), [null]],
+		["oldest", peer.set.bind("overflow_policy", DROP_OLDEST), [null]],
+		["newest", peer.set.bind("overflow_policy", DROP_NEWEST), [null]],
+		["small", peer.set.bind("receive_buffer_size", 5000), [null]],
+		["usual", peer.set.bind("receive_buffer_size", 0), [null]],
+		["get_stats", peer.get_stats, []],
+		["reset_stats", peer.reset_stats, [null]],
+		["get_packet_time_usec", peer.get_packet_time_usec, []],
+	]
+	var surprises: PackedStringArray
+	var count := 0
+	while Time.get_ticks_msec() < end_msec:
+		var call: Array = calls[rng.randi_range(0, calls.size() - 1)]
+		var got: Variant = call[1].call()
+		count += 1
+		if not (call[2].is_empty() or got in call[2]) and surprises.size() < 5:
+			surprises.append("%s answered %s" % [call[0], written(got)])
+	return {"calls": count, "surprises": surprises}

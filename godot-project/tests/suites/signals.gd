@@ -1,0 +1,314 @@
+# gdlint: disable=max-public-methods
+extends "../support/receiving.gd"
+## The signal packets_available.
+
+
+func test_the_signal_is_declared_with_its_argument() -> void:
+	var signals := ClassDB.class_get_signal_list(OURS, true).filter(
+		func(info: Dictionary) -> bool: return info.name == "packets_available"
+	)
+	check_equal(signals.size(), 1, "signals of that name")
+	if not signals.is_empty():
+		check_equal(signals[0].args.size(), 1, "arguments")
+		check_equal(signals[0].args[0].name, "count", "its name")
+		check_equal(signals[0].args[0].type, TYPE_INT, "its type")
+
+
+func test_it_tells_how_many_packets_are_queued() -> void:
+	var peer := receiver(true)
+	var heard := _Listener.new(peer)
+	var sender := sender_to(peer)
+	send(sender, [numbered(1), numbered(2), numbered(3)])
+	arrived(peer, 3)
+	await _frames_until(func() -> bool: return heard.last() == 3)
+	check_equal(heard.last(), 3, "count")
+	var times := heard.counts.size()
+	await _frames(10)
+	check_equal(heard.counts.size(), times, "emissions while nothing arrives")
+	check_equal(peer.get_available_packet_count(), 3, "packets, which the signal does not take")
+
+	send(sender, [numbered(4)])
+	arrived(peer, 4)
+	await _frames_until(func() -> bool: return heard.last() == 4)
+	check_equal(heard.last(), 4, "count when one more has come")
+
+	peer.get_packets()
+	send(sender, [numbered(5)])
+	await _frames_until(func() -> bool: return heard.last() == 1)
+	check_equal(heard.last(), 1, "count when the others were taken")
+	heard.check_all(self)
+
+
+func test_packets_can_be_taken_where_it_is_heard() -> void:
+	var peer := receiver(true, LOOPBACK, 1 << 20)
+	var numbers: PackedInt32Array = []
+	peer.packets_available.connect(
+		func(count: int) -> void:
+			var packets: Array[PackedByteArray] = peer.get_packets(count)
+			check_equal(packets.size(), count, "packets taken")
+			numbers.append_array(numbers_of(packets))
+	)
+	var sender := sender_to(peer)
+	for i in 200:
+		sender.put_packet(numbered(i))
+		if i % 7 == 0:
+			await _frames(1)
+	await _frames_until(func() -> bool: return numbers.size() >= 200)
+	check_equal(numbers, PackedInt32Array(range(200)), "what was taken")
+	for connection in peer.packets_available.get_connections():
+		peer.packets_available.disconnect(connection.callable)  # it holds the peer that holds it
+
+
+func test_it_can_be_awaited() -> void:
+	var peer := receiver(true)
+	var counts: PackedInt32Array = []
+	var wait_for_it := func() -> void: counts.append(await peer.packets_available)
+	wait_for_it.call()
+	send(sender_to(peer), [numbered(1)])
+	await _frames_until(func() -> bool: return not counts.is_empty())
+	check_equal(counts, PackedInt32Array([1]), "what the await returned")
+
+
+func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
+	var peer := receiver(true, LOOPBACK, 1 << 20)
+	var heard := _Listener.new(peer)
+	var port: int = peer.get_local_port()
+	var stop := Semaphore.new()
+	var keep_sending := func() -> int:
+		var sender := PacketPeerUDP.new()
+		sender.set_dest_address(LOOPBACK, port)
+		var sent := 0
+		while not stop.try_wait():
+			sent += int(sender.put_packet(numbered(sent)) == OK)
+			OS.delay_usec(300)  # several in each frame, and no flood
+		return sent
+	var sending := in_thread(keep_sending)
+	var start := Engine.get_process_frames()
+	await _frames_until(func() -> bool: return heard.counts.size() >= 30)
+	var frames := Engine.get_process_frames() - start
+	stop.post()
+	var sent: int = join(sending)
+	check(heard.counts.size() >= 30, "only %d emissions" % heard.counts.size())
+	check(heard.counts.size() <= frames + 1, "%d in %d frames" % [heard.counts.size(), frames])
+	check(sent > heard.counts.size(), "%d packets, not several in a frame" % sent)
+	heard.check_all(self)
+
+
+func test_it_is_not_emitted_when_polled() -> void:
+	var peer := receiver(false)
+	var heard := _Listener.new(peer)
+	send(sender_to(peer), [numbered(1), numbered(2)])
+	await _frames(5)
+	arrived(peer, 2)
+	await _frames(5)
+	check_equal(heard.counts, PackedInt32Array(), "emissions")
+	peer.background_receive = true
+	send(sender_to(peer), [numbered(3)])
+	await _frames_until(func() -> bool: return heard.last() == 3)
+	check_equal(heard.last(), 3, "count in the background")
+	peer.background_receive = false
+	await _frames(2)  # one may be on its way
+	var times := heard.counts.size()
+	send(sender_to(peer), [numbered(4)])
+	arrived(peer, 4)
+	await _frames(5)
+	check_equal(heard.counts.size(), times, "emissions when polled again")
+
+
+func test_going_to_the_background_tells_what_waits_in_the_kernel() -> void:
+	var peer := receiver(false)
+	var heard := _Listener.new(peer)
+	send(sender_to(peer), [numbered(1), numbered(2)])
+	await _frames(3)
+	peer.background_receive = true
+	await _frames_until(func() -> bool: return heard.last() == 2)
+	check_equal(heard.last(), 2, "count")
+	heard.check_all(self)
+
+
+func test_several_peers_tell_each_their_own() -> void:
+	var peers: Array[PacketPeer] = []
+	var heard: Array[_Listener] = []
+	for i in 20:
+		peers.append(receiver(true))
+		heard.append(_Listener.new(peers[i]))
+	for i in 20:
+		for k in i:
+			send(sender_to(peers[i]), [numbered(k)])
+	var all_told := func() -> bool:
+		return range(20).all(func(i: int) -> bool: return heard[i].last() == i)
+	await _frames_until(all_told)
+	for i in 20:
+		check_equal(heard[i].last(), i, "the count of peer %d" % i)
+		heard[i].check_all(self)
+
+
+func test_who_is_disconnected_hears_nothing() -> void:
+	var peer := receiver(true)
+	var heard := _Listener.new(peer)
+	var other := _Listener.new(peer)
+	send(sender_to(peer), [numbered(1)])
+	await _frames_until(func() -> bool: return heard.last() == 1)
+	peer.packets_available.disconnect(heard.hear)
+	send(sender_to(peer), [numbered(2)])
+	await _frames_until(func() -> bool: return other.last() == 2)
+	check_equal(other.last(), 2, "who is connected")
+	check_equal(heard.last(), 1, "who is not")
+	peer.packets_available.connect(heard.hear)
+	send(sender_to(peer), [numbered(3)])
+	await _frames_until(func() -> bool: return heard.last() == 3)
+	check_equal(heard.last(), 3, "who is connected again")
+
+
+func test_a_closed_peer_tells_nothing_and_the_next_socket_does() -> void:
+	var peer := receiver(true)
+	var heard := _Listener.new(peer)
+	for i in 5:
+		send(sender_to(peer), [numbered(1)])
+		arrived(peer)
+		peer.close()
+		var times := heard.counts.size()
+		await _frames(3)
+		check_equal(heard.counts.size(), times, "emissions after close")
+		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+		send(sender_to(peer), [numbered(1), numbered(2)])
+		await _frames_until(func() -> bool: return heard.last() == 2)
+		check_equal(heard.last(), 2, "count after bind")
+		heard.counts.clear()
+	heard.check_all(self)
+
+
+func test_a_freed_peer_tells_nothing() -> void:
+	var emissions := [0]
+	for i in 200:
+		var peer := receiver(true)
+		peer.packets_available.connect(func(_count: int) -> void: emissions[0] += 1)
+		send(sender_to(peer), [numbered(1)])
+		if i % 2:
+			arrived(peer)  # so that an emission is due
+		if i % 3 == 0:
+			await _frames(1)
+		peer = null
+		var told: int = emissions[0]
+		if i % 5 == 0:
+			await _frames(1)
+			check_equal(emissions[0], told, "emissions after the peer was freed")
+	await _frames(3)
+
+
+func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
+	var actions: Array[Callable] = [
+		func(held: Array) -> void: held.clear(),
+		func(held: Array) -> void: held[0].close(),
+		func(held: Array) -> void: held[0].background_receive = false,
+		func(held: Array) -> void:
+			held[0].close()
+			held[0].bind(0, LOOPBACK),
+		func(held: Array) -> void: held[0] = receiver(true),
+		func(held: Array) -> void: held[0].put_packets([numbered(1)]),
+		func(held: Array) -> void: held[0].wait(0),
+	]
+	for action in actions:
+		for i in 10:
+			var held := [receiver(true)]
+			var told := [0]
+			held[0].set_dest_address(LOOPBACK, unused_port())
+			held[0].packets_available.connect(
+				func(_count: int) -> void:
+					told[0] += 1
+					action.call(held)
+			)
+			send(sender_to(held[0]), [numbered(1)])
+			await _frames_until(func() -> bool: return told[0] > 0)
+			check(told[0] > 0, "it was not told")
+			held.clear()
+	await _frames(2)
+
+
+func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
+	var stop := Semaphore.new()
+	var make_and_free := func() -> int:
+		var made := 0
+		while not stop.try_wait():
+			var peer := make_peer(OURS)
+			peer.background_receive = true
+			peer.packets_available.connect(func(_count: int) -> void: pass)
+			peer.bind(0, LOOPBACK)
+			var sender := PacketPeerUDP.new()
+			sender.set_dest_address(LOOPBACK, peer.get_local_port())
+			sender.put_packet(numbered(1))
+			made += 1
+			if made % 2:
+				peer.wait(SOON_MSEC)
+		return made
+	var threads: Array[Thread] = []
+	for i in 3:
+		threads.append(in_thread(make_and_free))
+	await _frames(150)
+	stop.post(3)
+	var made := 0
+	for thread in threads:
+		made += join(thread) as int
+	await _frames(3)
+	note("%d peers" % made)
+	check(made > 100, "only %d peers came and went" % made)
+
+
+func test_a_subclass_hears_its_own_signal() -> void:
+	var script := GDScript.new()
+	script.source_code = (
+		"extends %s\n" % OURS
+		+ "var heard: PackedInt32Array = []\n"
+		+ "func _init() -> void:\n\tbackground_receive = true\n"
+		+ "\tpackets_available.connect(_on_packets_available)\n"
+		+ "func _on_packets_available(count: int) -> void:\n\theard.append(count)\n"
+	)
+	check_equal(script.reload(), OK, "the script compiles")
+	var peer: PacketPeer = script.new()
+	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+	send(sender_to(peer), [numbered(1)])
+	await _frames_until(func() -> bool: return not peer.heard.is_empty())
+	check_equal(peer.heard, PackedInt32Array([1]), "what it heard")
+
+
+func _frames(count: int) -> void:
+	for i in count:
+		await (Engine.get_main_loop() as SceneTree).process_frame
+
+
+# Lets frames pass until [param condition] holds, or it is too late.
+func _frames_until(condition: Callable) -> void:
+	var deadline := Time.get_ticks_msec() + SOON_MSEC
+	while not condition.call() and Time.get_ticks_msec() < deadline:
+		await _frames(1)
+
+
+## Notes what a peer tells, and when.
+class _Listener:
+	var counts: PackedInt32Array
+	var frames: PackedInt64Array
+	var in_other_threads := 0
+	var wrong_counts := 0
+	# Weak, or the two would hold each other.
+	var _peer: WeakRef
+
+	func _init(peer: PacketPeer) -> void:
+		_peer = weakref(peer)
+		peer.packets_available.connect(hear)
+
+	func hear(count: int) -> void:
+		counts.append(count)
+		frames.append(Engine.get_process_frames())
+		in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())
+		# More may have come since it was counted, and nobody has taken any.
+		var queued: int = _peer.get_ref().get_available_packet_count()
+		wrong_counts += int(count < 1 or count > queued)
+
+	func last() -> int:
+		return counts[-1] if not counts.is_empty() else 0
+
+	func check_all(suite: RefCounted) -> void:
+		suite.check_equal(in_other_threads, 0, "emissions in other threads")
+		suite.check_equal(wrong_counts, 0, "emissions with a wrong count")
+		for i in range(1, frames.size()):
+			suite.check(frames[i] > frames[i - 1], "two emissions in frame %d" % frames[i])

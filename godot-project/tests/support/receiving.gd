@@ -1,0 +1,140 @@
+extends "suite.gd"
+## Base of the suites about what only PacketPeerUdpRs has. It receives in two ways: polled, when a
+## script looks, and in the background, all the time; most of what it promises holds for both.
+
+const Process := preload("process.gd")
+const Stream := preload("stream.gd")
+
+const DROP_NEWEST := 0
+const DROP_OLDEST := 1
+## What a queued packet costs beyond its length.
+const OVERHEAD := 24
+## What the smallest queue holds.
+const SMALLEST := 65535
+
+
+## Runs [param body] in both modes: its parameter says whether to receive in the background.
+func in_both_modes(body: Callable) -> void:
+	for background: bool in [false, true]:
+		var before := failures.size()
+		body.call(background)
+		for i in range(before, failures.size()):
+			failures[i] += " (in the background)" if background else " (polled)"
+
+
+## A peer of ours, bound to a free port.
+func receiver(background: bool, address := LOOPBACK, recv_buf_size := 65536) -> PacketPeer:
+	var peer := bound_peer(OURS, address, recv_buf_size)
+	peer.background_receive = background
+	return peer
+
+
+## Whether many packets go through one system call here, and the kernel tells when each arrived.
+static func has_batches() -> bool:
+	return path() != "portable"
+
+
+## Skips the test where there is no such thing.
+func needs_batches() -> bool:
+	if not has_batches():
+		skip("needs Linux, and its own way of receiving")
+	return has_batches()
+
+
+## How packets pass between sockets and the system: "portable", "batch" or "offload". The last two
+## are Linux', where a variable limits the addon to one, to test what others get.
+static func path() -> String:
+	var limit := OS.get_environment("PACKET_PEER_UDP_RS_PATH")
+	if OS.get_name() != "Linux":
+		return "portable"
+	return "offload" if limit.is_empty() else limit
+
+
+## A figure of a peer's statistics.
+static func stat(peer: PacketPeer, key: String) -> int:
+	return peer.get_stats()[key]
+
+
+## Waits until a figure of a peer's statistics is [param value].
+func reaches(peer: PacketPeer, key: String, value: int) -> void:
+	wait_until(func() -> bool: return stat(peer, key) >= value)
+	check_equal(stat(peer, key), value, key)
+
+
+## Misuses a member: it must answer [param expected] and print one line, which names it and
+## everything in [param named].
+func refused(
+	what: String,
+	peer: PacketPeer,
+	method: StringName,
+	arguments: Array,
+	expected: Variant,
+	named: Array = []
+) -> void:
+	misuse(OURS, what, peer, method, arguments, expected, named)
+	check_equal(answers[-1][1], true, what + ": prints a line")
+
+
+## Sets a property to what it cannot be: it must stay what it was, and one line must name it and the
+## value.
+func refused_value(peer: PacketPeer, property: StringName, value: Variant) -> void:
+	var before: Variant = peer.get(property)
+	var lines := lines_of(func() -> void: peer.set(property, value))
+	check_equal(peer.get(property), before, "%s after %s" % [property, value])
+	check_equal(lines.size(), 1, "%s = %s: lines printed" % [property, value])
+	for name: String in [property, str(value)]:
+		check(name in "".join(lines), "'%s' is not named in: %s" % [name, "; ".join(lines)])
+
+
+## The numbers of packets of [param size] bytes that [method numbered] made.
+static func numbers_of(packets: Array[PackedByteArray], size := 16) -> PackedInt32Array:
+	var numbers: PackedInt32Array
+	for packet in packets:
+		numbers.append(number_of(packet, size))
+	return numbers
+
+
+## Takes the whole of [param stream], by every way of taking in turn, and checks each packet.
+func take_stream(stream: Stream, peer: PacketPeer) -> void:
+	var next := 0
+	var acknowledged := 0
+	var way := 0
+	while next < stream.length:
+		var packets: Array[PackedByteArray] = []
+		if peer.wait(SOON_MSEC) == OK:
+			packets = _take_some(peer, way)
+			way += 1
+		if packets.is_empty():
+			fail("the stream ends after %d of %d packets" % [next, stream.length])
+			break
+		for packet in packets:
+			if not stream.is_packet(packet, next):
+				fail("in place of packet %d there is %s" % [next, written(packet)])
+				stream.stop()
+				return
+			next += 1
+		while next >= acknowledged + Stream.WINDOW:
+			stream.acknowledge()
+			acknowledged += Stream.WINDOW
+	stream.stop()
+	check_equal(next, stream.length, "packets of the stream")
+
+
+# Takes what is there, in one of three ways.
+func _take_some(peer: PacketPeer, way: int) -> Array[PackedByteArray]:
+	var packets: Array[PackedByteArray] = []
+	match way % 3:
+		0:
+			for i: int in peer.get_available_packet_count():
+				packets.append(peer.get_packet())
+		1:
+			packets = peer.get_packets()
+		2:
+			var joined: PackedByteArray = peer.get_packets_joined()
+			var at := 0
+			for size: int in peer.get_batch_sizes():
+				packets.append(joined.slice(at, at + size))
+				at += size
+			if at != joined.size():
+				fail("%d bytes, but the sizes come to %d" % [joined.size(), at])
+	return packets

@@ -1,0 +1,93 @@
+extends RefCounted
+## A stream of numbered packets of many sizes. A thread sends it, and whoever receives it sets the
+## pace: no more are on the way than any kernel holds, so that none is lost unless by our fault.
+
+## How many packets are sent at a time.
+const WINDOW := 32
+## How many times as many are on the way at most: a buffer of 256 KiB holds them.
+const WINDOWS := 4
+## So many packets in a row have one size: the kernel may join such.
+const RUN := 7
+const SIZES: Array[int] = [64, 4, 1200, 300, 512, 1400, 16, 900]
+## Now and then one that is larger than any network's packets.
+const LARGE := 30_000
+const LARGE_EVERY := 1009
+
+## A stream ends early, rather than keep a test on a busy machine for longer.
+const LONGEST_MSEC := 10_000
+
+## How many packets the stream has.
+var length: int
+
+var _credits := Semaphore.new()
+var _stopped := false
+# For each size a packet that needs only its number: one set for who sends, one for who receives.
+var _to_send := _patterns()
+var _to_expect := _patterns()
+
+
+func _init(packets: int) -> void:
+	length = packets
+	_credits.post(WINDOWS)
+
+
+## Sends the stream, WINDOW by WINDOW; returns how many packets were sent.
+func send(sender: PacketPeer) -> int:
+	var sent := 0
+	var deadline := Time.get_ticks_msec() + LONGEST_MSEC
+	while sent < length:
+		_credits.wait()
+		if Time.get_ticks_msec() > deadline:
+			# Before its last packets are on the way, so that whoever receives them knows.
+			length = mini(length, sent + WINDOW)
+		var window: Array[PackedByteArray] = []
+		for number in range(sent, mini(sent + WINDOW, length)):
+			window.append(_packet(_to_send, number).duplicate())
+		# What the kernel has no room for now goes out as soon as it has.
+		while not window.is_empty() and not _stopped:
+			var taken: int = sender.put_packets(window)
+			if taken < 0:
+				return sent
+			window = window.slice(taken)
+			sent += taken
+		if _stopped:
+			break
+	return sent
+
+
+## To be called for each WINDOW that was received: another may be sent.
+func acknowledge() -> void:
+	_credits.post()
+
+
+## Ends [method send] before its time.
+func stop() -> void:
+	_stopped = true
+	_credits.post()
+
+
+## Whether this is the packet of that number, whole.
+func is_packet(packet: PackedByteArray, number: int) -> bool:
+	return packet == _packet(_to_expect, number)
+
+
+# The pattern itself, numbered.
+static func _packet(patterns: Array[PackedByteArray], number: int) -> PackedByteArray:
+	var kind := (number / RUN) % SIZES.size()
+	if number % LARGE_EVERY == LARGE_EVERY - 1:
+		kind = SIZES.size()
+	# At both ends, so that a packet made of two is noticed.
+	patterns[kind].encode_u32(0, number)
+	patterns[kind].encode_u32(patterns[kind].size() - 4, number)
+	return patterns[kind]
+
+
+static func _patterns() -> Array[PackedByteArray]:
+	var patterns: Array[PackedByteArray] = []
+	for size: int in SIZES + [LARGE]:
+		var pattern := PackedByteArray()
+		pattern.resize(size)
+		for i in size:
+			pattern[i] = (i * 31 + size) & 0xff
+		patterns.append(pattern)
+	return patterns

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Shows that the editor can reload the addon at any moment. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/reload_test.sh [--help]
+
+Builds the addon with debug information, as those who work on it do, opens the editor (headless) on a small project, and
+has it reload the addon several times, each time from another file, while peers receive in both modes and threads wait.
+Each time the old library must be gone from memory, and the peers must be closed ones with default options that can be
+used again. The same with the addon as scripts/build.sh has staged it, if it has, for those who get a new version while
+the editor is open; a release build stays in memory, and in use until the editor is started again.
+
+Exit 0 if all held, 1 if something did not, 77 if this is not Linux. Needs Rust and a C compiler.
+HELP
+}
+
+case "${1:-}" in
+    "") ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+esac
+
+if [ "$(platform)" != linux ]; then
+    say "skipped: what is in memory is looked up where Linux tells it."
+    exit 77
+fi
+need_rust
+find_engine
+
+target=${CARGO_TARGET_DIR:-$root/target}
+env -u CARGO_BUILD_TARGET cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs \
+    --target-dir "$target"
+
+# reload_with LIBRARY NAME [ARGUMENT]: in a project with nothing in it but the addon and the plugin that does the work.
+reload_with() {
+    local library=$1 name=$2 folder=$cache/reload_test log=$cache/logs/reload_test-$2.log status=0
+    local staged=$folder/${addon_res#res://}
+    local wrong='^(USER |SCRIPT )?ERROR|panicked|\[panic|handle_crash|Program crashed|Segmentation fault|Parse Error'
+    shift 2
+    rm -rf "$folder"
+    mkdir -p "$staged/$(dirname "$(library_path)")" "$folder/.godot" "$cache/logs"
+    cp "$root/addon.gdextension" "$root/icon.svg" "$staged/"
+    cp "$library" "$staged/$(library_path)"
+    cp -R "$root/godot-project/tests/reload" "$folder/reload"
+    echo "$addon_res/addon.gdextension" > "$folder/.godot/extension_list.cfg"
+    cat > "$folder/project.godot" <<'PROJECT'
+config_version=5
+
+[application]
+
+config/name="reload_test"
+
+[editor_plugins]
+
+enabled=PackedStringArray("res://reload/plugin.cfg")
+PROJECT
+    echo "the $name library:"
+    # In a shell of its own, which keeps quiet about a crash: the log is shown then.
+    (timeout -k 5 120 "$GODOT" --headless --editor --path "$folder" -- "$@" < /dev/null > "$log" 2>&1) || status=$?
+    if [ $status != 0 ] || ! grep -E '^reload: all [1-9][0-9]* checks held' "$log" || grep -Eq "$wrong" "$log"; then
+        cat "$log"
+        die "FAILED (exit code $status); the whole log is above, and in ${log#"$root"/}."
+    fi
+}
+
+reload_with "$target/debug/$(library_name)" debug
+if [ -e "$addon/$(library_path)" ]; then
+    reload_with "$addon/$(library_path)" staged --stays
+fi
