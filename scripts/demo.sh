@@ -6,26 +6,35 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<HELP
-Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--help]
+Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall] [--help]
 
-Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat. In a window where there is a
-display; otherwise, as with --headless, a scripted session in the terminal that checks all it shows.
+Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, and a game that freezes for
+a second while packets come in. In a window where there is a display; otherwise, as with --headless, a scripted session in
+the terminal that checks all it shows.
 
   --headless          play in the terminal, without a window
   --screenshot FILE   open the window, play a short session, save a picture of it to FILE, and end
                       (where there is no display: in a virtual one, of Debian's package xvfb)
+  --scene NAME        what the window or the picture begins with: chat (the default) or stall, the frozen second
 
 The exit code is 0 only if all that the demo claims has happened. Works from a fresh clone; needs Rust and a C compiler.
 HELP
 }
 
-mode=window picture=""
+mode=window picture="" page=chat
 while [ $# -gt 0 ]; do
     case $1 in
         --headless) mode=terminal ;;
         --screenshot)
             [ $# -ge 2 ] || { usage >&2; exit 2; }
             mode=picture picture=$(cd "$(dirname "$2")" && pwd)/$(basename "$2") || die "no such folder: $(dirname "$2")"
+            shift
+            ;;
+        --scene)
+            case ${2:-} in
+                chat | stall) page=$2 ;;
+                *) usage >&2; exit 2 ;;
+            esac
             shift
             ;;
         -h | --help) usage; exit 0 ;;
@@ -51,7 +60,7 @@ case $mode in
     picture)
         rm -f "$picture"
         "$root/scripts/run_scene.sh" --timeout 120 --window --success "$success" $scene \
-            -- --screenshot="$picture"
+            -- --screenshot="$picture" --scene="$page"
         [ -s "$picture" ] || die "the demo ended without a picture."
         say "the picture is $picture."
         ;;
@@ -59,6 +68,6 @@ case $mode in
         find_engine
         prepare_project "$project"
         say "opening a window; close it to end the demo."
-        exec "$GODOT" --path "$project" $scene
+        exec "$GODOT" --path "$project" $scene -- --scene="$page"
         ;;
 esac

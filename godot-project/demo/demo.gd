@@ -1,11 +1,12 @@
 extends Node
 ## The sample project's main scene. It picks what to play:
-## - in a window: the chat (`--screenshot=PATH`: a short session, a picture of it, and the end);
+## - in a window: the chat, and a game that freezes on purpose (`--scene=stall` begins with that;
+##   `--screenshot=PATH`: a short session, a picture of it, and the end);
 ## - headless, or with `--scripted`: the same as a scripted session in the terminal;
 ## - with `--bob=PORT`: Bob alone, for an Alice in another process.
 ## These are user arguments: they come after `--` on the command line.
 
-const CHAT := "res://demo/window/chat.tscn"
+const SAMPLE_WINDOW := "res://demo/window/sample_window.tscn"
 const SCRIPTED_SESSION := "res://demo/scripted/session.gd"
 const BOB_PROCESS := "res://demo/peers/bob_process.gd"
 
@@ -25,7 +26,7 @@ func _ready() -> void:
 	elif arguments.has("scripted") or DisplayServer.get_name() == "headless":
 		part = load(SCRIPTED_SESSION).new()
 	else:
-		part = load(CHAT).instantiate()
+		part = load(SAMPLE_WINDOW).instantiate()
 	add_child(part)
 	part.call(&"play", arguments)
 

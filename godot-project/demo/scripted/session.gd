@@ -1,13 +1,14 @@
 extends Node
-## The chat as a session in the terminal: Alice talks to all four Bobs, threads wait and are ended,
-## things go wrong and say so. Every line marked [ok] was checked, and the exit code is 0 only when
-## all of them held.
+## The sample as a session in the terminal: Alice talks to all four Bobs, threads wait and are
+## ended, the game freezes for a second, things go wrong and say so. Every line marked [ok] was
+## checked, and the exit code is 0 only when all of them held.
 
 const ChatChapter := preload("chat_chapter.gd")
 const Claims := preload("claims.gd")
 const Conversation := preload("../conversation.gd")
 const ErrorLog := preload("error_log.gd")
 const ErrorsChapter := preload("errors_chapter.gd")
+const StallChapter := preload("stall_chapter.gd")
 const VariantsChapter := preload("variants_chapter.gd")
 const WaitingChapter := preload("waiting_chapter.gd")
 
@@ -27,6 +28,7 @@ var _chat := ChatChapter.new()
 var _variants := VariantsChapter.new()
 var _waiting := WaitingChapter.new()
 var _errors := ErrorsChapter.new()
+var _stall := StallChapter.new()
 var _chapter := 0
 var _start_msec := Time.get_ticks_msec()
 var _is_over := false
@@ -39,7 +41,7 @@ func play(_arguments: Dictionary[String, String]) -> void:
 	add_child(_conversation)
 	_chat.conversation = _conversation
 	_errors.error_log = _log
-	for chapter: Node in [_chat, _variants, _waiting, _errors]:
+	for chapter: Node in [_chat, _variants, _waiting, _stall, _errors]:
 		chapter.claims = _claims
 		add_child(chapter)
 	_play_all()
@@ -74,6 +76,8 @@ func _play_all() -> void:
 	await _variants.play()
 	_begin("A thread in wait(), and how to end it")
 	await _waiting.play()
+	_begin("The game freezes for a second")
+	await _stall.play()
 	_begin("Errors in words")
 	await _errors.play()
 	_end()

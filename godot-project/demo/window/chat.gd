@@ -1,5 +1,5 @@
-extends Control
-## The chat as a window. Only what is seen is here; what happens is in conversation.gd,
+extends VBoxContainer
+## The page of the chat. Only what is seen is here; what happens is in conversation.gd,
 ## waiting_thread.gd and error_samples.gd, and the scripted session plays with the same.
 
 const Conversation := preload("../conversation.gd")
@@ -7,14 +7,11 @@ const ErrorSamples := preload("../error_samples.gd")
 const LocalBob := preload("../peers/local_bob.gd")
 const Message := preload("../message.gd")
 const PeerPanel := preload("peer_panel.gd")
-const PictureSession := preload("picture_session.gd")
 const Samples := preload("../samples.gd")
 const WaitingThread := preload("../waiting_thread.gd")
 
 ## In the order of Conversation.BobKind.
 const BOBS := ["PacketPeerUdpRs", "PacketPeerUDP", "Second Godot process", "Python program"]
-
-const SMALLEST_WINDOW := Vector2i(860, 600)
 
 var conversation := Conversation.new()
 var error_samples := ErrorSamples.new()
@@ -24,23 +21,11 @@ var waiting: WaitingThread
 @onready var _bob: PeerPanel = %Bob
 
 
-func play(arguments: Dictionary[String, String]) -> void:
-	# Nothing moves here by itself: draw only what has changed.
-	OS.low_processor_usage_mode = true
-	get_window().min_size = SMALLEST_WINDOW
+## Opens Alice's socket; nobody is there to talk to yet.
+func open() -> void:
 	_set_up_peers()
 	_set_up_waiting()
 	_set_up_errors()
-	if arguments.has("screenshot"):
-		var session := PictureSession.new()
-		add_child(session)
-		session.play(self, arguments["screenshot"])
-	else:
-		choose_bob(Conversation.BobKind.RS)
-
-
-func _process(_delta: float) -> void:
-	%Status.text = _status()
 
 
 func _exit_tree() -> void:
@@ -80,6 +65,19 @@ func provoke(sample: Callable) -> void:
 		%ErrorWords.theme_type_variation = &"MutedLabel"
 		%ErrorWords.text = "…"
 		error_samples.run(sample)
+
+
+## A line on how things stand.
+func status() -> String:
+	var alice := conversation.alice
+	var parts := PackedStringArray()
+	parts.append("Alice %s" % conversation.alice_address())
+	parts.append("is_bound() %s" % alice.is_bound())
+	parts.append(
+		"Bob %s" % conversation.bob_address() if conversation.bob_is_here else "Bob is not here"
+	)
+	parts.append("waiting thread: %s" % (waiting.state_words() if waiting else "not started"))
+	return "  ·  ".join(parts)
 
 
 func _set_up_peers() -> void:
@@ -168,15 +166,3 @@ func _on_bob_failed(words: String) -> void:
 func _on_error_provoked(result: ErrorSamples.Result) -> void:
 	%ErrorWords.theme_type_variation = &"ErrorLabel"
 	%ErrorWords.text = "%s\n%s" % [result.attempt, result.words()]
-
-
-func _status() -> String:
-	var alice := conversation.alice
-	var parts := PackedStringArray()
-	parts.append("Alice %s" % conversation.alice_address())
-	parts.append("is_bound() %s" % alice.is_bound())
-	parts.append(
-		"Bob %s" % conversation.bob_address() if conversation.bob_is_here else "Bob is not here"
-	)
-	parts.append("waiting thread: %s" % (waiting.state_words() if waiting else "not started"))
-	return "   ·   ".join(parts)

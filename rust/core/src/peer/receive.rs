@@ -84,12 +84,14 @@ fn this_thread() -> Thread {
 pub(super) struct Receiver {
     /// The largest message of the last batch.
     largest: usize,
+    /// When the packet came that was read last.
+    latest: u64,
     pub(super) system_calls: u64,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { largest: LIKELY, system_calls: 0 }
+        Self { largest: LIKELY, latest: 0, system_calls: 0 }
     }
 }
 
@@ -239,7 +241,7 @@ impl Peer {
         for message in messages(arena, got.count) {
             cost += kernel_cost(message.bytes.len());
             receiver.largest = receiver.largest.max(message.bytes.len());
-            if let Some(stamp) = endpoint.stamp(&message, &clocks) {
+            if let Some(stamp) = endpoint.stamp(&message, &clocks, &mut receiver) {
                 inbox.file(&message, stamp, 0);
                 grown = true;
             }
@@ -312,7 +314,7 @@ impl Peer {
             let mut grown = false;
             let mut inbox = self.inbox.lock();
             for message in messages(arena, got.count) {
-                if let Some(stamp) = endpoint.stamp(&message, &clocks) {
+                if let Some(stamp) = endpoint.stamp(&message, &clocks, &mut receiver) {
                     inbox.file_or_drop(&message, stamp);
                     grown = true;
                 }
@@ -364,11 +366,13 @@ enum Look {
 
 impl Endpoint {
     /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to.
-    fn stamp(&self, message: &Message<'_>, clocks: &Clocks) -> Option<Stamp> {
+    fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<Stamp> {
         let sender = address::to_canonical(message.sender);
         // The kernel filters too, but only what arrives after the socket was connected.
         let is_welcome = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
-        is_welcome.then(|| Stamp::new(message.segment, sender, clocks.time_of(message.real_time)))
+        // The clocks are compared anew for each batch, not always to the microsecond: yet none comes before the one before.
+        receiver.latest = receiver.latest.max(clocks.time_of(message.real_time));
+        is_welcome.then(|| Stamp::new(message.segment, sender, receiver.latest))
     }
 }
 
@@ -550,7 +554,7 @@ impl Taking<'_> {
         let mut inbox = peer.inbox.lock();
         for (index, message) in messages(arena, got.count).enumerate() {
             cost += kernel_cost(message.bytes.len());
-            let Some(stamp) = endpoint.stamp(&message, &clocks) else { continue };
+            let Some(stamp) = endpoint.stamp(&message, &clocks, &mut receiver) else { continue };
             let packets = datagrams_in(&message).min(self.left);
             self.left -= packets;
             if packets > 0 {

@@ -1,0 +1,91 @@
+extends "picture_session.gd"
+## A short chat in the window: text and a Variant, a thread in wait(), an error in words.
+
+const Chat := preload("chat.gd")
+const Conversation := preload("../conversation.gd")
+const ErrorSamples := preload("../error_samples.gd")
+const Note := preload("../note.gd")
+const Samples := preload("../samples.gd")
+const WaitingThread := preload("../waiting_thread.gd")
+
+const HELLO_MSEC := 12_000
+
+var _chat: Chat
+var _alice_notes := 0
+var _bob_notes := 0
+var _heard: Message
+var _result: ErrorSamples.Result
+var _failed := false
+
+
+func perform() -> void:
+	_chat = sample.chat
+	_listen()
+	await _talk()
+	await _wait_and_interrupt()
+	await _provoke_error()
+
+
+func _listen() -> void:
+	var conversation := _chat.conversation
+	conversation.alice_noted.connect(func(_note: Note) -> void: _alice_notes += 1)
+	conversation.bob_noted.connect(func(_note: Note) -> void: _bob_notes += 1)
+	conversation.alice_received.connect(func(message: Message) -> void: _heard = message)
+	conversation.bob_failed.connect(func(_words: String) -> void: _failed = true)
+	_chat.error_samples.finished.connect(
+		func(result: ErrorSamples.Result) -> void: _result = result
+	)
+
+
+func _talk() -> void:
+	_chat.choose_bob(Conversation.BobKind.PYTHON)
+	var conversation := _chat.conversation
+	var arrived := func() -> bool: return conversation.bob_is_here or _failed
+	await until(arrived, HELLO_MSEC)
+	if not conversation.bob_is_here:
+		_failed = false
+		# No Python on this machine: the picture shows another Bob.
+		_chat.choose_bob(Conversation.BobKind.GODOT_PROCESS)
+		await until(arrived, HELLO_MSEC)
+	await until(func() -> bool: return _alice_notes > 0 and _bob_notes > 0)
+	claims.check(
+		conversation.bob_is_here and _alice_notes == 1 and _bob_notes == 1,
+		"Bob has come and said hello"
+	)
+	var quoted := Samples.text_answer(Samples.GREETING, conversation.alice_address())
+	await _exchange(Message.of_text(Samples.GREETING), Message.of_text(quoted))
+	await _exchange(Samples.dictionary(), Samples.dictionary())
+
+
+## Both transcripts get two lines, and Alice the answer that is due.
+func _exchange(message: Message, expected: Message) -> void:
+	var alice_notes := _alice_notes + 2
+	var bob_notes := _bob_notes + 2
+	_chat.send(message)
+	await until(func() -> bool: return _alice_notes >= alice_notes and _bob_notes >= bob_notes)
+	claims.check(
+		_alice_notes == alice_notes and _bob_notes == bob_notes and expected.equals(_heard),
+		"%s was sent and answered" % message.kind_name(),
+		"Alice has %d lines, Bob %d" % [_alice_notes, _bob_notes]
+	)
+
+
+func _wait_and_interrupt() -> void:
+	_chat.start_waiting()
+	_chat.waiting.interrupt()
+	await until(func() -> bool: return not _chat.waiting.is_waiting())
+	claims.check(
+		_chat.waiting.state == WaitingThread.State.ENDED_BY_INTERRUPT,
+		"interrupt_wait() ended a waiting thread",
+		_chat.waiting.state_words()
+	)
+
+
+func _provoke_error() -> void:
+	_chat.provoke(ErrorSamples.too_large)
+	await until(func() -> bool: return _result != null)
+	claims.check(
+		_result != null and _result.error == FAILED and _result.message != "",
+		"an error was put in words",
+		_result.words() if _result else "no answer"
+	)
