@@ -11,6 +11,7 @@ Usage: scripts/namespace_tests.sh [--help]
 Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
   - a full send buffer: packets to an address that nobody answers for stay in the kernel until it is full;
   - a slow name server: the tests themselves answer for it.
+  - datagrams larger than what the link carries: sent by the batch, they are fragmented all the same.
 Exit 0 if all held, 1 if one failed, 77 if namespaces are not to be had here (it says why).
 HELP
 }

@@ -301,8 +301,7 @@ pub(crate) fn send_batch(
     // some ways to the network (IPsec, no checksums) anything.
     let mut uncut = if path == Path::Offload { usize::MAX } else { 0 };
     let mut sent = Sent::default();
-    let count = payloads.len();
-    while from + sent.packets < count {
+    while payloads.get(from + sent.packets).is_some() {
         let attempt = send_once(socket, to.as_ref(), payloads, from + sent.packets, uncut);
         sent.system_calls += 1;
         match attempt {

@@ -175,6 +175,7 @@ pub(crate) enum Payloads<'a> {
 
 impl<'a> Payloads<'a> {
     /// How many datagrams.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Each(payloads) => payloads.len(),
