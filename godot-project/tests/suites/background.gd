@@ -213,7 +213,7 @@ func test_many_peers_share_the_thread() -> void:
 func test_there_is_one_thread_for_all_and_none_without_need() -> void:
 	if not needs_linux():
 		return
-	var before := Process.threads()
+	var before := settled_threads()
 	var threads_are := func(count: int) -> bool: return Process.threads() == count
 	for i in 5:
 		var peers: Array[PacketPeer] = [receiver(true)]
@@ -249,7 +249,7 @@ func test_there_is_one_thread_for_all_and_none_without_need() -> void:
 
 
 func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
-	var before := Process.threads() if OS.get_name() == "Linux" else 0
+	var before := settled_threads() if OS.get_name() == "Linux" else 0
 	var come_and_go := func(seed_value: int) -> int:
 		var rng := RandomNumberGenerator.new()
 		rng.seed = seed_value

@@ -50,6 +50,17 @@ static func path() -> String:
 	return "offload" if limit.is_empty() else limit
 
 
+## How many threads the process has, once those that are ending have ended.
+func settled_threads() -> int:
+	var counts: PackedInt32Array = []
+	var is_settled := func() -> bool:
+		counts.append(Process.threads())
+		OS.delay_msec(10)
+		return counts.size() >= 30 and counts.slice(-30).count(counts[-1]) == 30
+	check(wait_until(is_settled), "threads come and go all the time")
+	return counts[-1]
+
+
 ## A figure of a peer's statistics.
 static func stat(peer: PacketPeer, key: String) -> int:
 	return peer.get_stats()[key]

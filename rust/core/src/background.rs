@@ -114,6 +114,7 @@ impl Attachment {
 }
 
 /// What a detached socket may still have to wait for.
+#[derive(Debug)]
 pub(crate) struct Release {
     hub: Arc<Hub>,
 }
@@ -234,7 +235,10 @@ pub fn take_news() -> Vec<u64> {
     if !HAS_NEWS.swap(false, Ordering::AcqRel) {
         return Vec::new();
     }
-    mem::take(&mut NEWS.lock())
+    let mut news = mem::take(&mut *NEWS.lock());
+    news.sort_unstable();
+    news.dedup();
+    news
 }
 
 /// How many threads receive in the background at the moment: 1 while any peer wants it, else 0.

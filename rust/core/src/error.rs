@@ -107,7 +107,7 @@ impl fmt::Display for Error {
             Operation::SetOption => "setting",
             Operation::JoinGroup => "joining the group",
             Operation::LeaveGroup => "leaving the group",
-            Operation::Send if self.subject.is_empty() => "sending",
+            Operation::Send if self.subject.is_empty() && !matches!(self.reason, Reason::InvalidAddress) => "sending",
             Operation::Send => "sending to",
             Operation::Receive => "receiving",
             Operation::Wait => "waiting",
@@ -123,13 +123,15 @@ impl fmt::Display for Error {
             Reason::NotOpen => f.write_str("the peer is not open"),
             Reason::Closed => f.write_str("the peer was closed meanwhile"),
             Reason::AlreadyOpen => f.write_str("the peer is open already"),
-            Reason::Connected => f.write_str("the peer is connected to somebody else"),
-            Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be"),
+            Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
+            Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
             Reason::InvalidSize(size) => write!(f, "a size of {size} bytes is out of range"),
             Reason::NoDestination => f.write_str("no destination is set"),
             Reason::InvalidAddress => f.write_str("not a valid address"),
             Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),
-            Reason::InvalidTimeout(msec) => write!(f, "a timeout of {msec} ms makes no sense"),
+            Reason::InvalidTimeout(msec) => {
+                write!(f, "a timeout of {msec} ms makes no sense; -1 is as long as it takes")
+            }
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
             Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),

@@ -50,6 +50,9 @@ pub struct Peer {
     waiters: Mutex<Waiters>,
     /// Notified when somebody leaves a wait that `close` ended.
     wait_left: Condvar,
+    /// How many sockets are being closed while those who sleep on them leave; notified when one is closed.
+    being_closed: Mutex<usize>,
+    is_closed: Condvar,
     last_error: Mutex<LastError>,
     receive_errors: AtomicU64,
     sending: Sending,
@@ -91,6 +94,8 @@ struct Endpoint {
     recv_buf_size: usize,
     /// Where the background thread receives from it.
     attachment: Option<Attachment>,
+    /// Where it has done so: what may still hold the socket.
+    released: Option<background::Release>,
 }
 
 impl State {
@@ -119,7 +124,7 @@ struct Inbox {
     last: Option<Stamp>,
     /// The packets that were taken by the last call that takes many.
     batch: Vec<Stamp>,
-    /// Whether packets have come in the background that nobody was told of.
+    /// Whether [`background::take_news`] is about to tell of this peer.
     has_news: bool,
 }
 
@@ -153,6 +158,8 @@ impl Peer {
             inbox: Mutex::default(),
             waiters: Mutex::default(),
             wait_left: Condvar::new(),
+            being_closed: Mutex::new(0),
+            is_closed: Condvar::new(),
             last_error: Mutex::default(),
             receive_errors: AtomicU64::new(0),
             sending: Sending::default(),
@@ -173,6 +180,7 @@ impl Peer {
     /// above it, at least 65,536 bytes, at 24 bytes a packet beyond its length. The kernel is asked for a buffer of
     /// that many bytes too, where its default is smaller (`SO_RCVBUF`).
     pub fn bind(&self, port: i64, address: &str, recv_buf_size: i64) -> Result<()> {
+        self.await_closings();
         let mut link = self.link.write();
         self.noted(self.bind_link(&mut link, port, address, recv_buf_size))
     }
@@ -197,7 +205,7 @@ impl Peer {
     }
 
     /// Closes the peer. When this returns the port is free, nothing is queued, and every [`wait`](Self::wait) in
-    /// progress is ending with [`WaitEnd::Closed`]. The destination, the last sender and whether broadcasts are allowed
+    /// progress is ending with [`WaitEnd::Closed`](crate::WaitEnd::Closed). The destination, the last sender and whether broadcasts are allowed
     /// are kept.
     ///
     /// (Where another program is being started at that moment, it may hold the port until it has begun to run.)
@@ -205,6 +213,13 @@ impl Peer {
         let mut link = self.link.write();
         link.closings += 1;
         self.close_link(link);
+        self.await_closings();
+    }
+
+    /// Returns when no other thread is closing a socket of this peer any more. To be called without the link's lock.
+    fn await_closings(&self) {
+        let mut being_closed = self.being_closed.lock();
+        self.is_closed.wait_while_for(&mut being_closed, |count| *count > 0, LEAVING);
     }
 
     fn close_link(&self, mut link: RwLockWriteGuard<'_, Link>) {
@@ -213,7 +228,8 @@ impl Peer {
         link.kernel_drops += sys::kernel_drops(endpoint.socket.io());
         // Before the socket is dropped: see the rules in `wait` and `background`.
         self.waiters.lock().end_all(endpoint.socket.io());
-        let released = self.detach(&mut endpoint);
+        let released = self.detach(&mut endpoint).or(endpoint.released.take());
+        *self.being_closed.lock() += 1;
         if sys::SLEEPER_HOLDS_SOCKETS {
             // Whoever leaves a wait needs the lock for it.
             RwLockWriteGuard::unlocked(&mut link, || {
@@ -224,8 +240,10 @@ impl Peer {
         if let (true, Some(released)) = (sys::POLLER_HOLDS_SOCKETS, released) {
             RwLockWriteGuard::unlocked(&mut link, || released.wait());
         }
-        // Under the lock: another thread that closes the peer, too, returns when the port is free, and not before.
         drop(endpoint);
+        drop(link);
+        *self.being_closed.lock() -= 1;
+        self.is_closed.notify_all();
     }
 
     /// Connects to one address: what is sent goes there, and packets from anyone else are not received. Opens the peer
@@ -364,6 +382,7 @@ impl Peer {
             kernel_buffer,
             recv_buf_size: usize::try_from(recv_buf_size).unwrap_or(0),
             attachment: None,
+            released: None,
         };
         self.inbox.lock().open(recv_buf_size);
         self.waiters.lock().forget_interruption();
@@ -409,6 +428,11 @@ impl Peer {
         result
     }
 
+    /// Keeps what went wrong before anything was asked of this peer, for [`last_error`](Self::last_error).
+    pub fn note_misuse(&self, message: &str) {
+        *self.last_error.lock() = LastError { code: 0, message: message.to_owned() };
+    }
+
     fn note(&self, error: &Error) {
         *self.last_error.lock() = LastError { code: error.os_code(), message: error.to_string() };
     }
@@ -424,7 +448,6 @@ impl Inbox {
     fn close(&mut self) {
         self.queue.reset(0);
         self.open = false;
-        self.has_news = false;
     }
 }
 

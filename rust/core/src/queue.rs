@@ -105,7 +105,7 @@ impl Stamp {
 #[derive(Clone, Copy, Debug)]
 struct Header {
     /// IPv4 addresses are mapped into IPv6. The scope of a link-local address is written into bytes 4 to 8, which are
-    /// zero in such addresses (RFC 4291).
+    /// zero in such addresses (RFC 4291; in one that is forged, they are lost).
     ip: [u8; 16],
     /// By how many microseconds it came later than the packet before.
     gap: i32,
@@ -122,7 +122,7 @@ impl Header {
             SocketAddr::V4(sender) => sender.ip().to_ipv6_mapped().octets(),
             SocketAddr::V6(sender) => {
                 let mut ip = sender.ip().octets();
-                if sender.ip().is_unicast_link_local() && ip[SCOPE] == [0; 4] {
+                if sender.ip().is_unicast_link_local() {
                     ip[SCOPE].copy_from_slice(&sender.scope_id().to_be_bytes());
                 }
                 ip
@@ -225,11 +225,11 @@ impl Counts {
         self.bytes += bytes as u64;
     }
 
-    /// A packet that had entered is given up after all.
-    fn drop_one(&mut self, length: usize) {
-        self.packets -= 1;
-        self.bytes -= length as u64;
-        self.dropped += 1;
+    /// Packets that had entered are given up after all.
+    pub(crate) fn give_up(&mut self, packets: usize, bytes: usize) {
+        self.packets -= packets as u64;
+        self.bytes -= bytes as u64;
+        self.dropped += packets as u64;
     }
 }
 
@@ -256,6 +256,8 @@ pub(crate) struct Queue {
     bound: usize,
     policy: OverflowPolicy,
     counts: Counts,
+    /// How many of the packets, the oldest ones, have been counted before counting began anew.
+    counted_before: usize,
     /// The most that was queued since the queue was last empty.
     peak: usize,
     /// How often in a row the queue was found empty.
@@ -295,6 +297,12 @@ impl Queue {
     /// What has entered so far, and what was given up.
     pub(crate) fn counts(&mut self) -> &mut Counts {
         &mut self.counts
+    }
+
+    /// Counts from zero again.
+    pub(crate) fn reset_counts(&mut self) {
+        self.counts = Counts::default();
+        self.counted_before = self.available;
     }
 
     /// How many packets can be taken.
@@ -451,6 +459,7 @@ impl Queue {
         chunk.start += length;
         self.front_time = self.front_time.saturating_add_signed(header.gap.into());
         self.available -= 1;
+        self.counted_before = self.counted_before.saturating_sub(1);
         self.used -= cost(length);
         if chunk.is_taken() {
             self.retire();
@@ -460,8 +469,11 @@ impl Queue {
 
     /// Gives the oldest packet up.
     fn drop_oldest(&mut self) {
-        if let Some(stamp) = self.pop_front() {
-            self.counts.drop_one(stamp.length());
+        let is_counted = self.counted_before == 0;
+        match self.pop_front() {
+            Some(stamp) if is_counted => self.counts.give_up(1, stamp.length()),
+            Some(_) => self.counts.dropped += 1,
+            None => {}
         }
     }
 
@@ -662,6 +674,27 @@ mod tests {
             }
             assert_eq!(queue.len(), 0);
         }
+    }
+
+    #[test]
+    fn what_was_counted_before_counting_began_anew_is_not_given_up_twice() {
+        let mut queue = queue(0);
+        queue.set_policy(OverflowPolicy::DropOldest);
+        let payload = [0; 1_000];
+        for _ in 0..63 {
+            queue.push_or_drop(&payload, stamp(&payload, 1));
+        }
+        queue.reset_counts();
+        for _ in 0..10 {
+            queue.push_or_drop(&payload, stamp(&payload, 1));
+        }
+        assert_eq!(*queue.counts(), Counts { packets: 10, bytes: 10_000, dropped: 10 });
+        assert!(taken(&mut queue).is_some());
+        for _ in 0..60 {
+            queue.push_or_drop(&payload, stamp(&payload, 1));
+        }
+        // 52 old ones were left, so some of the new ones went as well.
+        assert_eq!(*queue.counts(), Counts { packets: 63, bytes: 63_000, dropped: 10 + 59 });
     }
 
     #[test]

@@ -419,6 +419,80 @@ fn take_until_closed(peer: &Peer, closed: &AtomicBool) {
 }
 
 #[test]
+fn the_port_is_free_at_once_after_waiting_and_after_receiving_in_the_background() {
+    let _alone = ALONE.lock();
+    let peer = receiver(false);
+    let its_port = port(&peer);
+    for round in 0..10 {
+        assert_eq!(peer.wait(Some(Duration::from_millis(10))).unwrap(), WaitEnd::TimedOut);
+        peer.close();
+        peer.bind(its_port, "127.0.0.1", 0).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        peer.set_background_receive(true).unwrap();
+        peer.set_background_receive(false).unwrap();
+        peer.close();
+        peer.bind(its_port, "127.0.0.1", 0).unwrap_or_else(|error| panic!("round {round}: {error}"));
+    }
+}
+
+#[test]
+fn the_port_is_free_when_any_of_several_calls_to_close_returns() {
+    let peer = bound("127.0.0.1");
+    let its_port = port(&peer);
+    for round in 0..100 {
+        let waits: Vec<_> = (0..3).map(|_| waiting(&peer)).collect();
+        thread::scope(|scope| {
+            scope.spawn(|| peer.close());
+            peer.close();
+            let other = Peer::new();
+            other.bind(its_port, "127.0.0.1", 0).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        });
+        for wait in waits {
+            assert_eq!(wait.join().unwrap(), WaitEnd::Closed);
+        }
+        peer.bind(its_port, "127.0.0.1", 0).unwrap();
+    }
+}
+
+#[test]
+fn strangers_packets_from_before_the_connection_hide_nobodys() {
+    let (receiver, friend) = (bound("127.0.0.1"), bound("127.0.0.1"));
+    let stranger = sender_to(&receiver, "127.0.0.1");
+    for _ in 0..40 {
+        stranger.send(b"stranger").unwrap();
+    }
+    let to = port(&receiver);
+    receiver.connect("127.0.0.1", port(&friend)).unwrap();
+    friend.set_destination("127.0.0.1", to).unwrap();
+    friend.send(b"friend").unwrap();
+    eventually("it has come", || receiver.wait(Some(Duration::ZERO)).unwrap() == WaitEnd::Ready);
+    assert_eq!(take(&receiver).unwrap(), b"friend");
+}
+
+#[test]
+fn what_is_queued_when_receiving_goes_to_the_background_is_news() {
+    let _alone = ALONE.lock();
+    let receiver = receiver(false);
+    receiver.set_token(78);
+    sender_to(&receiver, "127.0.0.1").send(b"x").unwrap();
+    eventually("it is queued", || receiver.available() == Some(1));
+    let _ = take_news();
+    receiver.set_background_receive(true).unwrap();
+    assert_eq!(take_news(), [78]);
+    assert_eq!(receiver.take_news(), Some(1));
+    // Once only, however often the peer is opened anew.
+    let sender = sender_to(&receiver, "127.0.0.1");
+    sender.send(b"y").unwrap();
+    eventually("it is there", || receiver.available() == Some(2));
+    for _ in 0..3 {
+        receiver.close();
+        receiver.bind(0, "127.0.0.1", 0).unwrap();
+        sender_to(&receiver, "127.0.0.1").send(b"z").unwrap();
+        eventually("it is there", || receiver.available() == Some(1));
+    }
+    eventually("there is news", || take_news() == [78]);
+}
+
+#[test]
 fn waits_end_for_packets_in_the_background_and_through_switches() {
     let _alone = ALONE.lock();
     for (before, during) in [(true, true), (true, false), (false, true)] {

@@ -72,6 +72,9 @@ impl Packets {
         bytes.resize(packet.len());
         // SAFETY: the array is not empty, so it has a first byte; and nobody else has the array.
         let first = unsafe { interface_fn!(packed_byte_array_operator_index)(bytes.sys_mut(), 0) };
+        if first.is_null() {
+            return;
+        }
         // SAFETY: as many bytes as the packet has follow one another there, since that is how long the array is: memory that
         // the engine has just made for it.
         unsafe { ptr::copy_nonoverlapping(packet.as_ptr(), first, packet.len()) };

@@ -18,6 +18,7 @@
 //!   nothing): one thread may be in `wait()` while others call anything.
 //! - Nothing is printed, and the engine is not called, under a lock or a borrow: printing can run a script.
 
+use godot::classes::Engine;
 use godot::init::InitStage;
 use godot::prelude::*;
 use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
@@ -50,7 +51,11 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
-            registry::close_all();
+            // While the game goes on, it is the addon that goes: the editor reloads it. When the game ends, those who wait are
+            // left where they are, as they would be with the engine's class: they must not come back to an engine in ruins.
+            if Engine::singleton().get_main_loop().is_some() {
+                registry::close_all();
+            }
             packet_peer_udp_core::shut_down();
         }
     }

@@ -90,7 +90,8 @@ pub(crate) struct PacketPeerUdpRs {
     /// the default, [method bind] asks for what its `recv_buf_size` says, and never for less than the system's default.
     ///
     /// While this peer is open, this reads back what the system really granted, in its own figure: Linux counts its
-    /// overhead too, and for that doubles what it is asked for; it grants `net.core.rmem_max` at most.
+    /// overhead too, and for that doubles what it is asked for; it grants `net.core.rmem_max` at most, and not less than a
+    /// few KiB.
     #[var(get = get_receive_buffer_size, set = set_receive_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
     receive_buffer_size: PhantomVar<i64>,
     /// How many bytes the system is asked for as its send buffer; 0 for its default. Otherwise as
@@ -131,6 +132,9 @@ impl PacketPeerUdpRs {
 
     /// Emitted on the main thread, at most once a frame, when packets have arrived since it was last emitted. `count` is how
     /// many are queued. Only with [member background_receive].
+    ///
+    /// A handler that leaves packets in the queue hears of them again only when more arrive: take all, or look again in
+    /// `_process()`.
     #[signal]
     fn packets_available(count: i64);
 
@@ -144,7 +148,8 @@ impl PacketPeerUdpRs {
     /// Packets that have arrived wait in a queue until they are taken. `recv_buf_size` says how many bytes it holds; it is
     /// rounded up to the next power of two above it, and to 65536 at least, and each packet costs its length and 24 bytes
     /// more. When the queue is full, packets wait in the system's own receive buffer, which is asked to be as large (the
-    /// system sets a limit: `net.core.rmem_max` on Linux). What fits in neither is dropped by the system, newest first.
+    /// system sets a limit: `net.core.rmem_max` on Linux). What fits in neither is dropped by the system, newest first. With
+    /// [member background_receive] the queue has to hold all: see [member overflow_policy].
     ///
     /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already; [constant
     /// ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address; [constant ERR_UNAVAILABLE] if
@@ -178,8 +183,8 @@ impl PacketPeerUdpRs {
     /// Closes this peer. When this returns, its port can be bound again, nothing is queued, and every [method wait] in
     /// progress, on any thread, returns [constant ERR_UNAVAILABLE].
     ///
-    /// The destination, [method get_packet_ip] and [method get_packet_port], and whether broadcasts are enabled are
-    /// kept. Closing a closed peer does nothing.
+    /// The destination (also one that was connected to), [method get_packet_ip] and [method get_packet_port], and all
+    /// options are kept. Closing a closed peer does nothing.
     #[func(gd_self)]
     fn close(this: Gd<Self>) {
         registry::of(&this).peer.close();
@@ -459,6 +464,9 @@ impl PacketPeerUdpRs {
     ///
     /// Empty if there are none, with a `max_packets` of 0, below -1 and on a peer that is not open; the last two print an
     /// error.
+    ///
+    /// What the `get_batch_` methods tell belongs to the last such call on this peer, whichever thread made it, and stays
+    /// until the next one, also when this peer is closed: threads that share a peer and need senders take turns.
     #[func(gd_self)]
     fn get_packets(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> Array<PackedByteArray> {
         let shared = registry::of(&this);
@@ -552,7 +560,7 @@ impl PacketPeerUdpRs {
     ///
     /// Returns how many the system took. If that is fewer than given, the rest was not sent, and
     /// [method get_last_error_message] says why: the system's send buffer is full, for one, so send the rest in the next
-    /// frame. Returns -1, and sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no
+    /// frame. A packet that is larger than 65507 bytes is never taken: leave it out, and send the rest. Returns -1, and sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no
     /// socket can be opened.
     ///
     /// **Note:** on Linux and Android packets of one size in a row are handed to the system as one, which
@@ -566,6 +574,7 @@ impl PacketPeerUdpRs {
             let found = element.get_type();
             if found != VariantType::PACKED_BYTE_ARRAY {
                 let text = format!("element {index} is no PackedByteArray but of type {found:?}; nothing was sent.");
+                shared.peer.note_misuse(&text);
                 shared.reporter.print("put_packets", Limit::Ours, &text);
                 return -1;
             }
@@ -589,8 +598,8 @@ impl PacketPeerUdpRs {
     /// Sends one packet to any numeric address, leaving the destination as it is; an empty `packet` too. Opens this peer if
     /// it is not open.
     ///
-    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port out of
-    /// range; [constant ERR_LOCKED] on a connected peer; else as [method PacketPeer.put_packet].
+    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port below 0 or
+    /// above 65535 (to port 0 the system refuses to send); [constant ERR_LOCKED] on a connected peer; else as [method PacketPeer.put_packet].
     #[func(gd_self)]
     fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
@@ -743,6 +752,7 @@ fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> 
     };
     if max == Some(None) {
         let text = format!("max_packets is {max_packets}; use -1 for all there are, or 0 and more.");
+        shared.peer.note_misuse(&text);
         shared.reporter.print(member, Limit::Ours, &text);
         return None;
     }

@@ -41,7 +41,13 @@ impl Peer {
             if enabled {
                 self.noted(self.attach(endpoint))?;
                 self.waiters.lock().unwatch(endpoint.socket.io());
-            } else if self.detach(endpoint).is_some() {
+                // What is queued already has been told to nobody.
+                let is_queued = self.inbox.lock().queue.len() > 0;
+                if is_queued {
+                    self.note_news();
+                }
+            } else if let Some(released) = self.detach(endpoint) {
+                endpoint.released = Some(released);
                 self.waiters.lock().watch(endpoint.socket.io());
             }
         }

@@ -148,7 +148,7 @@ impl Peer {
     #[must_use]
     pub fn available(&self) -> Option<usize> {
         if self.is_received_in_background() {
-            return self.inbox.lock().available();
+            return self.inbox.lock().available_for_now();
         }
         let mut spent = 0;
         // In batches, each under locks of its own: other threads are not kept waiting for as long as a large buffer takes.
@@ -179,7 +179,7 @@ impl Peer {
         if !self.is_received_in_background() {
             let link = self.link.read();
             if let Some(endpoint) = link.state.endpoint() {
-                self.read(endpoint, None, Guess::Maybe);
+                self.read_one(endpoint, None, Guess::Maybe);
             }
         }
         Ok(self.inbox.lock().take())
@@ -201,7 +201,7 @@ impl Peer {
         Ok(Taking {
             peer: self,
             left: max.unwrap_or(if in_background { available } else { usize::MAX }),
-            budget: bound + kernel_buffer + LARGEST_COST,
+            budget: bound.saturating_add(kernel_buffer).saturating_add(LARGEST_COST),
             socket_is_empty: in_background,
             stamps,
             run: Packet::default(),
@@ -217,12 +217,28 @@ impl Peer {
         if guess == Guess::No || self.is_received_in_background() {
             return self.inbox.lock().available().is_some_and(|count| count > 0);
         }
-        self.read(endpoint, wait, guess).available > 0
+        self.read_one(endpoint, wait, guess)
+    }
+
+    /// Reads until there is a packet, or no more to read. (A batch may be of nothing but errors, or of strangers' packets
+    /// from before the peer was connected.)
+    fn read_one(&self, endpoint: &Endpoint, wait: Option<u64>, guess: Guess) -> bool {
+        let mut batch = self.read(endpoint, wait, guess);
+        let mut spent = batch.cost;
+        while batch.available == 0 && !batch.last && spent <= endpoint.kernel_buffer + LARGEST_COST {
+            batch = self.read(endpoint, wait, Guess::Maybe);
+            spent += batch.cost;
+        }
+        batch.available > 0
     }
 
     /// Reads a batch of packets from the socket into the queue, unless that is full. Whoever waits for such packets is
     /// told, except the wait that calls this itself.
     fn read(&self, endpoint: &Endpoint, wait: Option<u64>, guess: Guess) -> Batch {
+        if endpoint.attachment.is_some() {
+            // Since a moment ago it is the background thread that reads.
+            return Batch { cost: 0, last: true, available: self.inbox.lock().available().unwrap_or(0) };
+        }
         let mut receiver = self.receiver.lock();
         let limit = match self.look(endpoint, &mut receiver, guess) {
             Look::Nothing { available } => return Batch { cost: 0, last: true, available },
@@ -247,6 +263,9 @@ impl Peer {
             }
         }
         let available = inbox.queue.len();
+        if available == 0 {
+            inbox.queue.note_quiet();
+        }
         drop(inbox);
         drop(receiver);
         if grown {
@@ -323,19 +342,24 @@ impl Peer {
                     MutexGuard::bump(&mut inbox);
                 }
             }
-            let is_news = grown && !std::mem::replace(&mut inbox.has_news, true);
             drop(inbox);
             drop(receiver);
             if grown {
                 self.waiters.lock().wake_others(None);
+                self.note_news();
             }
             drop(link);
-            if let (true, Some(token)) = (is_news, self.token.get()) {
-                background::note_news(*token);
-            }
             if !got.more {
                 return;
             }
+        }
+    }
+
+    /// Has [`background::take_news`] tell of this peer, unless it is about to anyway.
+    pub(super) fn note_news(&self) {
+        let is_known = std::mem::replace(&mut self.inbox.lock().has_news, true);
+        if let (false, Some(token)) = (is_known, self.token.get()) {
+            background::note_news(*token);
         }
     }
 
@@ -381,6 +405,15 @@ impl Inbox {
     fn available(&mut self) -> Option<usize> {
         self.queue.admit();
         self.open.then(|| self.queue.len())
+    }
+
+    /// Likewise, for those who do not look at the socket.
+    fn available_for_now(&mut self) -> Option<usize> {
+        let available = self.available();
+        if available == Some(0) {
+            self.queue.note_quiet();
+        }
+        available
     }
 
     fn take(&mut self) -> Option<Packet> {
@@ -457,7 +490,8 @@ impl<'a> Run<'a> {
 }
 
 /// Taking many packets, run after run: see [`Peer::take_many`]. No lock is held between one run and the next. When this
-/// is dropped, the stamps of what was taken become the peer's [`batch`](Peer::batch).
+/// is dropped, the stamps of what was taken become the peer's [`batch`](Peer::batch). It is to be followed to its end: what
+/// was read and not asked for by then is given up, and counted as dropped.
 ///
 /// Where the queue is empty, packets come straight from where the kernel has put them.
 #[derive(Debug)]
@@ -484,6 +518,7 @@ pub struct Taking<'a> {
 struct Straight {
     message: usize,
     packets: usize,
+    bytes: usize,
     stamp: Stamp,
 }
 
@@ -533,7 +568,9 @@ impl Taking<'_> {
         }
         let peer = self.peer;
         let link = peer.link.read();
-        let Some(endpoint) = link.state.endpoint() else { return false };
+        let Some(endpoint) = link.state.endpoint().filter(|endpoint| endpoint.attachment.is_none()) else {
+            return false;
+        };
         let mut receiver = peer.receiver.lock();
         match peer.look(endpoint, &mut receiver, Guess::Maybe) {
             // Somebody else has read them in the meantime.
@@ -562,7 +599,7 @@ impl Taking<'_> {
                 inbox.queue.counts().add_many(packets, bytes);
                 inbox.last = Some(stamp.with_length(bytes - (packets - 1) * message.segment));
                 self.following += packets;
-                self.straight.push(Straight { message: index, packets, stamp });
+                self.straight.push(Straight { message: index, packets, bytes, stamp });
             }
             if packets < datagrams_in(&message) {
                 inbox.file(&message, stamp, packets);
@@ -580,14 +617,12 @@ impl Taking<'_> {
     }
 
     fn run_of(&mut self, straight: Straight) -> Option<Run<'_>> {
-        let bytes = self.lease.as_ref()?.0.as_ref()?.bytes(straight.message);
+        let bytes = self.lease.as_ref()?.0.as_ref()?.bytes(straight.message).get(..straight.bytes)?;
         let segment = straight.stamp.length();
-        let length = (straight.packets * segment).min(bytes.len());
-        let bytes = bytes.get(..length)?;
         let taken = self.stamps.len();
         self.stamps.resize(taken + straight.packets, straight.stamp);
         if let Some(last) = self.stamps.last_mut() {
-            *last = last.with_length(length - (straight.packets - 1) * segment);
+            *last = last.with_length(straight.bytes - (straight.packets - 1) * segment);
         }
         self.following -= straight.packets;
         Some(Run { bytes, stamps: self.stamps.get(taken..).unwrap_or_default(), following: self.following })
@@ -597,7 +632,7 @@ impl Taking<'_> {
         let cost = kernel_cost(bytes);
         self.budget = self.budget.saturating_sub(cost);
         if self.budget == 0 {
-            self.socket_is_empty = true;
+            self.left = 0;
         }
     }
 }
@@ -608,7 +643,13 @@ impl Drop for Taking<'_> {
         if self.stamps.capacity() > 4 * self.stamps.len() + 256 {
             self.stamps.shrink_to(2 * self.stamps.len());
         }
-        self.peer.inbox.lock().batch = std::mem::take(&mut self.stamps);
+        // Packets that were read for somebody who did not want them in the end have nowhere to go back to.
+        let unwanted = self.straight.get(self.next..).unwrap_or_default();
+        let packets = unwanted.iter().map(|straight| straight.packets).sum();
+        let bytes = unwanted.iter().map(|straight| straight.bytes).sum();
+        let mut inbox = self.peer.inbox.lock();
+        inbox.queue.counts().give_up(packets, bytes);
+        inbox.batch = std::mem::take(&mut self.stamps);
     }
 }
 

@@ -99,7 +99,8 @@ impl Peer {
                 None => break,
                 Some(error) if endpoint.connected_to.is_some() && reports.may_be_one(&error) => reports.add(error),
                 Some(error) => {
-                    let error = refused(endpoint, to.or(endpoint.connected_to), error);
+                    let mut error = refused(endpoint, to.or(endpoint.connected_to), error);
+                    error.subject = format!("{} (packet {sent} of {})", error.subject, payloads.len());
                     // What came at every attempt is about this datagram.
                     let _ = self.counted::<()>(Err(error));
                     break;

@@ -53,7 +53,10 @@ impl Peer {
 
     /// Counts from zero again.
     pub fn reset_stats(&self) {
-        let all = self.all_stats();
+        self.inbox.lock().queue.reset_counts();
+        let mut all = self.all_stats();
+        // These have just begun anew.
+        (all.packets_received, all.bytes_received, all.packets_dropped_queue) = (0, 0, 0);
         *self.forgotten.lock() = all;
     }
 

@@ -175,7 +175,6 @@ pub(crate) enum Payloads<'a> {
 
 impl<'a> Payloads<'a> {
     /// How many datagrams.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Each(payloads) => payloads.len(),

@@ -34,6 +34,14 @@ impl Sleeper {
     pub(crate) fn unwatch(&self, socket: &UdpSocket) {
         // This fails only where the socket is not watched, which is what is wanted.
         let _ = self.poller.delete(socket);
+        // On Windows the socket is held until somebody has seen that it is not watched any more: whoever sleeps; or nobody
+        // does, and then it is done here.
+        if let Some(mut events) = self.events.try_lock() {
+            events.clear();
+            let _ = self.poller.wait(&mut events, Some(Duration::ZERO));
+            // That may have been somebody's call to wake up.
+            self.wake();
+        }
     }
 
     pub(crate) fn sleep(&self, timeout: Option<Duration>) -> io::Result<bool> {
