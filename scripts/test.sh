@@ -139,9 +139,10 @@ scripts_answer_help() {
     echo "${#shell_scripts[@]} scripts looked at."
 }
 
-# The addon as a user gets it: copied as it is into an empty project, it loads and registers its class.
+# The addon as a user gets it: copied as it is into an empty project, it loads and registers its class. And a game that
+# quits while one of its threads waits for a packet ends as it does with the engine's class: with exit code 0.
 staged_addon_loads_elsewhere() {
-    local answer
+    local answer code=0
     make_temporary
     mkdir -p "$temporary/addons" "$temporary/.godot"
     cp -r "$addon" "$temporary/addons/"
@@ -156,6 +157,23 @@ func _init() -> void:
 	print("bound: ", error_string(peer.call(&"bind", 0, "127.0.0.1")), " ", peer.call(&"is_bound"))
 	quit()
 GDSCRIPT
+    cat > "$temporary/quits.gd" <<'GDSCRIPT'
+extends SceneTree
+
+var peer: PacketPeer = ClassDB.instantiate(&"PacketPeerUdpRs")
+var thread := Thread.new()
+
+
+func _init() -> void:
+	peer.call(&"bind", 0, "127.0.0.1")
+	thread.start(func() -> void: peer.call(&"wait"))
+	create_timer(0.1).timeout.connect(quit)
+GDSCRIPT
+    timeout 60 "$GODOT" --headless --path "$temporary" --script res://quits.gd > "$temporary/quits.log" 2>&1 || code=$?
+    if [ $code != 0 ]; then
+        cat "$temporary/quits.log"
+        die "a game that quits while a thread waits ends with exit code $code."
+    fi
     answer=$(timeout 60 "$GODOT" --headless --path "$temporary" --script res://main.gd 2>&1) || true
     echo "$answer"
     grep -qx 'bound: OK true' <<< "$answer" && ! grep -qE '^(ERROR|SCRIPT ERROR|WARNING)' <<< "$answer"
