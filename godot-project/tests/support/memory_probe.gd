@@ -3,6 +3,7 @@ extends SceneTree
 ## own, because freed memory of whatever ran before would be used again and the peers look smaller
 ## than they are.
 
+const Process := preload("process.gd")
 const PEERS := 500
 
 
@@ -12,7 +13,7 @@ func _init() -> void:
 	peers.resize(PEERS)
 	for i in 10:  # what the first peers bring into memory once is no peer's
 		ClassDB.instantiate(kind).bind(0, "127.0.0.1")
-	var before := _resident_bytes()
+	var before := Process.resident_bytes()
 	var allocated_before := OS.get_static_memory_usage()
 	for i in PEERS:
 		peers[i] = ClassDB.instantiate(kind)
@@ -20,16 +21,6 @@ func _init() -> void:
 			printerr("peer %d cannot be bound" % i)
 			quit(1)
 			return
-	print("resident: %d" % ((_resident_bytes() - before) / PEERS))
+	print("resident: %d" % ((Process.resident_bytes() - before) / PEERS))
 	print("allocated: %d" % ((OS.get_static_memory_usage() - allocated_before) / PEERS))
 	quit(0)
-
-
-func _resident_bytes() -> int:
-	# Such files have no length, so get_file_as_string would find them empty.
-	var status := FileAccess.open("/proc/self/status", FileAccess.READ)
-	while not status.eof_reached():
-		var line := status.get_line()
-		if line.begins_with("VmRSS:"):
-			return line.get_slice(":", 1).strip_edges().to_int() * 1024
-	return 0

@@ -56,7 +56,8 @@ use crate::report::Limit;
 /// again in the next frame; [constant FAILED] if the system refuses, with the reason in [method get_last_error_message].
 ///
 /// **Receiving:** [method PacketPeer.get_packet] and [method PacketPeer.get_var] take the oldest packet. Where it came from
-/// is then in [method get_packet_ip] and [method get_packet_port].
+/// is then in [method get_packet_ip] and [method get_packet_port]. [method get_packets] takes all at once, which is much
+/// cheaper, and with [member background_receive] nothing is lost while the game is busy.
 ///
 /// **Threads:** every method may be called from any thread. The one exception is the engine's own:
 /// [method PacketPeer.put_var] must not be called by several threads at once on one peer.
