@@ -402,20 +402,8 @@ func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
 func test_six_threads_hammer_one_peer() -> void:
 	var peer := receiver(true)
 	var sink := bound_peer(NATIVE)
-	var end := Time.get_ticks_msec() + 2000
-	var results: Array[Dictionary] = []
-	var hammer := func() -> void:
-		var threads: Array[Thread] = []
-		for t in 6:
-			threads.append(in_thread(_hammer.bind(peer, sink.get_local_port(), 1000 + t, end)))
-		for thread in threads:
-			results.append(join(thread, 5000))
-	var lines := lines_of(hammer)
-	var calls := 0
-	for result in results:
-		for surprise: String in result.surprises:
-			fail(surprise)
-		calls += result.calls
+	var lines: PackedStringArray = []
+	var calls := hammered(_hammer.bind(peer, sink.get_local_port()), lines)
 	for line in lines:
 		check("PacketPeerUdpRs." in line, "unexpected in the log: " + line)
 	note("%d calls in 2 s, %d lines" % [calls, lines.size()])
@@ -441,7 +429,7 @@ func _check_drained(peer: PacketPeer) -> void:
 
 
 # Calls methods at random; returns how many, and the answers that none of them may give.
-static func _hammer(peer: PacketPeer, port: int, rng_seed: int, end_msec: int) -> Dictionary:
+static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> Dictionary:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var packet := numbered(rng_seed, 100)

@@ -106,20 +106,8 @@ func test_six_threads_hammer_one_peer() -> void:
 	var sink := bound_peer(NATIVE)
 	# Told as misuse, and rightly: an open peer is bound, a closed one waited on, and so on.
 	var told := "(bind|connect_to_host|set_dest_address|wait|put_packet|get_local_port|poll)\\b"
-	var end := Time.get_ticks_msec() + 2000
-	var results: Array[Dictionary] = []
-	var hammer := func() -> void:
-		var threads: Array[Thread] = []
-		for t in 6:
-			threads.append(in_thread(_hammer.bind(peer, sink.get_local_port(), 1000 + t, end)))
-		for thread in threads:
-			results.append(join(thread, 5000))
-	var lines := lines_of(hammer)
-	var calls := 0
-	for result in results:
-		for surprise: String in result.surprises:
-			fail(surprise)
-		calls += result.calls
+	var lines: PackedStringArray = []
+	var calls := hammered(_hammer.bind(peer, sink.get_local_port()), lines)
 	for line in lines:
 		if RegEx.create_from_string(told).search(line) == null:
 			fail("unexpected in the log: " + line)
@@ -150,7 +138,7 @@ func _check_each_once(takers: Array[Thread], count: int) -> void:
 
 
 # Calls methods at random; returns how many, and the answers that none of them may give.
-static func _hammer(peer: PacketPeer, port: int, rng_seed: int, end_msec: int) -> Dictionary:
+static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> Dictionary:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var packet := numbered(rng_seed, 100)

@@ -346,3 +346,24 @@ static func _is_fault(line: String) -> bool:
 func _is_allowed(line: String) -> bool:
 	var matches := func(pattern: RegEx) -> bool: return pattern.search(line) != null
 	return not _is_fault(line) and _allowed_patterns.any(matches)
+
+
+## Has six threads call [param body] at once, for two seconds: with a seed and the time when to end,
+## it returns how many [code]calls[/code] it made and the [code]surprises[/code] among the answers,
+## which are failures. How many calls it were; what they printed is added to [param lines].
+func hammered(body: Callable, lines: PackedStringArray) -> int:
+	var end := Time.get_ticks_msec() + 2000
+	var results: Array[Dictionary] = []
+	var hammer := func() -> void:
+		var threads: Array[Thread] = []
+		for i in 6:
+			threads.append(in_thread(body.bind(1000 + i, end)))
+		for thread in threads:
+			results.append(join(thread, 5000))
+	lines.append_array(lines_of(hammer))
+	var calls := 0
+	for result in results:
+		for surprise: String in result.surprises:
+			fail(surprise)
+		calls += result.calls
+	return calls
