@@ -44,6 +44,7 @@ pub use background::{background_threads, take_news};
 pub use clock::{clock_nsec, set_clock_origin};
 pub use error::{Error, Operation, Reason, Result};
 pub use peer::receive::{Run, Taking};
+pub use peer::send::MAX_PAYLOAD_IPV4;
 pub use peer::stats::Stats;
 pub use peer::{DestinationChange, LastError, Peer};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};

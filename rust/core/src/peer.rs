@@ -20,7 +20,7 @@ use crate::wait::Waiters;
 
 pub(crate) mod options;
 pub(crate) mod receive;
-mod send;
+pub(crate) mod send;
 pub(crate) mod stats;
 mod waiting;
 
@@ -205,8 +205,8 @@ impl Peer {
     }
 
     /// Closes the peer. When this returns the port is free, nothing is queued, and every [`wait`](Self::wait) in
-    /// progress is ending with [`WaitEnd::Closed`](crate::WaitEnd::Closed). The destination, the last sender and whether broadcasts are allowed
-    /// are kept.
+    /// progress is ending with [`WaitEnd::Closed`](crate::WaitEnd::Closed). The destination, the last sender and all
+    /// options are kept.
     ///
     /// (Where another program is being started at that moment, it may hold the port until it has begun to run.)
     pub fn close(&self) {

@@ -11,6 +11,8 @@ use std::sync::Arc;
 /// The largest UDP payload of all: over IPv6; IPv4's is 65,507.
 pub const MAX_DATAGRAM: usize = 65_527;
 
+const _: () = assert!(MAX_DATAGRAM <= u16::MAX as usize, "a header keeps a packet's length in as much");
+
 /// What a packet costs beyond its length. The engine stores 16 bytes of address, 4 of port and 4 of length in front of
 /// each packet; the same sum here makes the same `recv_buf_size` hold the same packets.
 const OVERHEAD: usize = size_of::<Header>();

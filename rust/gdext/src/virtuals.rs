@@ -18,7 +18,7 @@ use godot::obj::cap::ImplementsGodotVirtual;
 use godot::private::virtuals::PacketPeerExtension as virtuals;
 use godot::private::{ClassShard, ITraitImpl, ShardItem};
 use godot::sys;
-use packet_peer_udp_core::{MAX_DATAGRAM, Packet, Reason};
+use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Reason};
 
 use crate::convert::to_godot_error;
 use crate::packet_peer::{NO_DESTINATION, OTHER_FAMILY, PacketPeerUdpRs, answer, no_socket};
@@ -66,9 +66,6 @@ fn may_run_scripts(packet: &[u8]) -> bool {
     let with_objects = [VariantType::OBJECT, VariantType::DICTIONARY, VariantType::ARRAY];
     packet.first().is_some_and(|first| with_objects.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
 }
-
-/// IPv6 could carry 20 bytes more; scripts that must reach everybody count on this.
-const MAX_PAYLOAD_IPV4: i64 = 65_507;
 
 impl ImplementsGodotVirtual for PacketPeerUdpRs {
     fn __virtual_call(name: &str, hash: u32) -> sys::GDExtensionClassCallVirtual {

@@ -334,7 +334,7 @@ impl Peer {
             let mut inbox = self.inbox.lock();
             for message in messages(arena, got.count) {
                 if let Some(stamp) = endpoint.stamp(&message, &clocks, &mut receiver) {
-                    inbox.file_or_drop(&message, stamp);
+                    inbox.file_or_drop(&message, stamp, 0);
                     grown = true;
                 }
                 // Whoever wants a packet meanwhile does not wait for the whole batch.
@@ -429,15 +429,15 @@ impl Inbox {
     /// make room.
     fn file(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
         if self.queue.policy() == OverflowPolicy::DropOldest {
-            datagrams(message, from).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
+            self.file_or_drop(message, stamp, from);
         } else {
             datagrams(message, from).for_each(|datagram| self.queue.push_or_hold_back(datagram, stamp.of(datagram)));
         }
     }
 
-    /// Puts the packets of a message into the queue; what does not fit is given up, or the oldest are.
-    fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp) {
-        datagrams(message, 0).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
+    /// Likewise; what does not fit is given up, or the oldest are.
+    fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
+        datagrams(message, from).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
     }
 }
 
@@ -652,5 +652,3 @@ impl Drop for Taking<'_> {
         inbox.batch = std::mem::take(&mut self.stamps);
     }
 }
-
-const _: () = assert!(MAX_DATAGRAM <= u16::MAX as usize);

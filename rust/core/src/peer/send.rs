@@ -15,8 +15,8 @@ use crate::sys::{self, Payloads};
 /// How often a send is tried before its error is taken to be its own, and not somebody's refusal of an earlier one.
 const SEND_ATTEMPTS: u64 = 4;
 
-/// The largest payload that IPv4 carries, which scripts that must reach everybody count on.
-const MAX_PAYLOAD_IPV4: i64 = 65_507;
+/// The largest payload that IPv4 carries. IPv6 could carry 20 bytes more; scripts that must reach everybody count on this.
+pub const MAX_PAYLOAD_IPV4: i64 = 65_507;
 
 /// What has been sent. Changed by any thread at any time, so these are the only counters that are atomic.
 #[derive(Debug, Default)]
@@ -50,8 +50,8 @@ impl Peer {
         self.send_one(endpoint, to, datagram)
     }
 
-    /// Sends one datagram to a numeric address, leaving the destination as it is; opens the peer if it is closed. An
-    /// IPv4 port of 0 is the system's to refuse. [`Reason::Connected`] on a connected peer.
+    /// Sends one datagram to a numeric address, leaving the destination as it is; opens the peer if it is closed. Port
+    /// 0 is the system's to refuse. [`Reason::Connected`] on a connected peer.
     pub fn send_to(&self, datagram: &[u8], ip: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Send, ip, reason);
         self.counted((|| {
