@@ -49,6 +49,7 @@ MADE=$temporary unshare --net --mount bash -euc '
     ip link set far up
     echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
     UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test peer -- --ignored
+    cargo test --offline --locked -q -p packet_peer_udp_core --test names -- --ignored --test-threads=1
     # With packets that a cable carries, larger datagrams are fragmented, and cannot be cut by the kernel as well.
     ip link set lo mtu 1500
     cargo test --offline --locked -q -p packet_peer_udp_core --lib sys::

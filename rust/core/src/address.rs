@@ -1,6 +1,37 @@
 //! Addresses as text: read strictly, written the way the engine writes them.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use crate::error::Reason;
+use crate::interfaces;
+
+/// Reads a numeric address, with port 0; `None` for anything else, host names included.
+///
+/// A link-local IPv6 address, which is good on one interface only, may name that: `fe80::1%eth0`, or by its number
+/// (RFC 4007, section 11); so may a multicast address that goes no further.
+pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
+    let Some((text, scope)) = text.split_once('%') else {
+        return Ok(parse_ip(text).map(|ip| SocketAddr::new(ip, 0)));
+    };
+    let ip = match parse_ip(text) {
+        Some(IpAddr::V6(ip)) if is_of_one_link(ip) && !scope.is_empty() => ip,
+        _ => return Ok(None),
+    };
+    let index = interfaces::scope_of(scope).ok_or_else(|| Reason::UnknownInterface(scope.to_owned()))?;
+    Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
+}
+
+/// Whether an address means something on one link only: link-local ones, and multicast of interface-local or link-local
+/// scope (RFC 4291, section 2.7).
+fn is_of_one_link(ip: Ipv6Addr) -> bool {
+    ip.is_unicast_link_local() || (ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2))
+}
+
+/// Whether an address is one of several hosts as long as it is not said on which link. (A multicast goes out by the
+/// socket's own choice then.)
+pub(crate) fn lacks_scope(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
+}
 
 /// Reads a numeric address; `None` for anything else, host names included.
 ///
@@ -20,23 +51,28 @@ fn parse_ipv4(text: &str) -> Option<IpAddr> {
     parts.next().is_none().then(|| octets.into())
 }
 
-/// Writes an address as the engine's `PacketPeerUDP.get_packet_ip()` does: IPv4 plainly (also when it reached us
-/// through a dual-stack socket), IPv6 as eight groups without `::`.
+/// Writes an address, without its port, as the engine's `PacketPeerUDP.get_packet_ip()` does: IPv4 plainly (also when it
+/// reached us through a dual-stack socket), IPv6 as eight groups without `::`. Beyond that, a link-local address ends in
+/// the interface that it is good on: `fe80:0:0:0:0:0:0:1%eth0`.
 #[must_use]
-pub fn format_ip(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => ip.segments().map(|group| format!("{group:x}")).join(":"),
+pub fn format_address(address: SocketAddr) -> String {
+    match to_canonical(address) {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => {
+            let mut text = v6.ip().segments().map(|group| format!("{group:x}")).join(":");
+            if v6.ip().is_unicast_link_local() && v6.scope_id() != 0 {
+                text.push('%');
+                text.push_str(&interfaces::scope_text(v6.scope_id()));
+            }
+            text
+        }
     }
 }
 
 /// Whether `text` could be a host name at all, so that asking a resolver makes sense: letters (of any script), digits
-/// and `-`, `_`, `.`; a numeric IPv6 address with a scope (`fe80::1%eth0`) is the resolver's business too.
+/// and `-`, `_`, `.`.
 #[must_use]
 pub(crate) fn may_be_host(text: &str) -> bool {
-    if let Some((ip, scope)) = text.split_once('%') {
-        return !scope.is_empty() && matches!(parse_ip(ip), Some(IpAddr::V6(_)));
-    }
     !text.is_empty()
         && text.len() <= 253
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -78,7 +114,28 @@ mod tests {
             ("::", "0:0:0:0:0:0:0:0"),
             ("FE80::AbCd:1", "fe80:0:0:0:0:0:abcd:1"),
         ] {
-            assert_eq!(format_ip(parse_ip(given).unwrap()), written);
+            assert_eq!(format_address(SocketAddr::new(parse_ip(given).unwrap(), 9)), written);
+        }
+    }
+
+    #[test]
+    fn addresses_of_one_link_are_read_and_written_with_their_interface() {
+        let scope = interfaces::scope_text(1);
+        for (given, index, written) in [
+            ("fe80::1", 0, "fe80:0:0:0:0:0:0:1".to_owned()),
+            ("fe80::1%1", 1, format!("fe80:0:0:0:0:0:0:1%{scope}")),
+            (&format!("fe80::1%{scope}"), 1, format!("fe80:0:0:0:0:0:0:1%{scope}")),
+            ("ff02::1%1", 1, "ff02:0:0:0:0:0:0:1".to_owned()),
+        ] {
+            let Ok(Some(SocketAddr::V6(address))) = parse_scoped(given) else { panic!("{given}") };
+            assert_eq!(address.scope_id(), index, "{given}");
+            assert_eq!(format_address(address.into()), written);
+        }
+        assert!(matches!(parse_scoped("fe80::1%nowhere"), Err(Reason::UnknownInterface(name)) if name == "nowhere"));
+        // What is good everywhere, is no address, or says nothing after the sign.
+        for text in ["::1%1", "2001:db8::1%1", "ff05::1%1", "10.0.0.1%1", "fe80::1%", "%1", "localhost", "localhost%1"]
+        {
+            assert!(matches!(parse_scoped(text), Ok(None)), "{text:?}");
         }
     }
 
@@ -104,10 +161,12 @@ mod tests {
 
     #[test]
     fn text_that_can_be_no_host_is_told_from_names() {
-        for name in ["localhost", "a", "my_host.lan", "1.2.3", "bücher.example", "fe80::1%eth0"] {
+        for name in ["localhost", "a", "my_host.lan", "1.2.3", "bücher.example"] {
             assert!(may_be_host(name), "{name:?}");
         }
-        for text in ["", " ", "a b", "*", "...", "::zz", "a\0b", "fe80::1%", "10.0.0.1%eth0", &"a".repeat(254)] {
+        for text in
+            ["", " ", "a b", "*", "...", "::zz", "a\0b", "fe80::1%", "fe80::1%eth0", "10.0.0.1%eth0", &"a".repeat(254)]
+        {
             assert!(!may_be_host(text), "{text:?}");
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::sys;
+
 /// A call that failed.
 #[derive(Debug)]
 pub struct Error {
@@ -33,6 +35,8 @@ pub enum Operation {
     LeaveGroup,
     /// Sending a datagram.
     Send,
+    /// Sending a datagram to every network.
+    Broadcast,
     /// Receiving datagrams.
     Receive,
     /// Waiting for a datagram.
@@ -48,6 +52,8 @@ pub enum Reason {
     AlreadyOpen,
     /// The peer was closed before this was done.
     Closed,
+    /// A newer call has set a destination before this was done.
+    Superseded,
     /// The peer is connected, and sends to nobody else.
     Connected,
     /// There is no destination to send to.
@@ -58,16 +64,22 @@ pub enum Reason {
     InvalidPort(i64),
     /// The size of the packets to cut is out of range.
     InvalidSegment(i64),
-    /// The size of a buffer is out of range.
-    InvalidSize(i64),
+    /// The value of an option is out of range.
+    OutOfRange(i64),
+    /// Broadcasts are not enabled.
+    NoBroadcast,
+    /// No interface that is up has a broadcast address.
+    NoInterface,
     /// The time to wait is negative and not -1.
     InvalidTimeout(i64),
     /// No socket could be made; the system's own error.
     NoSocket(io::Error),
     /// The system's resolver does not know the name; its own words.
     Unresolvable(String),
-    /// No interface of that name has an address of the group's family.
+    /// No interface of that name has a fitting address.
     UnknownInterface(String),
+    /// The address is good on one interface only, and does not say on which; the system's own error.
+    NoScope(io::Error),
     /// The address is of a family that the socket does not have; the system's own error, where it was asked.
     WrongFamily(Option<io::Error>),
     /// The kernel's send buffer is full; nothing was sent.
@@ -89,9 +101,11 @@ impl Error {
     #[must_use]
     pub fn os_code(&self) -> i32 {
         match &self.reason {
-            Reason::Busy(error) | Reason::NoSocket(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
-                error.raw_os_error().unwrap_or(0)
-            }
+            Reason::Busy(error)
+            | Reason::NoScope(error)
+            | Reason::NoSocket(error)
+            | Reason::Os(error)
+            | Reason::WrongFamily(Some(error)) => error.raw_os_error().unwrap_or(0),
             _ => 0,
         }
     }
@@ -109,6 +123,7 @@ impl fmt::Display for Error {
             Operation::LeaveGroup => "leaving the group",
             Operation::Send if self.subject.is_empty() && !matches!(self.reason, Reason::InvalidAddress) => "sending",
             Operation::Send => "sending to",
+            Operation::Broadcast => "broadcasting",
             Operation::Receive => "receiving",
             Operation::Wait => "waiting",
         })?;
@@ -122,16 +137,24 @@ impl fmt::Display for Error {
         match &self.reason {
             Reason::NotOpen => f.write_str("the peer is not open"),
             Reason::Closed => f.write_str("the peer was closed meanwhile"),
+            Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
             Reason::AlreadyOpen => f.write_str("the peer is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
-            Reason::InvalidSize(size) => write!(f, "a size of {size} bytes is out of range"),
+            Reason::OutOfRange(value) => write!(f, "{value} is out of range"),
+            Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),
+            Reason::NoInterface => f.write_str("no interface that is up has a broadcast address"),
             Reason::NoDestination => f.write_str("no destination is set"),
             Reason::InvalidAddress => f.write_str("not a valid address"),
             Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),
             Reason::InvalidTimeout(msec) => {
                 write!(f, "a timeout of {msec} ms makes no sense; -1 is as long as it takes")
             }
+            Reason::NoScope(error) => write!(
+                f,
+                "{error}; a link-local address needs the interface that it is good on, as in fe80::1%{}",
+                if sys::SCOPES_HAVE_NAMES { "eth0" } else { "12" }
+            ),
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
             Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
@@ -153,9 +176,11 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
-            Reason::Busy(error) | Reason::NoSocket(error) | Reason::Os(error) | Reason::WrongFamily(Some(error)) => {
-                Some(error)
-            }
+            Reason::Busy(error)
+            | Reason::NoScope(error)
+            | Reason::NoSocket(error)
+            | Reason::Os(error)
+            | Reason::WrongFamily(Some(error)) => Some(error),
             _ => None,
         }
     }

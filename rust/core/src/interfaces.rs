@@ -1,26 +1,95 @@
 //! The machine's network interfaces, found by the names that the engine gives them (`IP.get_local_interfaces()`).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
 
-use if_addrs::Interface;
+use if_addrs::{IfAddr, Interface};
+use parking_lot::Mutex;
 
-/// The first IPv4 address of the interface `name`; `None` where there is no such interface or it has none.
-pub(crate) fn ipv4_of(name: &str) -> Option<Ipv4Addr> {
-    named(name).find_map(|interface| match interface.ip() {
+use crate::sys;
+
+/// How long an interface is taken to have the name that it had: the address of a sender may be written for every packet, and
+/// asking the system takes many times as long as receiving one.
+const LIFETIME: Duration = Duration::from_secs(1);
+
+static LATELY: Mutex<Option<(Instant, Vec<Interface>)>> = Mutex::new(None);
+
+/// An interface, as socket options want to be told of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Its first IPv4 address, if it has one.
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    /// The system's index of it.
+    pub(crate) index: Option<u32>,
+}
+
+/// The interface `name`; `None` where there is none, or it has no address.
+pub(crate) fn find(name: &str) -> Option<Found> {
+    let all = listed();
+    let entries = || all.iter().filter(|interface| is_named(interface, name));
+    entries().next()?;
+    let ipv4 = entries().find_map(|interface| match interface.ip() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
-    })
+    });
+    Some(Found { ipv4, index: entries().find_map(|interface| interface.index) })
 }
 
-/// The system's index of the interface `name`; `None` where there is no such interface.
-pub(crate) fn index_of(name: &str) -> Option<u32> {
-    named(name).find_map(|interface| interface.index)
+/// The index that `text` after the `%` of an address means: an interface's name, or the index itself.
+pub(crate) fn scope_of(text: &str) -> Option<u32> {
+    let number = || text.parse().ok().filter(|index| *index != 0);
+    sys::interface_index(text).or_else(number).or_else(|| find(text)?.index)
 }
 
-/// The entries of the interface `name`, one for each of its addresses.
-fn named(name: &str) -> impl Iterator<Item = Interface> {
+/// An index as it is written after the `%` of an address, so that everybody on this machine understands it.
+pub(crate) fn scope_text(index: u32) -> String {
+    let name = if sys::SCOPES_HAVE_NAMES { name_of(index) } else { None };
+    name.unwrap_or_else(|| index.to_string())
+}
+
+fn name_of(index: u32) -> Option<String> {
+    let name_in = |all: &[Interface]| all.iter().find(|one| one.index == Some(index)).map(|one| one.name.clone());
+    if let Some((since, all)) = &*LATELY.lock()
+        && since.elapsed() < LIFETIME
+        && let Some(name) = name_in(all)
+    {
+        return Some(name);
+    }
+    let all = listed();
+    let name = name_in(&all);
+    *LATELY.lock() = Some((Instant::now(), all));
+    name
+}
+
+/// The directed broadcast address of every interface that is up, from its netmask; each once. Loopback and point-to-point
+/// interfaces have none, nor has a network that is too small for one (RFC 3021).
+#[must_use]
+pub fn broadcast_addresses() -> Vec<Ipv4Addr> {
+    broadcast_addresses_of(&listed())
+}
+
+fn broadcast_addresses_of(all: &[Interface]) -> Vec<Ipv4Addr> {
+    // A loopback interface may have other addresses than 127.0.0.1.
+    let loopbacks: HashSet<_> = all.iter().filter(|one| one.is_loopback()).map(|one| &one.name).collect();
+    let mut found = Vec::new();
+    for interface in all {
+        let IfAddr::V4(address) = &interface.addr else { continue };
+        let has_one = interface.is_oper_up() && !interface.is_p2p() && !loopbacks.contains(&interface.name);
+        if has_one && (1..=30).contains(&address.prefixlen) {
+            let broadcast = Ipv4Addr::from_bits(address.ip.to_bits() | (u32::MAX >> address.prefixlen));
+            if !found.contains(&broadcast) {
+                found.push(broadcast);
+            }
+        }
+    }
+    found
+}
+
+/// All interfaces, an entry for each of their addresses. Asks the system, which does not block but takes its time.
+fn listed() -> Vec<Interface> {
     // A system that does not list its interfaces has, to us as to the engine, none by any name.
-    if_addrs::get_if_addrs().unwrap_or_default().into_iter().filter(move |interface| is_named(interface, name))
+    if_addrs::get_if_addrs().unwrap_or_default()
 }
 
 /// On Windows an interface has two names, both unique: the one that people see and a GUID, which the engine uses.
@@ -30,4 +99,77 @@ fn is_named(interface: &Interface, name: &str) -> bool {
         return true;
     }
     interface.name == name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use if_addrs::{IfOperStatus, Ifv4Addr};
+
+    fn interface(name: &str, ip: [u8; 4], prefixlen: u8) -> Interface {
+        let netmask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(prefixlen)).unwrap_or(0));
+        Interface {
+            name: name.to_owned(),
+            // What the system says of a broadcast address may be missing, and is not asked for.
+            addr: IfAddr::V4(Ifv4Addr { ip: ip.into(), netmask, prefixlen, broadcast: None }),
+            index: Some(1),
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+            #[cfg(windows)]
+            adapter_name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn broadcast_addresses_come_from_the_netmasks() {
+        for (ip, prefixlen, expected) in [
+            ([192, 168, 1, 7], 24, Some([192, 168, 1, 255])),
+            ([10, 1, 2, 3], 8, Some([10, 255, 255, 255])),
+            ([10, 77, 1, 1], 26, Some([10, 77, 1, 63])),
+            ([172, 16, 5, 130], 22, Some([172, 16, 7, 255])),
+            ([10, 0, 0, 1], 30, Some([10, 0, 0, 3])),
+            ([10, 0, 0, 1], 31, None),
+            ([10, 0, 0, 1], 32, None),
+            ([10, 0, 0, 1], 0, None),
+        ] {
+            let expected: Vec<Ipv4Addr> = expected.into_iter().map(Ipv4Addr::from).collect();
+            assert_eq!(broadcast_addresses_of(&[interface("lan", ip, prefixlen)]), expected, "{ip:?}/{prefixlen}");
+        }
+    }
+
+    #[test]
+    fn only_interfaces_with_broadcasts_count_and_each_network_once() {
+        let mut tunnel = interface("tun", [10, 8, 0, 1], 24);
+        tunnel.is_p2p = true;
+        let mut unplugged = interface("old", [10, 9, 0, 1], 24);
+        unplugged.oper_status = IfOperStatus::Unknown;
+        let all = [
+            interface("lo", [127, 0, 0, 1], 8),
+            interface("lo", [10, 7, 0, 1], 24),
+            tunnel,
+            unplugged,
+            interface("lan", [192, 168, 1, 7], 24),
+            interface("wlan", [192, 168, 1, 8], 24),
+            interface("lan", [192, 168, 2, 7], 24),
+        ];
+        let expected = [[192, 168, 1, 255], [192, 168, 2, 255]].map(Ipv4Addr::from);
+        assert_eq!(broadcast_addresses_of(&all), expected);
+        assert!(broadcast_addresses_of(&[]).is_empty());
+    }
+
+    #[test]
+    fn scopes_are_read_as_they_are_written() {
+        for interface in listed() {
+            let index = interface.index.unwrap();
+            assert_eq!(scope_of(&scope_text(index)), Some(index));
+            assert_eq!(scope_of(&interface.name), Some(index));
+            assert_eq!(scope_of(&index.to_string()), Some(index));
+        }
+        assert_eq!(scope_of("no-such-interface"), None);
+        assert_eq!(scope_of("0"), None);
+        assert_eq!(scope_of(""), None);
+        // One that is gone by now.
+        assert_eq!(scope_text(4_000_000), "4000000");
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, sending, receiving, waiting, statistics |
+//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, destination, sending, receiving, waiting, statistics |
 //! | [`background`] | the thread that receives for all peers that want it |
 //! | [`wait`] | waiting for a packet, ended by other threads |
 //! | [`queue`] | received packets, bounded in bytes |
@@ -14,6 +14,7 @@
 //! | [`sys`] | what differs between platforms; how datagrams pass between a socket and the kernel |
 //! | [`clock`] | when packets arrive |
 //! | [`resolve`], [`interfaces`] | host names and network interfaces to addresses |
+//! | [`resolver`] | the threads that resolve names for those who do not want to wait |
 //! | [`address`] | addresses as text |
 //! | [`error`] | what can go wrong |
 //!
@@ -34,20 +35,25 @@ mod interfaces;
 mod peer;
 mod queue;
 mod resolve;
+mod resolver;
 mod socket;
 #[allow(unsafe_code, reason = "calls into the system that no library offers")]
 mod sys;
 mod wait;
 
-pub use address::format_ip;
+pub use address::format_address;
 pub use background::{background_threads, take_news};
 pub use clock::{clock_nsec, set_clock_origin};
 pub use error::{Error, Operation, Reason, Result};
+pub use interfaces::broadcast_addresses;
+pub use peer::destination::{DestinationChange, Resolved};
+pub use peer::options::{Options, Refusal, SocketOption};
 pub use peer::receive::{Run, Taking};
 pub use peer::send::MAX_PAYLOAD_IPV4;
-pub use peer::stats::Stats;
-pub use peer::{DestinationChange, LastError, Peer};
+pub use peer::stats::{Stats, Totals};
+pub use peer::{LastError, Peer};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
+pub use resolver::resolver_threads;
 pub use sys::{PATH_VARIABLE, Path, path_limit};
 pub use wait::WaitEnd;
 
@@ -55,6 +61,7 @@ pub use wait::WaitEnd;
 /// all peers are closed.
 pub fn shut_down() {
     background::shut_down();
+    resolver::shut_down();
     wait::release_idle_sleepers();
     peer::receive::release_arenas();
 }

@@ -13,18 +13,19 @@ use crate::address;
 use crate::background::{self, Attachment};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Queue, Stamp};
-use crate::resolve;
-use crate::socket::{Family, Group, Socket};
+use crate::socket::{Family, Group, Opened, Socket};
 use crate::sys;
 use crate::wait::Waiters;
 
+pub(crate) mod destination;
 pub(crate) mod options;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod stats;
 mod waiting;
 
-use options::Options;
+use destination::Resolving;
+use options::{Options, Refusal};
 use receive::Receiver;
 use send::Sending;
 use stats::Stats;
@@ -54,6 +55,9 @@ pub struct Peer {
     being_closed: Mutex<usize>,
     is_closed: Condvar,
     last_error: Mutex<LastError>,
+    /// What the system refused when the peer was opened, and whether there is anything: who only wants to know needs no lock.
+    refusals: Mutex<Vec<Refusal>>,
+    has_refusals: AtomicBool,
     receive_errors: AtomicU64,
     sending: Sending,
     /// What was counted before the counters were set to zero.
@@ -69,6 +73,7 @@ pub struct Peer {
 struct Link {
     state: State,
     destination: Option<SocketAddr>,
+    resolving: Resolving,
     options: Options,
     /// What the kernel has dropped at the sockets that are closed by now.
     kernel_drops: u64,
@@ -137,15 +142,6 @@ pub struct LastError {
     pub message: String,
 }
 
-/// What [`Peer::set_destination`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DestinationChange {
-    /// The destination is the new one.
-    Set,
-    /// The peer is connected, and its destination stays what it is connected to.
-    Connected,
-}
-
 impl Peer {
     /// A closed peer. Takes no memory to speak of and no system resource until it is used.
     #[must_use]
@@ -161,6 +157,8 @@ impl Peer {
             being_closed: Mutex::new(0),
             is_closed: Condvar::new(),
             last_error: Mutex::default(),
+            refusals: Mutex::default(),
+            has_refusals: AtomicBool::new(false),
             receive_errors: AtomicU64::new(0),
             sending: Sending::default(),
             forgotten: Mutex::default(),
@@ -190,17 +188,19 @@ impl Peer {
         if link.state.socket().is_some() {
             return Err(fail(Reason::AlreadyOpen));
         }
-        let ip = match address {
+        let mut to = match address {
             "*" => None,
-            _ => Some(address::parse_ip(address).ok_or_else(|| fail(Reason::InvalidAddress))?),
+            _ => Some(address::parse_scoped(address).map_err(fail)?.ok_or_else(|| fail(Reason::InvalidAddress))?),
         };
         let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
+        if let Some(to) = &mut to {
+            to.set_port(port);
+        }
         let asked = usize::try_from(recv_buf_size).unwrap_or(0);
-        let socket = Socket::bound(ip, port, asked, &link.options).map_err(|reason| {
-            let subject = ip.map_or(format!("*:{port}"), |ip| SocketAddr::new(ip, port).to_string());
-            Error::new(Operation::Bind, subject, reason)
+        let opened = Socket::bound(to, port, asked, &link.options).map_err(|reason| {
+            Error::new(Operation::Bind, to.map_or(format!("*:{port}"), |to| to.to_string()), reason)
         })?;
-        self.opened(link, socket, recv_buf_size);
+        self.opened(link, opened, recv_buf_size);
         Ok(())
     }
 
@@ -212,6 +212,7 @@ impl Peer {
     pub fn close(&self) {
         let mut link = self.link.write();
         link.closings += 1;
+        link.resolving.cancel();
         self.close_link(link);
         self.await_closings();
     }
@@ -244,65 +245,6 @@ impl Peer {
         drop(link);
         *self.being_closed.lock() -= 1;
         self.is_closed.notify_all();
-    }
-
-    /// Connects to one address: what is sent goes there, and packets from anyone else are not received. Opens the peer
-    /// if it is closed; empties the queue. A host name is resolved first, which blocks for as long as that takes; closing
-    /// the peer meanwhile makes this fail with [`Reason::Closed`].
-    ///
-    /// Where the system refuses, the peer is closed, as the engine does.
-    pub fn connect(&self, host: &str, port: i64) -> Result<()> {
-        self.noted(self.connect_unnoted(host, port))
-    }
-
-    fn connect_unnoted(&self, host: &str, port: i64) -> Result<()> {
-        let fail = |reason| Error::new(Operation::Connect, host, reason);
-        let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or_else(|| fail(Reason::InvalidPort(port)))?;
-        // A name takes its time, and who closes the peer meanwhile means this too.
-        let is_name = address::parse_ip(host).is_none();
-        let closings = self.link.read().closings;
-        let found = resolve::addresses_of(host).map_err(fail)?;
-
-        let mut link = self.link.write();
-        if is_name && link.closings != closings {
-            return Err(fail(Reason::Closed));
-        }
-        let family = link.state.socket().map(Socket::family);
-        let to = resolve::choose(&found, family, port).map_err(fail)?;
-        if family.is_none() {
-            self.open_for(&mut link, to.ip()).map_err(fail)?;
-        }
-        if let State::Open(endpoint) = &mut link.state {
-            match endpoint.socket.connect(to) {
-                Ok(peer) => endpoint.connected_to = Some(peer),
-                Err(error) => {
-                    let reason = endpoint.socket.refusal(to.ip(), error);
-                    self.close_link(link);
-                    return Err(Error::new(Operation::Connect, to.to_string(), reason));
-                }
-            }
-        }
-        link.destination = Some(to);
-        self.inbox.lock().queue.clear();
-        Ok(())
-    }
-
-    /// Sets where [`send`](Self::send) sends to, also while the peer is closed. A host name is resolved first, which
-    /// blocks for as long as that takes; of several addresses, the first that the open socket can send to is taken.
-    ///
-    /// Any port is taken; as in the engine only its lower 16 bits count.
-    pub fn set_destination(&self, host: &str, port: i64) -> Result<DestinationChange> {
-        let fail = |reason| Error::new(Operation::SetDestination, host, reason);
-        let found = self.noted(resolve::addresses_of(host).map_err(fail))?;
-        let mut link = self.link.write();
-        if link.state.is_connected() {
-            return Ok(DestinationChange::Connected);
-        }
-        let family = link.state.socket().map(Socket::family);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what the engine does with a port")]
-        let port = port as u16;
-        link.destination = Some(self.noted(resolve::choose(&found, family, port).map_err(fail))?);
-        Ok(DestinationChange::Set)
     }
 
     /// Joins a multicast group on an interface (`""`: the system's choice), opening the peer if it is closed.
@@ -368,13 +310,16 @@ impl Peer {
 
     /// Opens an unconnected socket that can reach `ip`, on a port of the system's choice.
     fn open_for(&self, link: &mut Link, ip: IpAddr) -> std::result::Result<(), Reason> {
-        let socket = Socket::open(Family::of(ip), &link.options).map_err(Reason::NoSocket)?;
-        self.opened(link, socket, 0);
+        let opened = Socket::open(Family::of(ip), &link.options).map_err(Reason::NoSocket)?;
+        self.opened(link, opened, 0);
         Ok(())
     }
 
     /// Takes a new socket into use.
-    fn opened(&self, link: &mut Link, socket: Socket, recv_buf_size: i64) {
+    fn opened(&self, link: &mut Link, Opened { socket, refused }: Opened, recv_buf_size: i64) {
+        for refusal in refused {
+            self.note_refusal(refusal);
+        }
         let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
         let mut endpoint = Endpoint {
             socket,
@@ -388,7 +333,9 @@ impl Peer {
         self.waiters.lock().forget_interruption();
         if link.options.background {
             // Where there is no thread to be had, whoever wants a packet reads the socket.
-            let _ = self.noted(self.attach(&mut endpoint));
+            if let Err(error) = self.attach(&mut endpoint) {
+                self.note_refusal(Refusal { option: "background_receive", error });
+            }
         }
         link.state = State::Open(endpoint);
     }

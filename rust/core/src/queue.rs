@@ -258,6 +258,8 @@ pub(crate) struct Queue {
     bound: usize,
     policy: OverflowPolicy,
     counts: Counts,
+    /// What was counted before counting began anew.
+    forgotten: Counts,
     /// How many of the packets, the oldest ones, have been counted before counting began anew.
     counted_before: usize,
     /// The most that was queued since the queue was last empty.
@@ -279,8 +281,8 @@ impl Queue {
 
     /// Empties the queue, and gives its memory back.
     pub(crate) fn clear(&mut self) {
-        let Self { bound, policy, counts, .. } = *self;
-        *self = Self { bound, policy, counts, ..Self::default() };
+        let Self { bound, policy, counts, forgotten, .. } = *self;
+        *self = Self { bound, policy, counts, forgotten, ..Self::default() };
     }
 
     /// What the packets that can be taken may cost together.
@@ -301,8 +303,16 @@ impl Queue {
         &mut self.counts
     }
 
+    /// What was counted since the queue was made.
+    pub(crate) fn total_counts(&self) -> Counts {
+        let Counts { packets, bytes, dropped } = self.counts;
+        let before = self.forgotten;
+        Counts { packets: before.packets + packets, bytes: before.bytes + bytes, dropped: before.dropped + dropped }
+    }
+
     /// Counts from zero again.
     pub(crate) fn reset_counts(&mut self) {
+        self.forgotten = self.total_counts();
         self.counts = Counts::default();
         self.counted_before = self.available;
     }
@@ -697,6 +707,8 @@ mod tests {
         }
         // 52 old ones were left, so some of the new ones went as well.
         assert_eq!(*queue.counts(), Counts { packets: 63, bytes: 63_000, dropped: 10 + 59 });
+        // In all 63 and 70 packets came; those of before that were given up later count as received, and as dropped.
+        assert_eq!(queue.total_counts(), Counts { packets: 126, bytes: 126_000, dropped: 10 + 59 });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Host names to addresses, by the system's resolver. Blocks for as long as that takes.
+//! Host names to addresses, by the system's resolver.
 
 use std::collections::HashMap;
 use std::io;
@@ -41,20 +41,21 @@ impl Known {
     }
 }
 
-/// The addresses of `host`, in the resolver's order of preference. Port 0 in each of them.
-///
-/// A numeric address is its own answer and asks nobody. Everything else is the resolver's (`getaddrinfo`): names, and
-/// what it takes for an address, such as `1.2.3`. An answer is remembered for five minutes.
-pub(crate) fn addresses_of(host: &str) -> Result<Vec<SocketAddr>, Reason> {
-    if let Some(ip) = address::parse_ip(host) {
-        return Ok(vec![SocketAddr::new(ip, 0)]);
+/// The addresses of `host` where nobody need be asked for them: a numeric address is its own answer, and one of the
+/// resolver's is remembered for five minutes. `None` where the resolver is to be [asked](ask). Port 0 in each address.
+pub(crate) fn at_hand(host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
+    if let Some(address) = address::parse_scoped(host)? {
+        return Ok(Some(vec![address]));
     }
     if !address::may_be_host(host) {
         return Err(Reason::InvalidAddress);
     }
-    if let Some(known) = KNOWN.lock().get(host, Instant::now()) {
-        return Ok(known);
-    }
+    Ok(KNOWN.lock().get(host, Instant::now()))
+}
+
+/// The addresses of `host`, in the system's resolver's order of preference (`getaddrinfo`). Blocks for as long as that
+/// takes. The resolver knows names, and takes some other text for an address, such as `1.2.3`. An error is in its words.
+pub(crate) fn ask(host: &str) -> Result<Vec<SocketAddr>, String> {
     let found = look_up(host)?;
     KNOWN.lock().put(host, found.clone(), Instant::now());
     Ok(found)
@@ -70,13 +71,13 @@ pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16
     Ok(chosen)
 }
 
-fn look_up(host: &str) -> Result<Vec<SocketAddr>, Reason> {
+fn look_up(host: &str) -> Result<Vec<SocketAddr>, String> {
     let ask =
         |flags| dns_lookup::getaddrinfo(Some(host), None, Some(AddrInfoHints { flags, ..AddrInfoHints::default() }));
     // As the engine asks: only for families that the machine has an address of. On a machine that has none but
     // loopback's that may find nothing, so then any family is asked for; not after a resolver that did not answer.
     let answers = ask(sys::RESOLVER_FLAGS).or_else(|error| if is_about_flags(&error) { ask(0) } else { Err(error) });
-    let answers = answers.map_err(|error| Reason::Unresolvable(io::Error::from(error).to_string()))?;
+    let answers = answers.map_err(|error| io::Error::from(error).to_string())?;
     let mut found = Vec::new();
     for answer in answers.flatten() {
         // One answer comes once per type of socket.
@@ -98,22 +99,30 @@ mod tests {
 
     #[test]
     fn numeric_addresses_are_their_own_answer() {
-        assert_eq!(addresses_of("10.1.2.3").unwrap(), ["10.1.2.3:0".parse().unwrap()]);
-        assert_eq!(addresses_of("::ffff:10.1.2.3").unwrap(), ["10.1.2.3:0".parse().unwrap()]);
+        for (host, address) in
+            [("10.1.2.3", "10.1.2.3:0"), ("::ffff:10.1.2.3", "10.1.2.3:0"), ("fe80::1%1", "[fe80::1%1]:0")]
+        {
+            assert_eq!(at_hand(host).unwrap().unwrap(), [address.parse().unwrap()]);
+        }
     }
 
     #[test]
     fn localhost_is_loopback() {
-        let found = addresses_of("localhost").unwrap();
+        let found = ask("localhost").unwrap();
+        assert_eq!(at_hand("localhost").unwrap(), Some(found.clone()));
         assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
     }
 
     #[test]
     fn what_can_be_no_host_is_told_from_what_does_not_resolve() {
         for text in ["", "*", "a b", "::zz"] {
-            assert!(matches!(addresses_of(text), Err(Reason::InvalidAddress)), "{text:?}");
+            assert!(matches!(at_hand(text), Err(Reason::InvalidAddress)), "{text:?}");
         }
-        assert!(matches!(addresses_of("no-such-host.invalid"), Err(Reason::Unresolvable(_))));
+        assert!(matches!(at_hand("fe80::1%nowhere"), Err(Reason::UnknownInterface(_))));
+        assert!(matches!(at_hand("no-such-host.invalid"), Ok(None)));
+        assert!(ask("no-such-host.invalid").is_err());
+        // Failures are not remembered.
+        assert!(matches!(at_hand("no-such-host.invalid"), Ok(None)));
     }
 
     #[test]

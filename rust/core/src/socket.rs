@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use crate::error::Reason;
-use crate::peer::options::Options;
+use crate::error::{Error, Operation, Reason};
+use crate::peer::options::{Options, Refusal, SocketOption};
 use crate::sys::{Path, Payloads, Sent};
 use crate::{address, interfaces, sys};
 
@@ -44,52 +44,62 @@ pub(crate) struct Socket {
     default_send_buffer: usize,
 }
 
+/// A socket that was made, and which of the options that it was to have the system refused.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) socket: Socket,
+    pub(crate) refused: Vec<Refusal>,
+}
+
 impl Socket {
     /// Makes a socket that is not bound yet (where the platform wants one to be: bound to any port).
-    pub(crate) fn open(family: Family, options: &Options) -> io::Result<Self> {
-        let socket = Self::make_with(family, 0, options)?;
+    pub(crate) fn open(family: Family, options: &Options) -> io::Result<Opened> {
+        let opened = Self::make_with(family, 0, options)?;
         if sys::BIND_BEFORE_USE {
-            socket.bind_to(socket.unspecified(), 0)?;
+            opened.socket.bind_to(opened.socket.every_address(0))?;
         }
-        Ok(socket)
+        Ok(opened)
     }
 
-    /// Makes a socket that is bound to `port` on `ip`, or with `None` on every address of both families. The kernel is
+    /// Makes a socket that is bound to `to`, or with `None` to `port` on every address of both families. The kernel is
     /// asked for a receive buffer of `receive_buffer` bytes, unless the options say otherwise.
     ///
     /// Where the machine has no IPv6, `None` means every IPv4 address.
     pub(crate) fn bound(
-        ip: Option<IpAddr>,
+        to: Option<SocketAddr>,
         port: u16,
         receive_buffer: usize,
         options: &Options,
-    ) -> Result<Self, Reason> {
-        let family = ip.map_or(Family::Dual, Family::of);
+    ) -> Result<Opened, Reason> {
+        let family = to.map_or(Family::Dual, |to| Family::of(to.ip()));
         let made = Self::make_with(family, receive_buffer, options);
-        let bound = made.map(|socket| (socket.bind_to(ip.unwrap_or(socket.unspecified()), port), socket));
-        match bound {
-            Ok((Ok(()), socket)) => return Ok(socket),
-            Ok((Err(error), _)) if ip.is_some() || error.kind() != io::ErrorKind::AddrNotAvailable => {
+        let bound = made.map(|opened| (opened.socket.bind_to(to.unwrap_or(opened.socket.every_address(port))), opened));
+        match (bound, to) {
+            (Ok((Ok(()), opened)), _) => return Ok(opened),
+            (Ok((Err(error), _)), Some(to)) if address::lacks_scope(to) => return Err(Reason::NoScope(error)),
+            (Ok((Err(error), _)), Some(_)) => return Err(Reason::Os(error)),
+            (Ok((Err(error), _)), None) if error.kind() != io::ErrorKind::AddrNotAvailable => {
                 return Err(Reason::Os(error));
             }
-            Err(error) if ip.is_some() => return Err(Reason::NoSocket(error)),
+            (Err(error), Some(_)) => return Err(Reason::NoSocket(error)),
             // IPv6 is there but has no addresses (some containers), or it is not there at all.
             _ => {}
         }
-        Self::bound(Some(Ipv4Addr::UNSPECIFIED.into()), port, receive_buffer, options)
+        Self::bound(Some((Ipv4Addr::UNSPECIFIED, port).into()), port, receive_buffer, options)
     }
 
     /// Makes a socket with the options applied. Without one for its receive buffer, that is as large as the kernel grants
     /// of `receive_buffer`, and never smaller than its default.
-    fn make_with(family: Family, receive_buffer: usize, options: &Options) -> io::Result<Self> {
-        let mut socket = Self::make(family)?;
+    fn make_with(family: Family, receive_buffer: usize, options: &Options) -> io::Result<Opened> {
+        let make = || Self::make(family, options.reuse_address);
+        let mut socket = make()?;
         if options.receive_buffer > 0 {
             ask(options.receive_buffer, |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
         } else if receive_buffer.saturating_mul(sys::BUFFER_FIGURE) > socket.default_receive_buffer {
             ask(receive_buffer.min(i32::MAX as usize), |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
             // Where the limit is below the default, asking for more has got less, and there is no way back.
             if socket.receive_buffer_size()? < socket.default_receive_buffer {
-                socket = Self::make(family)?;
+                socket = make()?;
             }
         }
         if options.send_buffer > 0 {
@@ -99,17 +109,24 @@ impl Socket {
             // The only system that refuses has no broadcasts; sending one then fails, with its words.
             let _ = socket.set_broadcast(true);
         }
-        Ok(socket)
+        let mut refused = Vec::new();
+        for option in options.unusual() {
+            if let Err(reason) = socket.set(&option) {
+                let error = Error::new(Operation::SetOption, option.to_string(), reason);
+                refused.push(Refusal { option: option.name(), error });
+            }
+        }
+        Ok(Opened { socket, refused })
     }
 
-    fn make(family: Family) -> io::Result<Self> {
+    fn make(family: Family, reuse_address: bool) -> io::Result<Self> {
         let domain = if family == Family::V4 { Domain::IPV4 } else { Domain::IPV6 };
         let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if family != Family::V4 {
             socket.set_only_v6(family == Family::V6)?;
         }
         socket.set_nonblocking(true)?;
-        sys::prepare(&socket)?;
+        sys::prepare(&socket, reuse_address)?;
         let default_receive_buffer = socket.recv_buffer_size()?;
         let default_send_buffer = socket.send_buffer_size()?;
         let io = socket.into();
@@ -117,14 +134,14 @@ impl Socket {
         Ok(Self { io, family, path, default_receive_buffer, default_send_buffer })
     }
 
-    fn bind_to(&self, ip: IpAddr, port: u16) -> io::Result<()> {
-        SockRef::from(&self.io).bind(&SocketAddr::new(ip, port).into())
+    fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
+        SockRef::from(&self.io).bind(&address.into())
     }
 
-    fn unspecified(&self) -> IpAddr {
+    fn every_address(&self, port: u16) -> SocketAddr {
         match self.family {
-            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-            Family::V6 | Family::Dual => Ipv6Addr::UNSPECIFIED.into(),
+            Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
+            Family::V6 | Family::Dual => (Ipv6Addr::UNSPECIFIED, port).into(),
         }
     }
 
@@ -164,14 +181,16 @@ impl Socket {
         self.path
     }
 
-    /// What it means that the system refused to send or connect to `ip`.
-    pub(crate) fn refusal(&self, ip: IpAddr, error: io::Error) -> Reason {
+    /// What it means that the system refused to send or connect to `address`.
+    pub(crate) fn refusal(&self, address: SocketAddr, error: io::Error) -> Reason {
         if sys::is_full(&error) {
             Reason::Busy(error)
-        } else if self.family.reaches(ip) {
-            Reason::Os(error)
-        } else {
+        } else if !self.family.reaches(address.ip()) {
             Reason::WrongFamily(Some(error))
+        } else if address::lacks_scope(address) {
+            Reason::NoScope(error)
+        } else {
+            Reason::Os(error)
         }
     }
 
@@ -182,6 +201,81 @@ impl Socket {
     /// `SO_BROADCAST`. IPv6 has no broadcasts: nothing is done on such a socket.
     pub(crate) fn set_broadcast(&self, enabled: bool) -> io::Result<()> {
         if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
+    }
+
+    /// Sets an option to a value that is [valid](SocketOption::check). On a dual-stack socket it counts for both families,
+    /// or for the one that takes it: macOS lets such a socket have no options of IPv4, and an interface may have addresses
+    /// of one family only.
+    pub(crate) fn set(&self, option: &SocketOption) -> Result<(), Reason> {
+        let socket = SockRef::from(&self.io);
+        // (Negative values do not come here; see above.)
+        let number = |value: i64| u32::try_from(value).unwrap_or(0);
+        let done = match option {
+            SocketOption::ReuseAddress(enabled) => socket.set_reuse_address(*enabled),
+            SocketOption::ReusePort(enabled) => sys::set_reuse_port(&self.io, *enabled),
+            SocketOption::TimeToLive(0) => self.set_default_hops(),
+            SocketOption::TimeToLive(hops) => {
+                self.for_family(|| socket.set_ttl_v4(number(*hops)), || socket.set_unicast_hops_v6(number(*hops)))
+            }
+            SocketOption::TrafficClass(class) => self.for_family(
+                || socket.set_tos_v4(number(*class)),
+                || sys::set_traffic_class_v6(&self.io, number(*class)),
+            ),
+            SocketOption::MulticastTimeToLive(hops) => self.for_family(
+                || socket.set_multicast_ttl_v4(number(*hops)),
+                || socket.set_multicast_hops_v6(number(*hops)),
+            ),
+            SocketOption::MulticastLoopback(enabled) => {
+                self.for_family(|| socket.set_multicast_loop_v4(*enabled), || socket.set_multicast_loop_v6(*enabled))
+            }
+            SocketOption::MulticastInterface(name) => return self.set_multicast_interface(name),
+        };
+        done.map_err(Reason::Os)
+    }
+
+    /// The system's own hop limits.
+    fn set_default_hops(&self) -> io::Result<()> {
+        let socket = SockRef::from(&self.io);
+        let default = |domain, ask: fn(&socket2::Socket) -> io::Result<u32>| match sys::DEFAULT_HOPS {
+            Some(number) => Ok(number),
+            // A new socket has what it is.
+            None => ask(&socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?),
+        };
+        self.for_family(
+            || socket.set_ttl_v4(default(Domain::IPV4, socket2::Socket::ttl_v4)?),
+            || socket.set_unicast_hops_v6(default(Domain::IPV6, socket2::Socket::unicast_hops_v6)?),
+        )
+    }
+
+    /// `IP_MULTICAST_IF` and `IPV6_MULTICAST_IF`; `""` leaves the choice to the system.
+    fn set_multicast_interface(&self, name: &str) -> Result<(), Reason> {
+        let socket = SockRef::from(&self.io);
+        let found = if name.is_empty() {
+            interfaces::Found { ipv4: Some(Ipv4Addr::UNSPECIFIED), index: Some(0) }
+        } else {
+            interfaces::find(name).ok_or_else(|| Reason::UnknownInterface(name.to_owned()))?
+        };
+        // IPv4 knows an interface by its address, IPv6 by its index.
+        if self.family == Family::V4 && found.ipv4.is_none() {
+            return Err(Reason::UnknownInterface(name.to_owned()));
+        }
+        let unknown = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+        self.for_family(
+            || socket.set_multicast_if_v4(&found.ipv4.ok_or_else(unknown)?),
+            || socket.set_multicast_if_v6(found.index.ok_or_else(unknown)?),
+        )
+        .map_err(Reason::Os)
+    }
+
+    fn for_family(&self, v4: impl Fn() -> io::Result<()>, v6: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match self.family {
+            Family::V4 => v4(),
+            Family::V6 => v6(),
+            Family::Dual => {
+                let of_v6 = v6();
+                v4().or(of_v6)
+            }
+        }
     }
 
     /// The kernel's receive buffer in bytes, in the system's own figure (`SO_RCVBUF`; Linux counts double).
@@ -210,6 +304,9 @@ impl Socket {
     pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
         if !self.family.reaches(group.ip()) {
             return Err(Reason::WrongFamily(None));
+        }
+        if join {
+            sys::hear_own_groups_only(&self.io);
         }
         match group {
             Group::V4 { interface: Err(unknown), .. } => return Err(Reason::UnknownInterface(unknown.clone())),
@@ -263,10 +360,13 @@ impl Group {
         match ip {
             IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(Ipv4Addr::UNSPECIFIED) },
             IpAddr::V4(group) => {
-                Self::V4 { group, interface: interfaces::ipv4_of(interface).ok_or_else(|| interface.to_owned()) }
+                let ipv4 = interfaces::find(interface).and_then(|found| found.ipv4);
+                Self::V4 { group, interface: ipv4.ok_or_else(|| interface.to_owned()) }
             }
             IpAddr::V6(group) if interface.is_empty() => Self::V6 { group, index: 0 },
-            IpAddr::V6(group) => Self::V6 { group, index: interfaces::index_of(interface).unwrap_or(0) },
+            IpAddr::V6(group) => {
+                Self::V6 { group, index: interfaces::find(interface).and_then(|found| found.index).unwrap_or(0) }
+            }
         }
     }
 
@@ -274,6 +374,81 @@ impl Group {
         match self {
             Self::V4 { group, .. } => (*group).into(),
             Self::V6 { group, .. } => (*group).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            reuse_address: true,
+            reuse_port: sys::HAS_REUSE_PORT,
+            time_to_live: 9,
+            traffic_class: 0xb8,
+            multicast_time_to_live: 3,
+            multicast_loopback: false,
+            ..Options::default()
+        }
+    }
+
+    fn check(socket: &Socket, options: &Options) {
+        let number = |value: i64| u32::try_from(value).unwrap();
+        let socket_ref = SockRef::from(&socket.io);
+        assert_eq!(socket_ref.reuse_address().unwrap(), options.reuse_address);
+        #[cfg(unix)]
+        assert_eq!(socket_ref.reuse_port().unwrap(), options.reuse_port);
+        // (A dual-stack socket takes options of IPv4 as well on Linux and Windows.)
+        if socket.family != Family::V6 && !(socket.family == Family::Dual && cfg!(target_vendor = "apple")) {
+            assert_eq!(socket_ref.ttl_v4().unwrap(), number(options.time_to_live));
+            assert_eq!(socket_ref.multicast_ttl_v4().unwrap(), number(options.multicast_time_to_live));
+            assert_eq!(socket_ref.multicast_loop_v4().unwrap(), options.multicast_loopback);
+            #[cfg(unix)]
+            assert_eq!(socket_ref.tos_v4().unwrap(), number(options.traffic_class));
+        }
+        if socket.family != Family::V4 {
+            assert_eq!(socket_ref.unicast_hops_v6().unwrap(), number(options.time_to_live));
+            assert_eq!(socket_ref.multicast_hops_v6().unwrap(), number(options.multicast_time_to_live));
+            assert_eq!(socket_ref.multicast_loop_v6().unwrap(), options.multicast_loopback);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            assert_eq!(socket_ref.tclass_v6().unwrap(), number(options.traffic_class));
+        }
+    }
+
+    #[test]
+    fn the_kernel_has_what_was_asked_for_however_a_socket_is_made() {
+        let to = |text: &str| Some(text.parse().unwrap());
+        for bind in [None, to("127.0.0.1:0"), to("[::1]:0")] {
+            match Socket::bound(bind, 0, 0, &options()) {
+                Ok(opened) => {
+                    assert!(opened.refused.iter().all(|refusal| cfg!(windows) && refusal.option == "traffic_class"));
+                    check(&opened.socket, &options());
+                }
+                Err(reason) => assert!(bind == to("[::1]:0"), "{reason:?}"),
+            }
+        }
+        for family in [Family::V4, Family::V6] {
+            if let Ok(opened) = Socket::open(family, &options()) {
+                check(&opened.socket, &options());
+            }
+        }
+    }
+
+    #[test]
+    fn the_system_has_its_own_hop_limit_back_with_0() {
+        for family in [Family::V4, Family::V6, Family::Dual] {
+            let Ok(Opened { socket, .. }) = Socket::make_with(family, 0, &Options::default()) else { continue };
+            let hops = || {
+                let socket_ref = SockRef::from(&socket.io);
+                (socket_ref.ttl_v4().ok(), socket_ref.unicast_hops_v6().ok())
+            };
+            let before = hops();
+            socket.set(&SocketOption::TimeToLive(3)).unwrap();
+            assert_ne!(hops(), before, "{family:?}");
+            socket.set(&SocketOption::TimeToLive(0)).unwrap();
+            assert_eq!(hops(), before, "{family:?}");
         }
     }
 }

@@ -2,16 +2,15 @@
 //! or is ended by the test itself.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::UdpSocket;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 mod common;
 
 use common::{LONG, V4, bound, eventually, flavours, next, pair, port, sender_to, take, waiting};
-use packet_peer_udp_core::{DestinationChange, Operation, Peer, Reason, WaitEnd, format_ip};
+use packet_peer_udp_core::{DestinationChange, Operation, Peer, Reason, WaitEnd, format_address};
 
 #[test]
 fn datagrams_of_every_size_arrive_whole_from_a_known_sender() {
@@ -22,7 +21,7 @@ fn datagrams_of_every_size_arrive_whole_from_a_known_sender() {
             sender.send(&datagram).unwrap();
             assert_eq!(next(&receiver), datagram, "{flavour:?}");
             let from = receiver.last_taken().unwrap().sender();
-            assert_eq!(format_ip(from.ip()), flavour.written);
+            assert_eq!(format_address(from), flavour.written);
             assert_eq!(i64::from(from.port()), port(&sender));
         }
         let error = sender.send(&vec![0; 65_508 + 20]).unwrap_err();
@@ -531,65 +530,6 @@ fn broadcasts_are_sent_only_when_allowed() {
     assert_eq!(next(&receiver), b"still allowed");
     sender.set_broadcast(false).unwrap();
     assert!(sender.send(b"x").is_err());
-}
-
-/// A name server that answers `10.1.2.3` for every name, but only when `release` lets it. Gives each query's arrival.
-fn name_server(queries: mpsc::Sender<()>, release: mpsc::Receiver<()>) -> thread::JoinHandle<()> {
-    let server = UdpSocket::bind("127.0.0.1:53").unwrap();
-    server.set_read_timeout(Some(LONG)).unwrap();
-    thread::spawn(move || {
-        let mut query = [0; 512];
-        while let Ok((length, client)) = server.recv_from(&mut query) {
-            if queries.send(()).is_err() || release.recv_timeout(LONG).is_err() {
-                return;
-            }
-            // The query itself, marked as an answer; for an IPv4 address (type 1, four bytes before the end) with one.
-            let is_ipv4 = query[length - 3] == 1;
-            let mut answer = query[..length].to_vec();
-            answer[2..4].copy_from_slice(&[0x81, 0x80]);
-            answer[6..12].copy_from_slice(&[0, u8::from(is_ipv4), 0, 0, 0, 0]);
-            if is_ipv4 {
-                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
-            }
-            server.send_to(&answer, client).unwrap();
-        }
-    })
-}
-
-#[test]
-#[ignore = "needs a name server of its own: scripts/namespace_tests.sh lets it be one"]
-fn closing_voids_a_connect_that_looks_its_name_up_and_nothing_waits_for_it() {
-    let (query, queries) = mpsc::channel();
-    let (release, released) = mpsc::channel();
-    let server = name_server(query, released);
-    let peer = bound("127.0.0.1");
-    let connect = thread::spawn({
-        let peer = Arc::clone(&peer);
-        move || peer.connect("somewhere.example", 9)
-    });
-    queries.recv_timeout(LONG).unwrap();
-    // The name is being looked up. Everything else answers.
-    let start = Instant::now();
-    assert_eq!(peer.available(), Some(0));
-    assert_eq!(peer.wait(Some(Duration::ZERO)).unwrap(), WaitEnd::TimedOut);
-    peer.set_destination("127.0.0.1", port(&peer)).unwrap();
-    peer.send(b"to itself").unwrap();
-    assert_eq!(next(&peer), b"to itself");
-    peer.close();
-    assert!(start.elapsed() < LONG / 10, "something waited for the name");
-    // However often the resolver asks.
-    while !connect.is_finished() {
-        let _ = release.send(());
-        let _ = queries.recv_timeout(Duration::from_millis(1));
-    }
-    assert!(matches!(connect.join().unwrap().unwrap_err().reason, Reason::Closed));
-    assert!(!peer.is_open());
-
-    // The answer is remembered: the name server is gone, and the name is known all the same.
-    drop((release, queries));
-    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"end", "127.0.0.1:53").unwrap();
-    server.join().unwrap();
-    peer.set_destination("somewhere.example", 9).unwrap();
 }
 
 #[test]

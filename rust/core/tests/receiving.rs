@@ -594,7 +594,7 @@ fn buffers_are_asked_for_and_read_back() {
         assert!(get(&peer) >= default);
         for bad in [-1, i64::from(i32::MAX) + 1, i64::MIN] {
             let error = set(&peer, bad).unwrap_err();
-            assert!(matches!(error.reason, Reason::InvalidSize(size) if size == bad), "{error}");
+            assert!(matches!(error.reason, Reason::OutOfRange(size) if size == bad), "{error}");
         }
         peer.close();
         assert_eq!(get(&peer), 0);

@@ -1,21 +1,210 @@
 //! What a script may set, at any time: kept when the peer is closed, and applied whenever it is opened.
 
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::atomic::Ordering;
+
 use super::{Endpoint, Peer, State};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::OverflowPolicy;
 use crate::socket::Socket;
+use crate::{interfaces, sys};
 
 /// What is applied to every socket of a peer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are options, each for itself")]
+pub struct Options {
     pub(crate) broadcast: bool,
     pub(crate) background: bool,
     /// What the kernel is asked for, in bytes; 0 for its default.
     pub(crate) receive_buffer: usize,
     pub(crate) send_buffer: usize,
+    /// See [`SocketOption::ReuseAddress`].
+    pub reuse_address: bool,
+    /// See [`SocketOption::ReusePort`].
+    pub reuse_port: bool,
+    /// See [`SocketOption::TimeToLive`].
+    pub time_to_live: i64,
+    /// See [`SocketOption::TrafficClass`].
+    pub traffic_class: i64,
+    /// See [`SocketOption::MulticastTimeToLive`].
+    pub multicast_time_to_live: i64,
+    /// See [`SocketOption::MulticastLoopback`].
+    pub multicast_loopback: bool,
+    /// See [`SocketOption::MulticastInterface`].
+    pub multicast_interface: String,
+}
+
+/// An option of a socket, with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// Whether other sockets that want it too may have the same port (`SO_REUSEADDR`). What is sent to one address then goes
+    /// to one of them (on Linux to the one that was bound last), multicasts and broadcasts go to all.
+    ReuseAddress(bool),
+    /// Whether other sockets of the same user that want it too may have the same port (`SO_REUSEPORT`); Linux deals what
+    /// comes out to them, by sender. Not on Windows.
+    ReusePort(bool),
+    /// The hop limit of unicast (`IP_TTL`, `IPV6_UNICAST_HOPS`), 1 to 255; 0 for the system's.
+    TimeToLive(i64),
+    /// The byte that tells routers how urgent it is (`IP_TOS`, `IPV6_TCLASS`), 0 to 255.
+    TrafficClass(i64),
+    /// The hop limit of multicasts (`IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`), 0 to 255. At 0 they stay on this machine, at
+    /// 1 on this network.
+    MulticastTimeToLive(i64),
+    /// Whether members on this machine receive multicasts of this socket (`IP_MULTICAST_LOOP`, `IPV6_MULTICAST_LOOP`). (On
+    /// Windows it is whether this socket receives those of this machine.)
+    MulticastLoopback(bool),
+    /// The interface that multicasts leave by (`IP_MULTICAST_IF`, `IPV6_MULTICAST_IF`); empty for the system's choice.
+    MulticastInterface(String),
+}
+
+/// An option that the system refused when a peer was opened.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its name, as that of a script's property.
+    pub option: &'static str,
+    /// Why.
+    pub error: Error,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            broadcast: false,
+            background: false,
+            receive_buffer: 0,
+            send_buffer: 0,
+            reuse_address: false,
+            reuse_port: false,
+            time_to_live: 0,
+            traffic_class: 0,
+            multicast_time_to_live: 1,
+            multicast_loopback: true,
+            multicast_interface: String::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Those that a new socket does not have by itself.
+    pub(crate) fn unusual(&self) -> impl Iterator<Item = SocketOption> {
+        let usual = Self::default();
+        let interface = (self.multicast_interface != usual.multicast_interface)
+            .then(|| SocketOption::MulticastInterface(self.multicast_interface.clone()));
+        [
+            (self.reuse_address != usual.reuse_address).then_some(SocketOption::ReuseAddress(self.reuse_address)),
+            (self.reuse_port != usual.reuse_port).then_some(SocketOption::ReusePort(self.reuse_port)),
+            (self.time_to_live != usual.time_to_live).then_some(SocketOption::TimeToLive(self.time_to_live)),
+            (self.traffic_class != usual.traffic_class).then_some(SocketOption::TrafficClass(self.traffic_class)),
+            (self.multicast_time_to_live != usual.multicast_time_to_live)
+                .then_some(SocketOption::MulticastTimeToLive(self.multicast_time_to_live)),
+            (self.multicast_loopback != usual.multicast_loopback)
+                .then_some(SocketOption::MulticastLoopback(self.multicast_loopback)),
+            interface,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn keep(&mut self, option: SocketOption) {
+        match option {
+            SocketOption::ReuseAddress(enabled) => self.reuse_address = enabled,
+            SocketOption::ReusePort(enabled) => self.reuse_port = enabled,
+            SocketOption::TimeToLive(hops) => self.time_to_live = hops,
+            SocketOption::TrafficClass(class) => self.traffic_class = class,
+            SocketOption::MulticastTimeToLive(hops) => self.multicast_time_to_live = hops,
+            SocketOption::MulticastLoopback(enabled) => self.multicast_loopback = enabled,
+            SocketOption::MulticastInterface(name) => self.multicast_interface = name,
+        }
+    }
+}
+
+impl SocketOption {
+    /// Its name, as that of a script's property.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ReuseAddress(_) => "reuse_address",
+            Self::ReusePort(_) => "reuse_port",
+            Self::TimeToLive(_) => "time_to_live",
+            Self::TrafficClass(_) => "traffic_class",
+            Self::MulticastTimeToLive(_) => "multicast_time_to_live",
+            Self::MulticastLoopback(_) => "multicast_loopback",
+            Self::MulticastInterface(_) => "multicast_interface",
+        }
+    }
+
+    /// Whether the value could be right for some socket of this machine.
+    fn check(&self) -> std::result::Result<(), Reason> {
+        match self {
+            Self::TimeToLive(value) | Self::TrafficClass(value) | Self::MulticastTimeToLive(value)
+                if !(0..=255).contains(value) =>
+            {
+                Err(Reason::OutOfRange(*value))
+            }
+            Self::MulticastInterface(name) if !name.is_empty() && interfaces::find(name).is_none() => {
+                Err(Reason::UnknownInterface(name.clone()))
+            }
+            Self::ReusePort(true) if !sys::HAS_REUSE_PORT => Err(Reason::Os(io::ErrorKind::Unsupported.into())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for SocketOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::ReuseAddress(value) | Self::ReusePort(value) | Self::MulticastLoopback(value) => {
+                write!(f, "{name} to {value}")
+            }
+            Self::TimeToLive(value) | Self::TrafficClass(value) | Self::MulticastTimeToLive(value) => {
+                write!(f, "{name} to {value}")
+            }
+            Self::MulticastInterface(value) => write!(f, "{name} to {value:?}"),
+        }
+    }
 }
 
 impl Peer {
+    /// The options that are set.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        self.link.read().options.clone()
+    }
+
+    /// Sets an option, now and whenever the peer is opened again. Where the system refuses, or the value makes no sense, it
+    /// stays as it was.
+    pub fn set_option(&self, option: SocketOption) -> Result<()> {
+        let set = || {
+            option.check()?;
+            let link = self.link.write();
+            link.state.socket().map_or(Ok(()), |socket| socket.set(&option))?;
+            Ok(link)
+        };
+        let set = set().map_err(|reason| Error::new(Operation::SetOption, option.to_string(), reason));
+        self.noted(set)?.options.keep(option);
+        Ok(())
+    }
+
+    /// The options that the system refused when the peer was opened, since this was last asked. It is open all the same, and
+    /// they will be tried again.
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        // Asked after every call that may open the peer.
+        if self.has_refusals.load(Ordering::Relaxed) && self.has_refusals.swap(false, Ordering::Relaxed) {
+            mem::take(&mut *self.refusals.lock())
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn note_refusal(&self, refusal: Refusal) {
+        self.note(&refusal.error);
+        self.refusals.lock().push(refusal);
+        self.has_refusals.store(true, Ordering::Relaxed);
+    }
+
     /// Allows or forbids sending to broadcast addresses (`SO_BROADCAST`), now and whenever the peer is opened again.
     pub fn set_broadcast(&self, enabled: bool) -> Result<()> {
         let mut link = self.link.write();
@@ -114,16 +303,16 @@ impl Peer {
     }
 }
 
-fn granted(size: Option<std::io::Result<usize>>, asked: usize) -> usize {
+fn granted(size: Option<io::Result<usize>>, asked: usize) -> usize {
     size.map_or(asked, |size| size.unwrap_or(asked))
 }
 
 /// The system takes an `int`.
 fn buffer_size(option: &str, bytes: i64) -> Result<usize> {
     let asked = i32::try_from(bytes).ok().and_then(|bytes| usize::try_from(bytes).ok());
-    asked.ok_or_else(|| Error::new(Operation::SetOption, option, Reason::InvalidSize(bytes)))
+    asked.ok_or_else(|| Error::new(Operation::SetOption, option, Reason::OutOfRange(bytes)))
 }
 
-fn refused(option: &str, asked: usize, error: std::io::Error) -> Error {
+fn refused(option: &str, asked: usize, error: io::Error) -> Error {
     Error::os(Operation::SetOption, format!("{option} to {asked}"), error)
 }

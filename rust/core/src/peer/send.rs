@@ -1,16 +1,15 @@
 //! Sending: one datagram, or many with few system calls.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Endpoint, Link, Peer};
-use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
-
 use crate::sys::{self, Payloads};
+use crate::{address, interfaces};
 
 /// How often a send is tried before its error is taken to be its own, and not somebody's refusal of an earlier one.
 const SEND_ATTEMPTS: u64 = 4;
@@ -55,15 +54,47 @@ impl Peer {
     pub fn send_to(&self, datagram: &[u8], ip: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Send, ip, reason);
         self.counted((|| {
-            let ip = address::parse_ip(ip).ok_or_else(|| fail(Reason::InvalidAddress))?;
-            let port = u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?;
-            let link = self.link_to_send(ip)?;
+            let mut to = address::parse_scoped(ip).map_err(fail)?.ok_or_else(|| fail(Reason::InvalidAddress))?;
+            to.set_port(u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?);
+            let link = self.link_to_send(to.ip())?;
             let endpoint = opened(&link)?;
             if endpoint.connected_to.is_some() {
                 return Err(fail(Reason::Connected));
             }
-            self.send_one(endpoint, SocketAddr::new(ip, port), datagram)
+            self.send_one(endpoint, to, datagram)
         })())
+    }
+
+    /// Sends one datagram to the directed broadcast address of every interface that has one, opening the peer if it is closed;
+    /// how many were sent. Where the kernel refuses one, [`last_error`](Self::last_error) says why.
+    ///
+    /// Broadcasts must be [enabled](Self::set_broadcast); [`Reason::Connected`] on a connected peer,
+    /// [`Reason::WrongFamily`] on one that has IPv6 only.
+    pub fn send_broadcast(&self, datagram: &[u8], port: i64) -> Result<usize> {
+        let fail = |reason| Error::new(Operation::Broadcast, "", reason);
+        let (link, to) = self.counted((|| {
+            let valid = u16::try_from(port).ok().filter(|port| *port != 0);
+            let port = valid.ok_or_else(|| fail(Reason::InvalidPort(port)))?;
+            if !self.link.read().options.broadcast {
+                return Err(fail(Reason::NoBroadcast));
+            }
+            let to: Vec<_> =
+                interfaces::broadcast_addresses().into_iter().map(|ip| SocketAddr::from((ip, port))).collect();
+            let link = self.link_to_send(Ipv4Addr::BROADCAST.into())?;
+            if link.state.is_connected() {
+                return Err(fail(Reason::Connected));
+            }
+            if !opened(&link)?.socket.family().reaches(Ipv4Addr::BROADCAST.into()) {
+                return Err(fail(Reason::WrongFamily(None)));
+            }
+            Ok((link, to))
+        })())?;
+        if to.is_empty() {
+            self.note(&fail(Reason::NoInterface));
+        }
+        let endpoint = opened(&link)?;
+        let is_sent = |to: &&SocketAddr| self.counted(self.send_one(endpoint, **to, datagram)).is_ok();
+        Ok(to.iter().filter(is_sent).count())
     }
 
     /// Sends many datagrams to the destination, in order; how many the kernel took. When it refuses one, the rest is not
@@ -217,7 +248,7 @@ fn opened(link: &Link) -> Result<&Endpoint> {
 
 fn refused(endpoint: &Endpoint, to: Option<SocketAddr>, error: io::Error) -> Error {
     match to {
-        Some(to) => Error::new(Operation::Send, to.to_string(), endpoint.socket.refusal(to.ip(), error)),
+        Some(to) => Error::new(Operation::Send, to.to_string(), endpoint.socket.refusal(to, error)),
         None => Error::os(Operation::Send, "", error),
     }
 }

@@ -1,6 +1,7 @@
 //! What a peer has counted.
 
-use std::sync::atomic::Ordering;
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Peer;
 use crate::sys;
@@ -27,6 +28,28 @@ pub struct Stats {
     pub receive_syscalls: u64,
 }
 
+/// What a peer has moved since it was made, whatever was reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Totals {
+    pub packets_in: u64,
+    pub packets_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// By the queue, and by the kernel where it tells.
+    pub packets_dropped: u64,
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.packets_in += other.packets_in;
+        self.packets_out += other.packets_out;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.packets_dropped += other.packets_dropped;
+    }
+}
+
 impl Stats {
     fn since(self, before: Self) -> Self {
         Self {
@@ -51,6 +74,26 @@ impl Peer {
         self.all_stats().since(*self.forgotten.lock())
     }
 
+    /// What has happened since the peer was made.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let received = self.inbox.lock().queue.total_counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            packets_in: received.packets,
+            packets_out: count(&self.sending.alone) + count(&self.sending.packets),
+            bytes_in: received.bytes,
+            bytes_out: count(&self.sending.bytes),
+            packets_dropped: received.dropped + self.kernel_drops(),
+        }
+    }
+
+    /// What the kernel has dropped at this peer's sockets.
+    fn kernel_drops(&self) -> u64 {
+        let link = self.link.read();
+        link.kernel_drops + link.state.socket().map_or(0, |socket| sys::kernel_drops(socket.io()))
+    }
+
     /// Counts from zero again.
     pub fn reset_stats(&self) {
         self.inbox.lock().queue.reset_counts();
@@ -61,13 +104,10 @@ impl Peer {
     }
 
     fn all_stats(&self) -> Stats {
-        let link = self.link.read();
-        let kernel_drops = link.state.socket().map_or(0, |socket| sys::kernel_drops(socket.io()));
-        let packets_dropped_kernel = link.kernel_drops + kernel_drops;
-        drop(link);
+        let packets_dropped_kernel = self.kernel_drops();
         let receive_syscalls = self.receiver.lock().system_calls;
         let received = *self.inbox.lock().queue.counts();
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let alone = count(&self.sending.alone);
         Stats {
             packets_sent: alone + count(&self.sending.packets),

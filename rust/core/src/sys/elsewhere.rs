@@ -15,6 +15,9 @@ pub(crate) fn prepare_path(_socket: &UdpSocket, _wanted: Path) -> Path {
     Path::Portable
 }
 
+/// It does so by itself.
+pub(crate) fn hear_own_groups_only(_socket: &UdpSocket) {}
+
 /// Not told.
 pub(crate) fn kernel_drops(_socket: &UdpSocket) -> u64 {
     0

@@ -42,11 +42,11 @@ pub(crate) fn prepare_path(socket: &UdpSocket, wanted: Path) -> Path {
         return Path::Portable;
     }
     // Where the kernel refuses, messages come without a time.
-    let _ = set_flag(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS);
+    let _ = set_flag(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, true);
     // A kernel that does not know UDP_SEGMENT would send all at once, as one datagram: so it is asked first.
     if wanted == Path::Offload
         && option::<c_int>(socket, libc::SOL_UDP, libc::UDP_SEGMENT).is_ok()
-        && set_flag(socket, libc::SOL_UDP, libc::UDP_GRO).is_ok()
+        && set_flag(socket, libc::SOL_UDP, libc::UDP_GRO, true).is_ok()
     {
         Path::Offload
     } else {
@@ -505,13 +505,21 @@ const fn count_of(messages: usize) -> u32 {
     messages as u32
 }
 
-/// Turns an option on.
-fn set_flag(socket: &UdpSocket, level: c_int, name: c_int) -> io::Result<()> {
-    let on: c_int = 1;
+/// Linux gives a socket by default what is sent to any group that any socket of the machine has joined.
+pub(crate) fn hear_own_groups_only(socket: &UdpSocket) {
+    // One of them fails on a socket of the other family. Where the other one does (IPV6_MULTICAST_ALL came with Linux 4.20),
+    // the socket hears too much, but it hears.
+    let _ = set_flag(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, false);
+    let _ = set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, false);
+}
+
+/// Turns an option on or off.
+fn set_flag(socket: &UdpSocket, level: c_int, name: c_int, enabled: bool) -> io::Result<()> {
+    let value: c_int = enabled.into();
     let size = length::<c_int>() as libc::socklen_t;
     // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; the value is an integer that lives
     // through the call, with its size.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&on).cast(), size) };
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), size) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

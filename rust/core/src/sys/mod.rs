@@ -2,8 +2,16 @@
 //!
 //! Each platform's file provides:
 //!
-//! - `fn prepare(socket: &socket2::Socket) -> io::Result<()>`: called on each new socket, before it is bound; sets what
-//!   this platform needs so that a UDP socket behaves like everybody else's.
+//! - `fn prepare(socket: &socket2::Socket, reuse_address: bool) -> io::Result<()>`: called on each new socket, before it is
+//!   bound; sets what this platform needs so that a UDP socket behaves like everybody else's, and has its port to itself
+//!   unless `reuse_address` says otherwise (`SO_REUSEADDR`).
+//! - `const HAS_REUSE_PORT: bool`, `fn set_reuse_port(socket: &UdpSocket, enabled: bool) -> io::Result<()>`: `SO_REUSEPORT`.
+//! - `const DEFAULT_HOPS: Option<u32>`: what `IP_TTL` and `IPV6_UNICAST_HOPS` take for the system's own hop limit, where they
+//!   do.
+//! - `fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()>`: `IPV6_TCLASS`.
+//! - `fn interface_index(name: &str) -> Option<u32>`: the index of the interface of that name, where the system tells quickly;
+//!   `None` also where it does not.
+//! - `const SCOPES_HAVE_NAMES: bool`: whether the interface of a link-local address is written as a name, or as a number.
 //! - `const BIND_BEFORE_USE: bool`: whether a socket that is opened by something other than `bind` must be bound before
 //!   it can receive or join a group.
 //! - `const POLLER_HOLDS_SOCKETS: bool`, `const SLEEPER_HOLDS_SOCKETS: bool`: whether a socket's port is free only after
@@ -14,8 +22,10 @@
 //! - `const RESOLVER_FLAGS: i32`: `ai_flags` for `getaddrinfo`.
 //! - `fn is_readable(socket: &UdpSocket) -> io::Result<bool>`: whether receiving would give a datagram, also an empty one.
 //!   May say yes for nothing, never no for something. An error is one that receiving would have given, and is given once.
+//! - `fn pin_library() -> bool`: keeps the library that this code is in where it is until the process ends; whether that
+//!   could be done.
 //!
-//! # Many datagrams at once
+//! # Many datagrams at once, and what else Linux has of its own
 //!
 //! `linux` (Linux and Android) and `elsewhere` (all others) each provide:
 //!
@@ -38,6 +48,8 @@
 //! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, path: Path) -> Sent`:
 //!   sends `payloads` from number `from` on, in order, to `to` (`None`: to the connected peer). Never blocks; stops at the
 //!   first that the kernel refuses.
+//! - `fn hear_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group: from then on it receives
+//!   what is sent to the groups that it is a member of, on those interfaces, and not what other sockets have joined.
 //! - `fn kernel_drops(socket: &UdpSocket) -> u64`: how many datagrams the kernel has dropped because this socket's buffer
 //!   was full; 0 where it does not tell. Joined ones count as one.
 //! - `fn ticks_nsec() -> u64`: now, in nanoseconds, on the clock that the engine's `Time.get_ticks_usec()` counts, with
@@ -71,22 +83,24 @@ mod portable;
 mod unix;
 #[cfg(unix)]
 pub(crate) use unix::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SLEEPER_HOLDS_SOCKETS,
-    is_full, is_readable, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, is_full, is_readable, pin_library,
+    prepare, set_reuse_port, set_traffic_class_v6,
 };
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    BIND_BEFORE_USE, BUFFER_FIGURE, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SLEEPER_HOLDS_SOCKETS,
-    is_full, is_readable, prepare,
+    BIND_BEFORE_USE, BUFFER_FIGURE, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, is_full, is_readable, pin_library,
+    prepare, set_reuse_port, set_traffic_class_v6,
 };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
+pub(crate) use linux::{Arena, BEST_PATH, hear_own_groups_only, kernel_drops, prepare_path, send_batch, ticks_nsec};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod alarm;
@@ -101,7 +115,9 @@ pub(crate) use poller::Sleeper;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use elsewhere::{Arena, BEST_PATH, kernel_drops, prepare_path, send_batch, ticks_nsec};
+pub(crate) use elsewhere::{
+    Arena, BEST_PATH, hear_own_groups_only, kernel_drops, prepare_path, send_batch, ticks_nsec,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,13 @@
 //! Linux, Android, macOS, iOS and the BSDs.
 
+use std::ffi::CString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::ptr;
+
+use socket2::SockRef;
 
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;
@@ -23,10 +27,52 @@ pub(crate) const KERNEL_OVERHEAD: usize = if cfg!(any(target_os = "linux", targe
 /// Only address families that the machine has an address of, as the engine's own resolver asks.
 pub(crate) const RESOLVER_FLAGS: i32 = libc::AI_ADDRCONFIG;
 
-/// Nothing: a new UDP socket is as it should be.
-#[expect(clippy::unnecessary_wraps, reason = "the interface of `sys`; it can fail elsewhere")]
-pub(crate) fn prepare(_socket: &socket2::Socket) -> io::Result<()> {
-    Ok(())
+/// ip(7), and RFC 3493, section 5.1.
+pub(crate) const DEFAULT_HOPS: Option<u32> =
+    if cfg!(any(target_os = "linux", target_os = "android")) { Some(u32::MAX) } else { None };
+
+pub(crate) const HAS_REUSE_PORT: bool = true;
+
+/// As the system writes them, and its resolver reads them.
+pub(crate) const SCOPES_HAVE_NAMES: bool = true;
+
+/// Nothing, or the port is shared: a new UDP socket is as it should be.
+pub(crate) fn prepare(socket: &socket2::Socket, reuse_address: bool) -> io::Result<()> {
+    if reuse_address { socket.set_reuse_address(true) } else { Ok(()) }
+}
+
+/// `SO_REUSEPORT`.
+pub(crate) fn set_reuse_port(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
+    SockRef::from(socket).set_reuse_port(enabled)
+}
+
+/// `IPV6_TCLASS`.
+pub(crate) fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()> {
+    SockRef::from(socket).set_tclass_v6(class)
+}
+
+/// `if_nametoindex`(3).
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the name is a string with a zero at its end, which lives through the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
+}
+
+/// dlopen(3), `RTLD_NODELETE`.
+pub(crate) fn pin_library() -> bool {
+    let mut found = MaybeUninit::<libc::Dl_info>::uninit();
+    let here: *const libc::c_void = (pin_library as fn() -> bool as *const ()).cast();
+    // SAFETY: the address is only looked up; `found` is a valid place to write to.
+    if unsafe { libc::dladdr(here, found.as_mut_ptr()) } == 0 {
+        return false;
+    }
+    // SAFETY: dladdr has filled it in, as it says by not returning 0.
+    let name = unsafe { found.assume_init() }.dli_fname;
+    // SAFETY: the name is a string of the dynamic linker's own, which lives as long as the library. With RTLD_NOLOAD nothing
+    // is loaded and no code runs; the handle is never closed, which is what is wanted.
+    let handle = unsafe { libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
+    !handle.is_null()
 }
 
 /// `EAGAIN`, or `ENOBUFS`, which macOS and the BSDs say when an interface's queue is full.
