@@ -8,6 +8,7 @@
 //! | [`virtuals`] | what the engine calls for each packet |
 //! | [`registry`] | how a method finds its peer without borrowing the object |
 //! | [`arrays`] | packets as Godot's arrays |
+//! | [`monitors`] | what all peers do, in the editor's debugger |
 //! | [`clock`] | the core's clock and the engine's |
 //! | [`report`] | lines in Godot's log: which, and how often |
 //! | [`convert`] | the core's errors in Godot's |
@@ -26,6 +27,7 @@ use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
 mod arrays;
 mod clock;
 mod convert;
+mod monitors;
 mod packet_peer;
 mod registry;
 mod report;
@@ -42,15 +44,18 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
             if let Err(name) = path_limit() {
                 godot_warn!("{PATH_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");
             }
+            monitors::add();
         }
     }
 
     fn on_main_loop_frame() {
         packet_peer::emit_signals();
+        monitors::sample();
     }
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
+            monitors::remove();
             // While the game goes on, it is the addon that goes: the editor reloads it. When the game ends, those who wait are
             // left where they are, as they would be with the engine's class: they must not come back to an engine in ruins.
             if Engine::singleton().get_main_loop().is_some() {

@@ -12,7 +12,10 @@ use godot::classes::PacketPeerExtension;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
-use packet_peer_udp_core::{DestinationChange, Error, Operation, OverflowPolicy, Reason, Taking, WaitEnd, format_ip};
+use packet_peer_udp_core::{
+    DestinationChange, Error, Operation, Options, OverflowPolicy, Reason, Resolved, SocketOption, Taking, WaitEnd,
+    format_address,
+};
 
 use crate::arrays::{Joined, Packets};
 use crate::convert::to_godot_error;
@@ -99,6 +102,52 @@ pub(crate) struct PacketPeerUdpRs {
     /// [member receive_buffer_size]; Linux grants `net.core.wmem_max` at most.
     #[var(get = get_send_buffer_size, set = set_send_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
     send_buffer_size: PhantomVar<i64>,
+    /// Whether several sockets may have this port: this one and others that want it too, of this program or another
+    /// (`SO_REUSEADDR`). So several LAN browsers run on one machine. Multicasts and broadcasts then reach all of them; what is
+    /// sent to this machine's own address reaches one, on Linux the one that was bound last.
+    ///
+    /// Set it before [method bind]. What exactly may be shared is the platform's rule: macOS wants [member reuse_port] for
+    /// sockets of the same address; on Windows the port can be shared only by sockets of which each was bound with this on,
+    /// and one that is bound already refuses.
+    #[var(get = get_reuse_address, set = set_reuse_address, usage_flags = [EDITOR])]
+    reuse_address: PhantomVar<bool>,
+    /// Whether several sockets of the same user may have this port, if all of them want it (`SO_REUSEPORT`). Linux deals what
+    /// comes in out to them, all packets of one sender to the same; so several threads or processes can share the work of one
+    /// port.
+    ///
+    /// Set it before [method bind]. Windows has no such option: setting it there prints an error.
+    #[var(get = get_reuse_port, set = set_reuse_port, usage_flags = [EDITOR])]
+    reuse_port: PhantomVar<bool>,
+    /// How many routers a packet may pass, 1 to 255 (`IP_TTL`, `IPV6_UNICAST_HOPS`); with 0, the default, as many as the
+    /// system thinks right, mostly 64 or 128. NAT punching uses a small one to open its own router's door and go no further.
+    /// For multicast there is [member multicast_time_to_live].
+    #[var(get = get_time_to_live, set = set_time_to_live, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
+    time_to_live: PhantomVar<i64>,
+    /// The byte that tells routers and the network card how urgent packets are, 0 to 255 (`IP_TOS`, `IPV6_TCLASS`): the upper
+    /// six bits are the DSCP, so 184 (46 << 2) is "expedited forwarding", as voice has it. Home networks mostly heed it only
+    /// on Wi-Fi; on the internet hardly anyone does.
+    ///
+    /// **Note:** Windows marks packets only through a service of its own: there it has no effect, or prints an error.
+    #[var(get = get_traffic_class, set = set_traffic_class, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
+    traffic_class: PhantomVar<i64>,
+    /// How many networks a multicast that this peer sends may enter, 0 to 255 (`IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`): 0
+    /// keeps it on this machine, 1, the default, on this network.
+    #[var(get = get_multicast_time_to_live, set = set_multicast_time_to_live, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
+    multicast_time_to_live: PhantomVar<i64>,
+    /// Whether members on this machine, this peer among them, receive the multicasts that this peer sends
+    /// (`IP_MULTICAST_LOOP`, `IPV6_MULTICAST_LOOP`).
+    ///
+    /// **Note:** on Windows it is the receiver's setting that counts for IPv4.
+    #[var(get = get_multicast_loopback, set = set_multicast_loopback, usage_flags = [EDITOR])]
+    multicast_loopback: PhantomVar<bool>,
+    /// The interface by which multicasts that this peer sends leave (`IP_MULTICAST_IF`, `IPV6_MULTICAST_IF`): a name as
+    /// [method IP.get_local_interfaces] gives it. With `""`, the default, the system picks one. To send by every interface,
+    /// set one after the other and send each time, or have a peer for each.
+    ///
+    /// What is received is decided by [method join_multicast_group]. A name that no interface has is refused, and so is, on
+    /// an open IPv4 peer, one without an IPv4 address.
+    #[var(get = get_multicast_interface, set = set_multicast_interface, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
+    multicast_interface: PhantomVar<GString>,
     shared: Arc<Shared>,
     base: Base<PacketPeerExtension>,
 }
@@ -139,6 +188,16 @@ impl PacketPeerUdpRs {
     #[signal]
     fn packets_available(count: i64);
 
+    /// Emitted on the main thread, in a later frame, when a [method set_dest_address_async] or [method connect_to_host_async]
+    /// is done: once for each that returned [constant OK] and was not cancelled. By then it has taken effect.
+    ///
+    /// `error` is what [method set_dest_address] or [method connect_to_host] would have returned: [constant OK];
+    /// [constant ERR_CANT_RESOLVE] if there is no such host, or nobody who knows; [constant FAILED] if the system refuses to
+    /// connect to the address, and then this peer is closed; [constant ERR_LOCKED] if the destination of a connected peer was
+    /// to be set. `ip` is the address that was found, written as [method get_packet_ip] writes; empty if none was.
+    #[signal]
+    fn host_resolved(error: GodotError, ip: GString);
+
     /// Opens this peer on a local `port`, so that it can receive packets.
     ///
     /// With `"*"` as `bind_address` (the default) the peer is reachable on every address of the machine, IPv4 and IPv6.
@@ -165,7 +224,8 @@ impl PacketPeerUdpRs {
     ) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.bind(port, &bind_address.to_string(), recv_buf_size);
-        answer(&shared, "bind", result, |error| match error.reason {
+        shared.tell_refusals();
+        answer(&shared, "bind", result, |error| match &error.reason {
             Reason::AlreadyOpen => {
                 let port = local_port(&shared).unwrap_or(0);
                 Some(format!("the peer is already open on port {port}; call close() first."))
@@ -176,6 +236,8 @@ impl PacketPeerUdpRs {
             Reason::InvalidAddress => Some(format!(
                 "\"{bind_address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
             )),
+            Reason::UnknownInterface(name) => Some(no_such_scope(name, &bind_address)),
+            Reason::NoScope(_) => Some(format!("{error}.")),
             Reason::NoSocket(_) => Some(no_socket(error)),
             _ => None,
         })
@@ -194,36 +256,50 @@ impl PacketPeerUdpRs {
     /// Connects this peer to one `host` and `port` (1 to 65535): packets are sent there, and packets from anyone else
     /// are not received. Opens the peer if it is not open; packets that were queued are dropped.
     ///
-    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so call
-    /// it in a [Thread] for names. UDP has no handshake; that this returns [constant OK] does not mean that anybody
-    /// listens there.
+    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so for names
+    /// there is [method connect_to_host_async]. A link-local IPv6 address needs its interface: `fe80::1%eth0`. UDP has no
+    /// handshake; that this returns [constant OK] does not mean that anybody listens there.
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither
     /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant ERR_UNAVAILABLE] if
-    /// [method close] was called while the name was looked up; [constant ERR_CANT_OPEN] if the system has no socket to
+    /// [method close] or a newer call of this kind came while the name was looked up; [constant ERR_CANT_OPEN] if the system has no socket to
     /// give; [constant FAILED] if it refuses to connect, and then the peer is closed.
     #[func(gd_self)]
     fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.connect(&host.to_string(), port);
-        answer(&shared, "connect_to_host", result, |error| {
-            Some(match &error.reason {
-                // Whoever closed it knows.
-                Reason::Closed => return None,
-                Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
-                Reason::InvalidAddress => {
-                    format!("\"{host}\" is neither an IP address nor a host name; give one of the two.")
-                }
-                Reason::Unresolvable(_) => {
-                    format!("{error}. Check the name and the machine's network, or use a numeric address.")
-                }
-                Reason::NoSocket(_) => no_socket(error),
-                Reason::WrongFamily(_) => {
-                    format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
-                }
-                _ => format!("{error}. The peer is closed now; check the address and the machine's network."),
-            })
-        })
+        shared.tell_refusals();
+        answer(&shared, "connect_to_host", result, |error| connect_remedy(error, &host))
+    }
+
+    /// Connects as [method connect_to_host] does, but returns at once also where `host` is a name that must be looked up: the
+    /// game goes on, and [signal host_resolved] tells when it is done.
+    ///
+    /// ```gdscript
+    /// func _ready():
+    ///     peer.host_resolved.connect(_on_host_resolved)
+    ///     peer.connect_to_host_async("play.example.com", 4433)
+    ///
+    /// func _on_host_resolved(error, ip):
+    ///     if error == OK:
+    ///         peer.put_var("hello")
+    ///     else:
+    ///         push_error(peer.get_last_error_message())
+    /// ```
+    ///
+    /// A newer call of [method set_dest_address], [method connect_to_host] or their `_async` namesakes, and [method close],
+    /// cancel it: then nothing happens, and no signal is emitted. A numeric address, or a name that was resolved in the last
+    /// five minutes, is connected to within the call. However many peers look up names at once, few threads do it.
+    ///
+    /// Returns [constant OK] if the look-up has begun or was not needed; [constant ERR_INVALID_PARAMETER] for a port out of
+    /// range or a text that can be neither address nor name, and then there is no signal.
+    #[func(gd_self)]
+    fn connect_to_host_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
+        registry::announce(&this);
+        let shared = registry::of(&this);
+        let result = shared.peer.connect_async(&host.to_string(), port);
+        shared.tell_refusals();
+        answer_in(Limit::Ours, &shared, "connect_to_host_async", result, |error| connect_remedy(error, &host))
     }
 
     /// Returns the local port of this peer, 0 if it is not open or has none yet.
@@ -238,13 +314,15 @@ impl PacketPeerUdpRs {
 
     /// Returns the address that the last packet taken came from; an empty string before the first.
     ///
-    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). If several threads take
+    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). A link-local IPv6 address ends in
+    /// the interface that it is good on (`fe80:0:0:0:0:0:0:1%eth0`, on Windows its number), and may be handed as it is to
+    /// [method set_dest_address], [method connect_to_host] or [method send_to]. If several threads take
     /// packets from one peer, this is about the last packet that any of them took: where each needs to know the sender of
     /// its own, they must take turns (with a [Mutex]).
     #[func(gd_self)]
     fn get_packet_ip(this: Gd<Self>) -> GString {
         match registry::of(&this).peer.last_taken() {
-            Some(stamp) => GString::from(&format_ip(stamp.sender().ip())),
+            Some(stamp) => GString::from(&format_address(stamp.sender())),
             None => GString::new(),
         }
     }
@@ -270,7 +348,9 @@ impl PacketPeerUdpRs {
     /// Joins the multicast group `multicast_address` on an interface, opening the peer if it is not open.
     ///
     /// `interface_name` is a name as [method IP.get_local_interfaces] gives it, or `""` to let the
-    /// system choose. To receive packets sent to a port, [method bind] to that port first.
+    /// system choose. To receive packets sent to a port, [method bind] to that port first. A peer may be in several groups,
+    /// and in one group on several interfaces: join it on each. What is sent to other groups, or comes in by other interfaces,
+    /// is not received, even where another socket of this machine has joined there.
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a text that is no address, an interface that is
     /// unknown or has no IPv4 address (IPv4 groups), or a group of the other address family than the socket;
@@ -282,6 +362,7 @@ impl PacketPeerUdpRs {
     fn join_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.join_group(&multicast_address.to_string(), &interface_name.to_string());
+        shared.tell_refusals();
         answer(&shared, "join_multicast_group", result, |error| Some(group_remedy(error)))
     }
 
@@ -312,27 +393,52 @@ impl PacketPeerUdpRs {
     /// Sets the destination of [method PacketPeer.put_packet] and [method PacketPeer.put_var]. It is kept when this peer
     /// is closed, and may be set before it is opened.
     ///
-    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so call
-    /// it in a [Thread] for names (an answer is remembered for five minutes). If a name has several addresses, the first that this peer's socket can send to is
-    /// taken. Of `port` only the lower 16 bits count, as in [PacketPeerUDP]; sending to port 0 fails.
+    /// `host` is a numeric address, or a host name, which is resolved in the call: that may block for seconds, so for names
+    /// there is [method set_dest_address_async] (an answer is remembered for five minutes). If a name has several addresses,
+    /// the first that this peer's socket can send to is taken. A link-local IPv6 address needs its interface:
+    /// `fe80::1%eth0`. Of `port` only the lower 16 bits count, as in [PacketPeerUDP]; sending to port 0 fails.
     ///
     /// Returns [constant OK]; [constant ERR_CANT_RESOLVE] for a text that does not resolve, and the destination stays
-    /// what it was. On a connected peer this prints an error and changes nothing.
+    /// what it was; [constant ERR_UNAVAILABLE] if another thread set a destination while the name was looked up. On a connected peer this prints an error and changes nothing.
     #[func(gd_self)]
     fn set_dest_address(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         match shared.peer.set_destination(&host.to_string(), port) {
             Ok(DestinationChange::Set) => GodotError::OK,
             Ok(DestinationChange::Connected) => {
-                let text = format!(
-                    "the peer is connected, so its destination cannot become {host} port {port}; call close() first, \
-                     or connect_to_host() to connect elsewhere."
-                );
-                complain(&shared, "set_dest_address", &text);
+                complain(&shared, "set_dest_address", &fixed_destination(&host, port));
                 GodotError::OK
             }
             Err(error) => to_godot_error(&error),
         }
+    }
+
+    /// Sets the destination as [method set_dest_address] does, but returns at once also where `host` is a name that must be
+    /// looked up: the game goes on, and [signal host_resolved] tells when it is done; until then packets go where they went
+    /// before. See [method connect_to_host_async].
+    ///
+    /// Returns [constant OK] if the look-up has begun or was not needed; [constant ERR_CANT_RESOLVE] for a text that can be
+    /// neither address nor name, and then there is no signal. On a connected peer this prints an error and changes nothing,
+    /// and the signal says [constant ERR_LOCKED].
+    #[func(gd_self)]
+    fn set_dest_address_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
+        registry::announce(&this);
+        let shared = registry::of(&this);
+        match shared.peer.set_destination_async(&host.to_string(), port) {
+            Ok(DestinationChange::Set) => GodotError::OK,
+            Ok(DestinationChange::Connected) => {
+                shared.reporter.print("set_dest_address_async", Limit::Ours, &fixed_destination(&host, port));
+                GodotError::OK
+            }
+            Err(error) => to_godot_error(&error),
+        }
+    }
+
+    /// Returns whether a name is being looked up for [method set_dest_address_async] or [method connect_to_host_async]. It
+    /// becomes `false` as soon as the answer has taken effect; [signal host_resolved] follows.
+    #[func(gd_self)]
+    fn is_resolving(this: Gd<Self>) -> bool {
+        registry::of(&this).peer.is_resolving()
     }
 
     /// Blocks the calling thread until a packet can be taken, at most for `timeout_msec` milliseconds (-1, the
@@ -428,7 +534,7 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn get_local_address(this: Gd<Self>) -> GString {
         match registry::of(&this).peer.local_addr() {
-            Some(address) => GString::from(&format_ip(address.ip())),
+            Some(address) => GString::from(&format_address(address)),
             None => GString::new(),
         }
     }
@@ -509,13 +615,15 @@ impl PacketPeerUdpRs {
         let batch = registry::of(&this).peer.batch();
         let mut last = None;
         let texts = batch.iter().map(|stamp| {
-            let ip = stamp.sender().ip();
+            // Whatever the port.
+            let mut address = stamp.sender();
+            address.set_port(0);
             // Packets of one sender come in a row, mostly, and the engine shares equal strings.
             match &last {
-                Some((same, text)) if *same == ip => GString::clone(text),
+                Some((same, text)) if *same == address => GString::clone(text),
                 _ => {
-                    let text = GString::from(&format_ip(ip));
-                    last = Some((ip, text.clone()));
+                    let text = GString::from(&format_address(address));
+                    last = Some((address, text.clone()));
                     text
                 }
             }
@@ -582,7 +690,9 @@ impl PacketPeerUdpRs {
             arrays.push(element.to::<PackedByteArray>());
         }
         let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
-        count_or_complain(&shared, "put_packets", shared.peer.send_many(&slices))
+        let result = shared.peer.send_many(&slices);
+        shared.tell_refusals();
+        count_or_complain(&shared, "put_packets", result)
     }
 
     /// Cuts `data` into packets of `segment_size` bytes, 1 to 65507 (the last may be shorter), and sends them to the
@@ -593,11 +703,36 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn put_segmented(this: Gd<Self>, data: PackedByteArray, segment_size: i64) -> i64 {
         let shared = registry::of(&this);
-        count_or_complain(&shared, "put_segmented", shared.peer.send_segmented(data.as_slice(), segment_size))
+        let result = shared.peer.send_segmented(data.as_slice(), segment_size);
+        shared.tell_refusals();
+        count_or_complain(&shared, "put_segmented", result)
+    }
+
+    /// Returns the directed broadcast address of every interface that is up, such as `192.168.1.255`, computed from its real
+    /// netmask: what `255.255.255.255` does not reach, since that leaves by one interface only. Loopback and point-to-point
+    /// interfaces (VPNs) have none and are left out, and each network is listed once. Asks the system at each call.
+    #[func]
+    fn get_broadcast_addresses() -> PackedStringArray {
+        packet_peer_udp_core::broadcast_addresses().iter().map(|ip| GString::from(&ip.to_string())).collect()
+    }
+
+    /// Sends one copy of `packet`, which may be empty, to `port` (1 to 65535) at each of the
+    /// [method get_broadcast_addresses]: so it reaches everybody on every network that this machine is on. Needs
+    /// [method set_broadcast_enabled]; leaves the destination as it is; opens this peer if it is not open.
+    ///
+    /// Returns how many copies the system took; if one was refused, [method get_last_error_message] says why. 0 if there is
+    /// no interface with a broadcast address. Returns -1 and prints an error if broadcasts are not enabled, for a port out of
+    /// range, on a connected peer, or on one that has IPv6 only (bound to `"::"`).
+    #[func(gd_self)]
+    fn put_packet_broadcast(this: Gd<Self>, packet: PackedByteArray, port: i64) -> i64 {
+        let shared = registry::of(&this);
+        let result = shared.peer.send_broadcast(packet.as_slice(), port);
+        shared.tell_refusals();
+        count_or_complain(&shared, "put_packet_broadcast", result)
     }
 
     /// Sends one packet to any numeric address, leaving the destination as it is; an empty `packet` too. Opens this peer if
-    /// it is not open.
+    /// it is not open. A link-local IPv6 address needs its interface: `fe80::1%eth0`.
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port below 0 or
     /// above 65535 (to port 0 the system refuses to send); [constant ERR_LOCKED] on a connected peer; else as [method PacketPeer.put_packet].
@@ -605,11 +740,14 @@ impl PacketPeerUdpRs {
     fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.send_to(packet.as_slice(), &ip.to_string(), port);
+        shared.tell_refusals();
         let Err(error) = result else { return GodotError::OK };
-        let text = match error.reason {
+        let text = match &error.reason {
             Reason::InvalidAddress => {
-                Some(format!("\"{ip}\" is not a numeric IP address; resolve a name with set_dest_address()."))
+                Some(format!("\"{ip}\" is not a numeric IP address; resolve a name with set_dest_address_async()."))
             }
+            Reason::UnknownInterface(name) => Some(no_such_scope(name, &ip)),
+            Reason::NoScope(_) => Some(format!("{error}.")),
             Reason::InvalidPort(port) => Some(format!("port {port} is out of range; use 1 to 65535.")),
             Reason::Connected => Some(
                 "the peer is connected, and sends to nobody else; call close() first, or use put_packet().".to_owned(),
@@ -669,7 +807,7 @@ impl PacketPeerUdpRs {
         // From now on there may be signals to emit.
         registry::announce(&self.to_gd());
         if let Err(error) = self.shared.peer.set_background_receive(enabled) {
-            self.refuse("background_receive", &format_args!("the system refuses: {error}."));
+            self.refuse("background_receive", &format_args!("{error}."));
         }
     }
 
@@ -714,17 +852,103 @@ impl PacketPeerUdpRs {
         let result = self.shared.peer.set_send_buffer_size(bytes);
         self.set_buffer("send_buffer_size", result);
     }
+
+    #[func]
+    fn get_reuse_address(&self) -> bool {
+        self.options().reuse_address
+    }
+
+    #[func]
+    fn set_reuse_address(&self, enabled: bool) {
+        self.set_option(SocketOption::ReuseAddress(enabled), "");
+    }
+
+    #[func]
+    fn get_reuse_port(&self) -> bool {
+        self.options().reuse_port
+    }
+
+    #[func]
+    fn set_reuse_port(&self, enabled: bool) {
+        self.set_option(SocketOption::ReusePort(enabled), "");
+    }
+
+    #[func]
+    fn get_time_to_live(&self) -> i64 {
+        self.options().time_to_live
+    }
+
+    #[func]
+    fn set_time_to_live(&self, hops: i64) {
+        self.set_option(SocketOption::TimeToLive(hops), "use 1 to 255, or 0 for the system's default");
+    }
+
+    #[func]
+    fn get_traffic_class(&self) -> i64 {
+        self.options().traffic_class
+    }
+
+    #[func]
+    fn set_traffic_class(&self, class: i64) {
+        self.set_option(SocketOption::TrafficClass(class), "use 0 to 255");
+    }
+
+    #[func]
+    fn get_multicast_time_to_live(&self) -> i64 {
+        self.options().multicast_time_to_live
+    }
+
+    #[func]
+    fn set_multicast_time_to_live(&self, hops: i64) {
+        self.set_option(SocketOption::MulticastTimeToLive(hops), "use 0 to 255");
+    }
+
+    #[func]
+    fn get_multicast_loopback(&self) -> bool {
+        self.options().multicast_loopback
+    }
+
+    #[func]
+    fn set_multicast_loopback(&self, enabled: bool) {
+        self.set_option(SocketOption::MulticastLoopback(enabled), "");
+    }
+
+    #[func]
+    fn get_multicast_interface(&self) -> GString {
+        GString::from(&self.options().multicast_interface)
+    }
+
+    #[func]
+    fn set_multicast_interface(&self, name: GString) {
+        self.set_option(SocketOption::MulticastInterface(name.to_string()), "");
+    }
 }
 
 impl PacketPeerUdpRs {
+    fn options(&self) -> Options {
+        self.shared.peer.options()
+    }
+
+    /// Sets an option; says why where that cannot be, and for a number out of range what `range` says.
+    fn set_option(&self, option: SocketOption, range: &str) {
+        let property = option.name();
+        match self.shared.peer.set_option(option) {
+            Ok(()) => {}
+            Err(Error { reason: Reason::OutOfRange(value), .. }) => {
+                self.refuse(property, &format_args!("{value} is out of range; {range}."));
+            }
+            Err(error) => self.refuse(property, &option_remedy(&error)),
+        }
+    }
+
     fn set_buffer(&self, property: &'static str, result: packet_peer_udp_core::Result<()>) {
         match result {
             Ok(()) => {}
-            Err(Error { reason: Reason::InvalidSize(bytes), .. }) => {
+            Err(Error { reason: Reason::OutOfRange(bytes), .. }) => {
                 let text = format!("{bytes} is out of range; use 1 to 2147483647, or 0 for the system's default.");
                 self.refuse(property, &text);
             }
-            Err(error) => self.refuse(property, &format_args!("the system refuses: {error}.")),
+            Err(error) => self.refuse(property, &option_remedy(&error)),
         }
     }
 
@@ -738,11 +962,28 @@ impl PacketPeerUdpRs {
 pub(crate) fn emit_signals() {
     for token in packet_peer_udp_core::take_news() {
         let Some((object, shared)) = registry::find(token) else { continue };
-        if let (Some(count), Ok(mut peer)) = (shared.peer.take_news(), object.try_to::<Gd<PacketPeerUdpRs>>()) {
+        let Ok(mut peer) = object.try_to::<Gd<PacketPeerUdpRs>>() else { continue };
+        if let Some(count) = shared.peer.take_news() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             peer.emit_signal("packets_available", vslice![count]);
         }
+        if let Some(resolved) = shared.peer.take_resolved() {
+            emit_resolved(&mut peer, &shared, resolved);
+        }
     }
+}
+
+fn emit_resolved(peer: &mut Gd<PacketPeerUdpRs>, shared: &Shared, resolved: Resolved) {
+    shared.tell_refusals();
+    let ip = resolved.address.map_or(GString::new(), |address| GString::from(&format_address(address)));
+    let error = resolved.error.map_or(GodotError::OK, |error| {
+        // What was wrong with the call was said when it was made, and that a name has no address is told here.
+        if !matches!(error.reason, Reason::Connected | Reason::Unresolvable(_)) {
+            shared.reporter.print("connect_to_host_async", Limit::Ours, &no_connection(&error));
+        }
+        to_godot_error(&error)
+    });
+    peer.emit_signal("host_resolved", vslice![error, ip]);
 }
 
 /// Begins to take packets; says what is wrong where that cannot be.
@@ -770,9 +1011,13 @@ fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_
         Ok(count) => return i64::try_from(count).unwrap_or(i64::MAX),
         Err(error) => error,
     };
-    let text = match error.reason {
+    let text = match &error.reason {
         Reason::NoDestination => NO_DESTINATION.to_owned(),
         Reason::InvalidSegment(size) => format!("segment_size is {size}; use 1 to 65507."),
+        Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
+        Reason::NoBroadcast => "broadcasts are not enabled; call set_broadcast_enabled(true) first.".to_owned(),
+        Reason::Connected => "the peer is connected, and sends to nobody else; call close() first.".to_owned(),
+        Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
         Reason::NoSocket(_) => no_socket(&error),
         _ => format!("{error}."),
     };
@@ -787,11 +1032,21 @@ pub(crate) fn answer(
     result: packet_peer_udp_core::Result<()>,
     remedy: impl FnOnce(&Error) -> Option<String>,
 ) -> GodotError {
+    answer_in(Limit::Native, shared, member, result, remedy)
+}
+
+fn answer_in(
+    limit: Limit,
+    shared: &Shared,
+    member: &'static str,
+    result: packet_peer_udp_core::Result<()>,
+    remedy: impl FnOnce(&Error) -> Option<String>,
+) -> GodotError {
     match result {
         Ok(()) => GodotError::OK,
         Err(error) => {
             if let Some(text) = remedy(&error) {
-                complain(shared, member, &text);
+                shared.reporter.print(member, limit, &text);
             }
             to_godot_error(&error)
         }
@@ -801,6 +1056,54 @@ pub(crate) fn answer(
 /// Prints a line about the misuse of a member that `PacketPeerUDP` has too.
 fn complain(shared: &Shared, member: &'static str, text: &dyn Display) {
     shared.reporter.print(member, Limit::Native, text);
+}
+
+/// What to do about a host that cannot be connected to.
+fn connect_remedy(error: &Error, host: &GString) -> Option<String> {
+    Some(match &error.reason {
+        // Whoever closed it, or connected it elsewhere, knows.
+        Reason::Closed | Reason::Superseded => return None,
+        Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
+        Reason::InvalidAddress => format!("\"{host}\" is neither an IP address nor a host name; give one of the two."),
+        Reason::UnknownInterface(name) => no_such_scope(name, host),
+        Reason::Unresolvable(_) => {
+            format!("{error}. Check the name and the machine's network, or use a numeric address.")
+        }
+        _ => no_connection(error),
+    })
+}
+
+/// What to do about an address that the system does not connect to.
+fn no_connection(error: &Error) -> String {
+    match &error.reason {
+        Reason::NoSocket(_) => no_socket(error),
+        Reason::WrongFamily(_) => {
+            format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
+        }
+        _ => format!("{error}. The peer is closed now; check the address and the machine's network."),
+    }
+}
+
+fn fixed_destination(host: &GString, port: i64) -> String {
+    format!(
+        "the peer is connected, so its destination cannot become {host} port {port}; call close() first, or \
+         connect_to_host() to connect elsewhere."
+    )
+}
+
+fn no_such_scope(name: &str, address: &GString) -> String {
+    format!("there is no interface \"{name}\", which \"{address}\" asks for; IP.get_local_interfaces() lists them.")
+}
+
+/// What to do about an option that is refused.
+pub(crate) fn option_remedy(error: &Error) -> String {
+    match &error.reason {
+        Reason::UnknownInterface(name) => format!(
+            "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
+             the choice to the system."
+        ),
+        _ => format!("the system refuses: {error}."),
+    }
 }
 
 fn group_remedy(error: &Error) -> String {

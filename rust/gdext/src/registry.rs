@@ -18,10 +18,10 @@ use godot::meta::ToGodot;
 use godot::obj::{Gd, InstanceId};
 use godot::private::{Storage, as_storage};
 use godot::sys::{self, interface_fn};
-use packet_peer_udp_core::Peer;
+use packet_peer_udp_core::{Peer, Totals};
 use parking_lot::RwLock;
 
-use crate::packet_peer::PacketPeerUdpRs;
+use crate::packet_peer::{PacketPeerUdpRs, option_remedy};
 use crate::report::Reporter;
 
 /// What belongs to one `PacketPeerUdpRs` and may be used from any thread.
@@ -40,6 +40,15 @@ impl Default for Shared {
     }
 }
 
+impl Shared {
+    /// Says which options the system refused when the peer was opened, if any. To be called after whatever may open it.
+    pub(crate) fn tell_refusals(&self) {
+        for refusal in self.peer.take_refusals() {
+            self.reporter.print_of_property(refusal.option, &option_remedy(&refusal.error));
+        }
+    }
+}
+
 /// The engine's own weak reference.
 struct WeakObject(Gd<WeakRef>);
 
@@ -52,7 +61,12 @@ unsafe impl Sync for WeakObject {}
 
 static PEERS: LazyLock<RwLock<Peers>> = LazyLock::new(RwLock::default);
 
-type Peers = HashMap<InstanceId, Arc<Shared>, BuildHasherDefault<IdHasher>>;
+#[derive(Default)]
+struct Peers {
+    by_id: HashMap<InstanceId, Arc<Shared>, BuildHasherDefault<IdHasher>>,
+    /// What those have moved that are gone.
+    gone: Totals,
+}
 
 /// A quick hash for instance ids: the engine deals them out, so nobody can choose them to collide.
 #[derive(Default)]
@@ -127,12 +141,12 @@ fn by_id(id: InstanceId, shared: impl FnOnce() -> Arc<Shared>) -> Arc<Shared> {
 }
 
 fn enter(id: InstanceId, shared: impl FnOnce() -> Arc<Shared>) -> Arc<Shared> {
-    if let Some(shared) = PEERS.read().get(&id) {
+    if let Some(shared) = PEERS.read().by_id.get(&id) {
         return Arc::clone(shared);
     }
     // Asked for outside the lock: it borrows the object.
     let shared = shared();
-    PEERS.write().insert(id, Arc::clone(&shared));
+    PEERS.write().by_id.insert(id, Arc::clone(&shared));
     // A second thread that comes here at the same time enters the same thing under the same id.
     let _ = shared.id.set(id);
     shared
@@ -147,7 +161,7 @@ const LAST_STEPS: Duration = Duration::from_millis(50);
 /// Closes every peer, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
 /// would come back to code that is not there. (The engine frees the objects only afterwards.)
 pub(crate) fn close_all() {
-    let all: Vec<_> = PEERS.read().values().map(Arc::clone).collect();
+    let all: Vec<_> = PEERS.read().by_id.values().map(Arc::clone).collect();
     let is_waited_on = || all.iter().any(|shared| shared.peer.waits() > 0);
     let somebody_waits = is_waited_on();
     for shared in &all {
@@ -182,7 +196,7 @@ pub(crate) fn announce(object: &Gd<PacketPeerUdpRs>) {
 /// found. It must be let go of without that lock (letting go may free it), hence by the caller.
 pub(crate) fn find(token: u64) -> Option<(Variant, Arc<Shared>)> {
     let peers = PEERS.read();
-    let shared = peers.get(&InstanceId::try_from_i64(token.cast_signed())?)?;
+    let shared = peers.by_id.get(&InstanceId::try_from_i64(token.cast_signed())?)?;
     let object = shared.object.get()?.0.get_ref();
     (!object.is_nil()).then(|| (object, Arc::clone(shared)))
 }
@@ -190,6 +204,23 @@ pub(crate) fn find(token: u64) -> Option<(Variant, Arc<Shared>)> {
 /// Forgets an object that is being freed: nobody can call its methods any more.
 pub(crate) fn remove(shared: &Shared) {
     if let Some(id) = shared.id.get() {
-        PEERS.write().remove(id);
+        // Nobody knows it without an id, so it has moved nothing.
+        let totals = shared.peer.totals();
+        let mut peers = PEERS.write();
+        peers.by_id.remove(id);
+        peers.gone += totals;
     }
+}
+
+/// What all peers have moved, those that are gone included.
+pub(crate) fn totals() -> Totals {
+    let (living, mut totals) = {
+        let peers = PEERS.read();
+        (peers.by_id.values().map(Arc::clone).collect::<Vec<_>>(), peers.gone)
+    };
+    // Outside the lock: the peers have locks of their own.
+    for shared in living {
+        totals += shared.peer.totals();
+    }
+    totals
 }

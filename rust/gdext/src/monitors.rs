@@ -1,0 +1,118 @@
+//! What all peers do, as custom monitors of `Performance`: in the editor's debugger, and for scripts.
+//!
+//! Nothing is counted for them: once a second what the peers have counted anyway is added up.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use godot::classes::Performance;
+use godot::prelude::*;
+use packet_peer_udp_core::Totals;
+use parking_lot::Mutex;
+
+use crate::registry;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a monitor shows.
+type Value = fn() -> u64;
+
+/// The monitors, and what each tells.
+const MONITORS: [(&str, Value); 5] = [
+    ("udp_rs/packets_in_per_sec", || LAST.lock().per_second.packets_in),
+    ("udp_rs/packets_out_per_sec", || LAST.lock().per_second.packets_out),
+    ("udp_rs/bytes_in_per_sec", || LAST.lock().per_second.bytes_in),
+    ("udp_rs/bytes_out_per_sec", || LAST.lock().per_second.bytes_out),
+    ("udp_rs/packets_dropped", || registry::totals().packets_dropped),
+];
+
+static LAST: LazyLock<Mutex<Sample>> = LazyLock::new(|| Mutex::new(Sample::first(Instant::now(), Totals::default())));
+
+/// How things stood when a second was over.
+struct Sample {
+    at: Instant,
+    totals: Totals,
+    /// What that second has brought.
+    per_second: Totals,
+}
+
+impl Sample {
+    fn first(at: Instant, totals: Totals) -> Self {
+        Self { at, totals, per_second: Totals::default() }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.at) >= SECOND
+    }
+
+    /// The next one. A second lasts as long as the frame in which it ends, so it is divided by its true length.
+    fn next(&self, at: Instant, totals: Totals) -> Self {
+        let passed = at.duration_since(self.at).as_nanos().max(1);
+        let rate = |now: u64, before: u64| {
+            let moved = u128::from(now.saturating_sub(before));
+            u64::try_from((moved * SECOND.as_nanos() + passed / 2) / passed).unwrap_or(u64::MAX)
+        };
+        let per_second = Totals {
+            packets_in: rate(totals.packets_in, self.totals.packets_in),
+            packets_out: rate(totals.packets_out, self.totals.packets_out),
+            bytes_in: rate(totals.bytes_in, self.totals.bytes_in),
+            bytes_out: rate(totals.bytes_out, self.totals.bytes_out),
+            packets_dropped: rate(totals.packets_dropped, self.totals.packets_dropped),
+        };
+        Self { at, totals, per_second }
+    }
+}
+
+/// Adds the monitors. To be undone by [`remove`].
+pub(crate) fn add() {
+    *LAST.lock() = Sample::first(Instant::now(), registry::totals());
+    let mut performance = Performance::singleton();
+    for (name, value) in MONITORS {
+        if !performance.has_custom_monitor(name) {
+            let value = Callable::from_sync_fn(name, move |_| i64::try_from(value()).unwrap_or(i64::MAX));
+            performance.add_custom_monitor(name, &value);
+        }
+    }
+}
+
+pub(crate) fn remove() {
+    let mut performance = Performance::singleton();
+    for (name, _) in MONITORS {
+        // Where the engine was given no time to begin, there are none.
+        if performance.has_custom_monitor(name) {
+            performance.remove_custom_monitor(name);
+        }
+    }
+}
+
+/// Takes the next sample when a second is over. Called once a frame.
+pub(crate) fn sample() {
+    let now = Instant::now();
+    if LAST.lock().is_over(now) {
+        // Outside the lock: the peers have locks of their own.
+        let totals = registry::totals();
+        let mut last = LAST.lock();
+        *last = last.next(now, totals);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_what_a_second_would_have_brought() {
+        let start = Instant::now();
+        let first = Sample::first(start, Totals { packets_in: 1_000, ..Totals::default() });
+        assert!(!first.is_over(start + SECOND / 2));
+        assert!(first.is_over(start + SECOND));
+
+        let totals = Totals { packets_in: 1_300, bytes_in: 15_001, packets_out: 7, ..Totals::default() };
+        let next = first.next(start + SECOND * 3 / 2, totals);
+        let expected = Totals { packets_in: 200, bytes_in: 10_001, packets_out: 5, ..Totals::default() };
+        assert_eq!(next.per_second, expected);
+        // A full queue that gives up what it had taken counts backwards; that is no rate.
+        let last = next.next(start + SECOND * 3, Totals { packets_in: 1_200, ..totals });
+        assert_eq!(last.per_second, Totals::default());
+    }
+}
