@@ -256,8 +256,8 @@ impl Peer {
             if link.state.socket().is_none() {
                 self.open_for(&mut link, found.ip()).map_err(fail)?;
             }
-            let socket = link.state.socket().ok_or_else(|| fail(Reason::NotOpen))?;
-            socket.change_group(&found, true).map_err(fail)
+            let State::Open(endpoint) = &mut link.state else { return Err(fail(Reason::NotOpen)) };
+            endpoint.socket.change_group(&found, true).map_err(fail)
         })())
     }
 
@@ -265,10 +265,10 @@ impl Peer {
     pub fn leave_group(&self, group: &str, interface: &str) -> Result<()> {
         let fail = |reason| Error::new(Operation::LeaveGroup, group, reason);
         let found = find_group(group, interface);
-        let link = self.link.read();
+        let mut link = self.link.write();
         self.noted((|| {
-            let socket = link.state.socket().ok_or_else(|| fail(Reason::NotOpen))?;
-            socket.change_group(&found.map_err(fail)?, false).map_err(fail)
+            let State::Open(endpoint) = &mut link.state else { return Err(fail(Reason::NotOpen)) };
+            endpoint.socket.change_group(&found.map_err(fail)?, false).map_err(fail)
         })())
     }
 

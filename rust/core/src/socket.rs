@@ -39,6 +39,8 @@ pub(crate) struct Socket {
     io: UdpSocket,
     family: Family,
     path: Path,
+    /// The IPv6 groups that were joined, and on which interfaces; 0 for the system's choice.
+    groups: Vec<(Ipv6Addr, u32)>,
     /// The kernel's buffers as they were when nobody had asked for any size, in its own figure.
     default_receive_buffer: usize,
     default_send_buffer: usize,
@@ -131,7 +133,7 @@ impl Socket {
         let default_send_buffer = socket.send_buffer_size()?;
         let io = socket.into();
         let path = sys::prepare_path(&io, sys::wanted_path());
-        Ok(Self { io, family, path, default_receive_buffer, default_send_buffer })
+        Ok(Self { io, family, path, groups: Vec::new(), default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
@@ -301,7 +303,7 @@ impl Socket {
     }
 
     /// Joins (or leaves) a multicast group.
-    pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
+    pub(crate) fn change_group(&mut self, group: &Group, join: bool) -> Result<(), Reason> {
         if !self.family.reaches(group.ip()) {
             return Err(Reason::WrongFamily(None));
         }
@@ -319,7 +321,25 @@ impl Socket {
                 change(&self.io, group, *index)
             }
         }
-        .map_err(Reason::Os)
+        .map_err(Reason::Os)?;
+        if let Group::V6 { group, index } = group {
+            if join {
+                self.groups.push((*group, *index));
+            } else {
+                self.groups.retain(|joined| joined != &(*group, *index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a message that arrived so (see [`sys::Message::arrival`]) was meant for this socket: not where it was sent to
+    /// a group of which this is no member, or not on that interface.
+    pub(crate) fn is_meant(&self, arrival: Option<(Ipv6Addr, u32)>) -> bool {
+        // Asked for every message, and told only to members of IPv6 groups.
+        arrival.is_none_or(|(to, interface)| {
+            let is_joined = |(group, index): &(Ipv6Addr, u32)| *group == to && (*index == interface || *index == 0);
+            !to.is_multicast() || self.groups.iter().any(is_joined)
+        })
     }
 
     /// An address in the form that this socket takes.
@@ -381,6 +401,21 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_sent_to_a_group_is_meant_for_its_members_by_interface() {
+        let Ok(Opened { mut socket, .. }) = Socket::open(Family::V6, &Options::default()) else { return };
+        let group: Ipv6Addr = "ff15::4d02".parse().unwrap();
+        let elsewhere: Ipv6Addr = "ff15::4d03".parse().unwrap();
+        assert!(socket.is_meant(None));
+        assert!(socket.is_meant(Some((Ipv6Addr::LOCALHOST, 7))));
+        assert!(!socket.is_meant(Some((group, 7))));
+        socket.groups = vec![(group, 7), (elsewhere, 0)];
+        assert!(socket.is_meant(Some((group, 7))));
+        assert!(!socket.is_meant(Some((group, 8))));
+        assert!(socket.is_meant(Some((elsewhere, 8))));
+        assert!(socket.is_meant(Some((Ipv6Addr::LOCALHOST, 8))));
+    }
 
     fn options() -> Options {
         Options {

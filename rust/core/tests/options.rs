@@ -22,6 +22,9 @@ fn numbers_out_of_range_change_nothing() {
     let options: [Make; 3] = [SocketOption::TimeToLive, SocketOption::TrafficClass, SocketOption::MulticastTimeToLive];
     for peer in peers() {
         for make in options {
+            if cfg!(windows) && make(7) == SocketOption::TrafficClass(7) {
+                continue; // Where there is IPv6 only, it is refused there.
+            }
             peer.set_option(make(7)).unwrap();
             for value in [-1, 256, i64::MIN, i64::MAX] {
                 let error = peer.set_option(make(value)).unwrap_err();
@@ -31,7 +34,8 @@ fn numbers_out_of_range_change_nothing() {
             }
         }
         let kept = peer.options();
-        assert_eq!((kept.time_to_live, kept.traffic_class, kept.multicast_time_to_live), (7, 7, 7));
+        assert_eq!((kept.time_to_live, kept.multicast_time_to_live), (7, 7));
+        assert_eq!(kept.traffic_class, if cfg!(windows) { 0 } else { 7 });
         assert!(!peer.is_open() || peer.local_addr().is_some());
     }
 }

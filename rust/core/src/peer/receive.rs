@@ -389,14 +389,16 @@ enum Look {
 }
 
 impl Endpoint {
-    /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to.
+    /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to, or was
+    /// sent to a group that it has not joined.
     fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<Stamp> {
         let sender = address::to_canonical(message.sender);
         // The kernel filters too, but only what arrives after the socket was connected.
         let is_welcome = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
         // The clocks are compared anew for each batch, not always to the microsecond: yet none comes before the one before.
         receiver.latest = receiver.latest.max(clocks.time_of(message.real_time));
-        is_welcome.then(|| Stamp::new(message.segment, sender, receiver.latest))
+        (is_welcome && self.socket.is_meant(message.arrival))
+            .then(|| Stamp::new(message.segment, sender, receiver.latest))
     }
 }
 

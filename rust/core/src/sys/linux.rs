@@ -91,13 +91,16 @@ struct Memory {
     slots: [[u8; SLOT_STRIDE]; SLOTS],
 }
 
-/// Room for what comes with a message: its time and the size of its segments. In units that align a `cmsghdr`.
+/// Room for what comes with a message: its time, the size of its segments, and where it was sent to. In units that align a
+/// `cmsghdr`.
 type Control = [usize; CONTROL_ROOM.div_ceil(size_of::<usize>())];
 // SAFETY: only computes, for sizes far from overflowing.
 const TIME_ROOM: usize = unsafe { libc::CMSG_SPACE(length::<libc::timespec>()) } as usize;
 // SAFETY: as above.
 const SEGMENT_ROOM: usize = unsafe { libc::CMSG_SPACE(length::<c_int>()) } as usize;
-const CONTROL_ROOM: usize = TIME_ROOM + SEGMENT_ROOM;
+// SAFETY: as above.
+const ARRIVAL_ROOM: usize = unsafe { libc::CMSG_SPACE(length::<libc::in6_pktinfo>()) } as usize;
+const CONTROL_ROOM: usize = TIME_ROOM + SEGMENT_ROOM + ARRIVAL_ROOM;
 const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
 
 /// See the module [`sys`](super).
@@ -187,12 +190,13 @@ impl Arena {
         let memory = unsafe { self.memory.as_ref() };
         let message = &memory.messages[..self.received][index];
         let length = message.msg_len as usize;
-        let (real_time, segment) = told(&message.msg_hdr);
+        let told = told(&message.msg_hdr);
         Message {
             bytes: &memory.slots[index][..length],
-            segment: segment.unwrap_or(length).min(length),
+            segment: told.segment.unwrap_or(length).min(length),
             sender: sender(&memory.senders[index]),
-            real_time,
+            real_time: told.time,
+            arrival: told.arrival,
         }
     }
 
@@ -247,10 +251,17 @@ fn sender(address: &libc::sockaddr_in6) -> SocketAddr {
     SocketAddrV4::new(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()), u16::from_be(address.sin_port)).into()
 }
 
-/// What the kernel tells with a received message: its time, and the size of the datagrams that it has joined.
-fn told(header: &libc::msghdr) -> (Option<u64>, Option<usize>) {
-    let mut time = None;
-    let mut segment = None;
+/// What the kernel tells with a received message.
+#[derive(Default)]
+struct Told {
+    time: Option<u64>,
+    /// The size of the datagrams that it has joined.
+    segment: Option<usize>,
+    arrival: Option<(Ipv6Addr, u32)>,
+}
+
+fn told(header: &libc::msghdr) -> Told {
+    let mut told = Told::default();
     // SAFETY: `header` is one that `recvmmsg` has filled: its control pointer and length describe memory that the arena
     // owns, and the kernel has written well-formed entries there.
     let mut entry = unsafe { libc::CMSG_FIRSTHDR(header) };
@@ -261,19 +272,26 @@ fn told(header: &libc::msghdr) -> (Option<u64>, Option<usize>) {
         match (head.cmsg_level, head.cmsg_type) {
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if holds::<libc::timespec>(head) => {
                 // SAFETY: the entry holds as many bytes; any are a valid `timespec`.
-                time = nanoseconds(&unsafe { data.cast::<libc::timespec>().read_unaligned() });
+                told.time = nanoseconds(&unsafe { data.cast::<libc::timespec>().read_unaligned() });
             }
             (libc::SOL_UDP, libc::UDP_GRO) if holds::<c_int>(head) => {
                 // SAFETY: the entry holds as many bytes; any are a valid integer.
                 let size = unsafe { data.cast::<c_int>().read_unaligned() };
-                segment = usize::try_from(size).ok().filter(|size| *size > 0);
+                told.segment = usize::try_from(size).ok().filter(|size| *size > 0);
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds::<libc::in6_pktinfo>(head) => {
+                // SAFETY: the entry holds as many bytes; any are valid, since it consists of integers.
+                let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
+                #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
+                let interface = info.ipi6_ifindex as u32;
+                told.arrival = Some((info.ipi6_addr.s6_addr.into(), interface));
             }
             _ => {}
         }
         // SAFETY: as for the first; `entry` is an entry of `header`.
         entry = unsafe { libc::CMSG_NXTHDR(header, entry) };
     }
-    (time, segment)
+    told
 }
 
 /// Whether an entry holds a `T` and nothing else.
@@ -505,12 +523,14 @@ const fn count_of(messages: usize) -> u32 {
     messages as u32
 }
 
-/// Linux gives a socket by default what is sent to any group that any socket of the machine has joined.
+/// Linux gives a socket by default what is sent to any group that any socket of the machine has joined; of IPv6, also what
+/// came by an interface on which only others have.
 pub(crate) fn hear_own_groups_only(socket: &UdpSocket) {
     // One of them fails on a socket of the other family. Where the other one does (IPV6_MULTICAST_ALL came with Linux 4.20),
     // the socket hears too much, but it hears.
     let _ = set_flag(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, false);
     let _ = set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, false);
+    let _ = set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, true);
 }
 
 /// Turns an option on or off.

@@ -48,8 +48,9 @@
 //! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, path: Path) -> Sent`:
 //!   sends `payloads` from number `from` on, in order, to `to` (`None`: to the connected peer). Never blocks; stops at the
 //!   first that the kernel refuses.
-//! - `fn hear_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group: from then on it receives
-//!   what is sent to the groups that it is a member of, on those interfaces, and not what other sockets have joined.
+//! - `fn hear_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group: from then on it receives what is
+//!   sent to the groups that it is a member of, and not what other sockets have joined. Where the system does not look at the
+//!   interface as well (IPv6 on Linux), messages tell their [`arrival`](Message::arrival) from then on.
 //! - `fn kernel_drops(socket: &UdpSocket) -> u64`: how many datagrams the kernel has dropped because this socket's buffer
 //!   was full; 0 where it does not tell. Joined ones count as one.
 //! - `fn ticks_nsec() -> u64`: now, in nanoseconds, on the clock that the engine's `Time.get_ticks_usec()` counts, with
@@ -73,7 +74,7 @@
 
 use std::env;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -178,6 +179,8 @@ pub(crate) struct Message<'a> {
     pub(crate) sender: SocketAddr,
     /// When the kernel received it, on the clock of [`real_time_nsec`]; `None` where it does not tell.
     pub(crate) real_time: Option<u64>,
+    /// Where it was sent to and by which interface it came (its index), if that was [asked for](self) and it is IPv6.
+    pub(crate) arrival: Option<(Ipv6Addr, u32)>,
 }
 
 /// What is to be sent, in order.

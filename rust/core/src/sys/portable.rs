@@ -43,7 +43,7 @@ impl Arena {
 
     pub(crate) fn message(&self, index: usize) -> Message<'_> {
         let (length, sender) = self.received[index];
-        Message { bytes: self.bytes(index), segment: length, sender, real_time: None }
+        Message { bytes: self.bytes(index), segment: length, sender, real_time: None, arrival: None }
     }
 
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {
