@@ -6,16 +6,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<HELP
-Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall] [--help]
+Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall|lobby] [--help]
 
-Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, and a game that freezes for
-a second while packets come in. In a window where there is a display; otherwise, as with --headless, a scripted session in
-the terminal that checks all it shows.
+Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, a game that freezes for a
+second while packets come in, and a lobby that finds games on the local network. In a window where there is a display;
+otherwise, as with --headless, a scripted session in the terminal that checks all it shows.
 
   --headless          play in the terminal, without a window
   --screenshot FILE   open the window, play a short session, save a picture of it to FILE, and end
                       (where there is no display: in a virtual one, of Debian's package xvfb)
-  --scene NAME        what the window or the picture begins with: chat (the default) or stall, the frozen second
+  --scene NAME        what the window or the picture begins with: chat (the default), stall (the frozen second) or lobby
 
 The exit code is 0 only if all that the demo claims has happened. Works from a fresh clone; needs Rust and a C compiler.
 HELP
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
             ;;
         --scene)
             case ${2:-} in
-                chat | stall) page=$2 ;;
+                chat | stall | lobby) page=$2 ;;
                 *) usage >&2; exit 2 ;;
             esac
             shift

@@ -1,14 +1,17 @@
 extends Node
 ## The sample project's main scene. It picks what to play:
-## - in a window: the chat, and a game that freezes on purpose (`--scene=stall` begins with that;
-##   `--screenshot=PATH`: a short session, a picture of it, and the end);
+## - in a window: the chat, a game that freezes on purpose, and a LAN lobby (`--scene=stall` or
+##   `--scene=lobby` begins with that; `--screenshot=PATH`: a short session, a picture of it, and
+##   the end);
 ## - headless, or with `--scripted`: the same as a scripted session in the terminal;
-## - with `--bob=PORT`: Bob alone, for an Alice in another process.
+## - with `--bob=PORT`: Bob alone, for an Alice in another process;
+## - with `--lobby=host` or `--lobby=browse`: a LAN lobby without a window (lobby/lobby_process.gd).
 ## These are user arguments: they come after `--` on the command line.
 
 const SAMPLE_WINDOW := "res://demo/window/sample_window.tscn"
 const SCRIPTED_SESSION := "res://demo/scripted/session.gd"
 const BOB_PROCESS := "res://demo/peers/bob_process.gd"
+const LOBBY_PROCESS := "res://demo/lobby/lobby_process.gd"
 
 
 func _ready() -> void:
@@ -23,6 +26,8 @@ func _ready() -> void:
 	var part: Node
 	if arguments.has("bob"):
 		part = load(BOB_PROCESS).new()
+	elif arguments.has("lobby"):
+		part = load(LOBBY_PROCESS).new()
 	elif arguments.has("scripted") or DisplayServer.get_name() == "headless":
 		part = load(SCRIPTED_SESSION).new()
 	else:

@@ -4,6 +4,8 @@ extends "bob.gd"
 
 enum Program { GODOT, PYTHON }
 
+const SecondEngine := preload("../second_engine.gd")
+
 const PYTHON_SCRIPT := "res://demo/python_peer.py"
 ## A Godot that starts on a slow machine takes some seconds.
 const HELLO_TIMEOUT_MSEC := 12_000
@@ -74,15 +76,10 @@ func send_pill() -> void:
 
 
 func _start_godot(alice_port: int) -> void:
-	# Where the engine is started through a script, that script knows how to start another one.
-	var engine := OS.get_environment("GODOT")
-	if engine.is_empty():
-		engine = OS.get_executable_path()
-	var arguments := PackedStringArray(["--headless", "--no-header"])
-	if OS.has_feature("editor"):
-		arguments.append_array(["--path", ProjectSettings.globalize_path("res://")])
-	arguments.append_array(["--", "--bob=%d" % alice_port, "--notes=%d" % _notes.get_local_port()])
-	_run(engine, arguments)
+	_check_started(
+		SecondEngine.start(["--bob=%d" % alice_port, "--notes=%d" % _notes.get_local_port()]),
+		SecondEngine.path()
+	)
 
 
 func _start_python(alice_port: int) -> void:
@@ -95,18 +92,18 @@ func _start_python(alice_port: int) -> void:
 		cannot_start = true
 		failed.emit("python_peer.py is not part of this build of the project.")
 		return
-	_run(
-		python,
+	var arguments := PackedStringArray(
 		[
 			ProjectSettings.globalize_path(PYTHON_SCRIPT),
 			str(alice_port),
 			str(_notes.get_local_port()),
 		]
 	)
+	_check_started(OS.create_process(python, arguments), python)
 
 
-func _run(path: String, arguments: PackedStringArray) -> void:
-	pid = OS.create_process(path, arguments)
+func _check_started(new_pid: int, path: String) -> void:
+	pid = new_pid
 	if pid == -1:
 		failed.emit("%s could not be started." % path)
 

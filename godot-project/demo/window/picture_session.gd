@@ -5,12 +5,19 @@ const SampleWindow := preload("sample_window.gd")
 
 var sample: SampleWindow
 
+var _path := ""
 
-func play(window: SampleWindow, path: String) -> void:
+
+## Called before the page is shown.
+func prepare(window: SampleWindow, arguments: Dictionary[String, String]) -> void:
 	claims = Claims.new()
 	sample = window
+	_path = arguments["screenshot"]
+
+
+func play() -> void:
 	await perform()
-	await _take_picture(path)
+	await _take_picture(_path)
 	print(claims.summary())
 	get_tree().quit(1 if claims.failed else 0)
 

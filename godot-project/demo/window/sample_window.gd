@@ -1,9 +1,12 @@
 extends Control
-## The sample project in a window: the chat, and the game that freezes on purpose, each a page.
+## The sample project in a window: the chat, the game that freezes on purpose, and the LAN lobby,
+## each a page.
 
 const Conversation := preload("../conversation.gd")
 const Chat := preload("chat.gd")
 const ChatPicture := preload("chat_picture.gd")
+const LobbyPage := preload("lobby_page.gd")
+const LobbyPicture := preload("lobby_picture.gd")
 const PictureSession := preload("picture_session.gd")
 const StallPage := preload("stall_page.gd")
 const StallPicture := preload("stall_picture.gd")
@@ -12,32 +15,49 @@ const SMALLEST_WINDOW := Vector2i(860, 600)
 
 @onready var chat: Chat = %Chat
 @onready var stall_page: StallPage = %Stall
-## In the order of the tabs.
-@onready var _pages: Array[Control] = [chat, stall_page]
+@onready var lobby_page: LobbyPage = %Lobby
+## In the order of the tabs, under the names that `--scene=` gives them.
+@onready
+var _pages: Dictionary[String, Control] = {"chat": chat, "stall": stall_page, "lobby": lobby_page}
 
 
 func _process(_delta: float) -> void:
-	%Status.text = stall_page.status() if stall_page.visible else chat.status()
+	for page: Control in _pages.values():
+		if page.visible:
+			%Status.text = page.call(&"status")
 
 
-## `--scene=stall` begins with that page; `--screenshot=PATH` plays on the page by itself, saves a
-## picture of it, and ends.
+## `--scene=stall` and `--scene=lobby` begin with that page; `--screenshot=PATH` plays on the page
+## by itself, saves a picture of it, and ends.
 func play(arguments: Dictionary[String, String]) -> void:
 	# Little moves here by itself: draw only what has changed.
 	OS.low_processor_usage_mode = true
 	get_window().min_size = SMALLEST_WINDOW
 	chat.open()
-	%Tabs.tab_changed.connect(_show_page)
-	var shows_stall: bool = arguments.get("scene") == "stall"
-	%Tabs.current_tab = _pages.find(stall_page if shows_stall else chat)
+	var scene: String = arguments.get("scene", "chat")
+	var session: PictureSession
 	if arguments.has("screenshot"):
-		var session: PictureSession = StallPicture.new() if shows_stall else ChatPicture.new()
+		session = _picture_of(scene)
 		add_child(session)
-		session.play(self, arguments["screenshot"])
+		session.prepare(self, arguments)
+	%Tabs.tab_changed.connect(_show_page)
+	%Tabs.current_tab = _pages.keys().find(scene)
+	if session:
+		session.play()
 	else:
 		chat.choose_bob(Conversation.BobKind.RS)
 
 
+func _picture_of(scene: String) -> PictureSession:
+	match scene:
+		"stall":
+			return StallPicture.new()
+		"lobby":
+			return LobbyPicture.new()
+	return ChatPicture.new()
+
+
 func _show_page(number: int) -> void:
-	for page in _pages:
-		page.visible = page == _pages[number]
+	var pages := _pages.values()
+	for page: Control in pages:
+		page.visible = page == pages[number]

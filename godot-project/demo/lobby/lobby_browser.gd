@@ -1,0 +1,217 @@
+extends Node
+## Lists the games that hosts announce on the local network (lobby_host.gd), with the time that a
+## packet takes there and back. Add it to the tree, call open(), and listen to its signals.
+##
+## Anyone on the network can send to this port, and announce what is no game. So a packet changes
+## nothing but this list, the list is bounded, and your game has to check whom it connects to.
+## On Android the app needs CHANGE_WIFI_MULTICAST_STATE and a multicast lock to hear groups and
+## broadcasts; on iOS, Apple's entitlement for multicast.
+
+signal host_found(entry: Entry)
+## What is known of it has changed: how it is described, where it is heard, or that its round-trip
+## time is known for the first time. (That time itself changes every second: just look at it.)
+signal host_changed(entry: Entry)
+## It has fallen silent.
+signal host_lost(entry: Entry)
+
+const Entry := preload("lobby_entry.gd")
+const Message := preload("lobby_message.gd")
+const Network := preload("lobby_network.gd")
+const Path := preload("lobby_path.gd")
+
+const PING_MSEC := 1000
+## Three announcements, and the three answers to pings, were lost, or there are none.
+const SILENCE_MSEC := 3200
+const LOOK_FOR_INTERFACES_MSEC := 2000
+## So much is read in a frame, and listed at all: a flood must not hold up the game.
+const PACKETS_PER_FRAME := 256
+const MAX_HOSTS := 64
+
+@export_range(1, 65535) var lobby_port := Network.PORT
+
+## By the hosts' ids, in the order in which they were found.
+var entries: Dictionary[int, Entry] = {}
+## Packets that were no message of this lobby, or none that was due. They change nothing.
+var strangers := 0
+
+## Hears the announcements. Shares its port with every other browser on this machine.
+var _listener := PacketPeerUdpRs.new()
+## Sends the pings and hears the answers. On a port that is shared, an answer to one browser would
+## be given to another: what is sent to an address and not to a group goes to one socket only.
+var _pinger := PacketPeerUdpRs.new()
+## The interfaces as they were when the groups were joined.
+var _interfaces: Array[Network] = []
+var _next_look_msec := 0
+
+
+func _process(_delta: float) -> void:
+	if not is_open():
+		return
+	var now := Time.get_ticks_msec()
+	if now >= _next_look_msec:
+		_look_for_interfaces()
+	_hear_announcements()
+	_hear_pongs()
+	# After the packets: those that came while the game was busy have waited, and count.
+	_drop_silent()
+	_send_pings()
+
+
+func _exit_tree() -> void:
+	_listener.close()
+	_pinger.close()
+
+
+## Begins to listen.
+func open() -> Error:
+	close()
+	var error := _listen()
+	if error == OK:
+		error = _pinger.bind(0)
+	if error != OK:
+		close()
+	return error
+
+
+func close() -> void:
+	# This leaves the groups, too.
+	_listener.close()
+	_pinger.close()
+	_interfaces.clear()
+	for id: int in entries.keys():
+		_lose(entries[id])
+
+
+func is_open() -> bool:
+	return _pinger.is_bound()
+
+
+func get_last_error_message() -> String:
+	return _listener.get_last_error_message()
+
+
+## The interfaces on which multicasts are heard.
+func joined_interfaces() -> PackedStringArray:
+	return PackedStringArray(
+		_interfaces.map(func(interface: Network) -> String: return interface.name)
+	)
+
+
+func _listen() -> Error:
+	_next_look_msec = Time.get_ticks_msec() + LOOK_FOR_INTERFACES_MSEC
+	# Without it there could be only one browser on a machine: bind() fails while another socket has
+	# the port. With it on all of them, they share it, and each gets every broadcast and multicast.
+	_listener.reuse_address = true
+	# BSD's kin ask for this as well. Linux does not: there it means something else, one port whose
+	# packets are dealt out among several sockets, and only those of one user may share it.
+	_listener.reuse_port = OS.get_name() in ["macOS", "iOS", "FreeBSD", "NetBSD", "OpenBSD"]
+	var error := _listener.bind(lobby_port)
+	if error != OK:
+		return error
+	# A group is joined on one interface: "" would be one that the system chooses. We want them all.
+	_interfaces = Network.outward()
+	for interface in _interfaces:
+		if interface.has_ipv4:
+			_listener.join_multicast_group(Network.GROUP_IPV4, interface.name)
+		if interface.has_ipv6:
+			_listener.join_multicast_group(Network.GROUP_IPV6, interface.name)
+	return OK
+
+
+## Where an interface has come or gone, all groups are joined anew: what the system does with the
+## groups of an interface that goes and returns is not the same everywhere.
+func _look_for_interfaces() -> void:
+	_next_look_msec = Time.get_ticks_msec() + LOOK_FOR_INTERFACES_MSEC
+	var news := Network.describe(Network.outward()) != Network.describe(_interfaces)
+	if news or not _listener.is_bound():
+		_hear_announcements()
+		_listener.close()
+		_listen()
+
+
+func _hear_announcements() -> void:
+	var packets := _listener.get_packets(PACKETS_PER_FRAME)
+	var ips := _listener.get_batch_ips()
+	var ports := _listener.get_batch_ports()
+	var times := _listener.get_batch_times_usec()
+	for i in packets.size():
+		var message := Message.read(packets[i])
+		if message == null or message.kind != Message.Kind.ANNOUNCEMENT:
+			strangers += 1
+			continue
+		_take_over(message, ips[i], ports[i], times[i])
+
+
+func _take_over(announcement: Message, ip: String, port: int, time_usec: int) -> void:
+	var entry: Entry = entries.get(announcement.host_id)
+	var is_new := entry == null
+	if is_new:
+		if entries.size() == MAX_HOSTS:
+			return
+		entry = Entry.new(announcement.host_id)
+		entries[entry.id] = entry
+	var has_news := entry.take_over(announcement, ip, port, time_usec)
+	if is_new:
+		host_found.emit(entry)
+	elif has_news:
+		host_changed.emit(entry)
+
+
+## To every address that announcements came from: so it is known whether there is a way back. Only
+## where something was heard since the last ping: one announcement, forged perhaps, is worth one.
+func _send_pings() -> void:
+	for entry: Entry in entries.values():
+		for path in entry.paths:
+			var now := Time.get_ticks_usec()
+			var is_due := now - path.ping_sent_usec >= PING_MSEC * 1000 or path.ping_sent_usec == 0
+			if is_due and path.last_heard_usec > path.ping_sent_usec:
+				path.token = maxi(randi(), 1)
+				path.ping_sent_usec = now
+				var ping := Message.ping(entry.id, path.token)
+				_pinger.send_to(ping.to_packet(), path.ip, path.port)
+
+
+func _hear_pongs() -> void:
+	var packets := _pinger.get_packets(PACKETS_PER_FRAME)
+	var ips := _pinger.get_batch_ips()
+	var ports := _pinger.get_batch_ports()
+	# When they arrived, and not when this frame came round to read them.
+	var times := _pinger.get_batch_times_usec()
+	for i in packets.size():
+		var pong := Message.read(packets[i])
+		if pong == null or not _take_time(pong, ips[i], ports[i], times[i]):
+			strangers += 1
+
+
+## Returns whether it was an answer that was due.
+func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
+	var entry: Entry = entries.get(pong.host_id)
+	var path: Path = entry.find_path(ip, port) if entry else null
+	if path == null or pong.kind != Message.Kind.PONG:
+		return false
+	if path.token == 0 or pong.token != path.token:
+		return false
+	# One answer to each ping.
+	path.token = 0
+	path.last_heard_usec = maxi(path.last_heard_usec, time_usec)
+	var is_first := not path.has_round_trip()
+	# The two clocks' readings are a few microseconds off; on one machine that may be all.
+	path.round_trip_usec = maxi(time_usec - path.ping_sent_usec - pong.held_usec, 0)
+	if is_first:
+		host_changed.emit(entry)
+	return true
+
+
+func _drop_silent() -> void:
+	var silence_usec := SILENCE_MSEC * 1000
+	for entry: Entry in entries.values():
+		if entry.last_heard_usec() < Time.get_ticks_usec() - silence_usec:
+			_lose(entry)
+		# An address is silent when the host still speaks, but from elsewhere.
+		elif entry.drop_silent_paths(entry.last_heard_usec() - silence_usec):
+			host_changed.emit(entry)
+
+
+func _lose(entry: Entry) -> void:
+	if entries.erase(entry.id):
+		host_lost.emit(entry)

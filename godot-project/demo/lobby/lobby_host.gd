@@ -1,0 +1,135 @@
+extends Node
+## Announces a game on the local network once a second, by every way there is, and answers the
+## pings of those who look for one (lobby_browser.gd). Set what is announced, add it to the tree,
+## and call open().
+##
+## For a game of your own, copy this script, lobby_browser.gd, and what these two use:
+## lobby_entry.gd, lobby_message.gd, lobby_network.gd, lobby_path.gd.
+##
+## Why several ways: broadcast is heard by everyone in the subnet, but IPv6 has none, and some
+## access points hold it back; multicast goes out of one interface at a time, and not every switch
+## carries it. What comes twice does no harm: a browser knows the host by its id.
+
+const Message := preload("lobby_message.gd")
+const Network := preload("lobby_network.gd")
+
+const ANNOUNCE_MSEC := 1000
+## So many packets are answered in a frame: a flood of pings must not hold up the game.
+const PACKETS_PER_FRAME := 64
+
+## 1 to 24 letters: browsers take nothing without a name.
+@export var game_name := "A game"
+@export_range(0, 255) var players := 1
+@export_range(1, 255) var max_players := 8
+## Where players connect to the game itself.
+@export_range(1, 65535) var game_port := 7777
+@export_range(1, 65535) var lobby_port := Network.PORT
+## Lets nothing leave this machine: for trying it out, and for tests.
+@export var this_machine_only := false
+
+## Tells this host from all others, however many addresses it is heard at.
+var id := 0
+## How many packets of the latest announcement were sent, by way.
+var sent: Dictionary[Message.Way, int] = {}
+## Pings that were answered.
+var answered := 0
+## Packets that were no ping for this host. They change nothing.
+var strangers := 0
+
+var _socket := PacketPeerUdpRs.new()
+var _next_msec := 0
+
+
+func _process(_delta: float) -> void:
+	if not _socket.is_bound():
+		return
+	_answer_pings()
+	if Time.get_ticks_msec() >= _next_msec:
+		_next_msec = Time.get_ticks_msec() + ANNOUNCE_MSEC
+		_announce()
+
+
+func _exit_tree() -> void:
+	close()
+
+
+## Begins to announce.
+func open() -> Error:
+	close()
+	# Any port will do: browsers learn it from the announcements, and send their pings to it.
+	var error := _socket.bind(0)
+	if error != OK:
+		return error
+	_socket.set_broadcast_enabled(true)
+	# 1: no router passes it on. 0: it does not even leave the machine.
+	_socket.multicast_time_to_live = 0 if this_machine_only else 1
+	var random := Crypto.new().generate_random_bytes(8)
+	id = random.decode_s64(0)
+	_next_msec = 0
+	return OK
+
+
+## Falls silent. Browsers notice after a while.
+func close() -> void:
+	_socket.close()
+	sent.clear()
+
+
+func is_open() -> bool:
+	return _socket.is_bound()
+
+
+func get_last_error_message() -> String:
+	return _socket.get_last_error_message()
+
+
+func _announce() -> void:
+	sent.clear()
+	_announce_to(Network.own_machine(), Message.Way.MACHINE)
+	if not this_machine_only:
+		# One copy to each subnet of this machine.
+		var packet := _announcement(Message.Way.BROADCAST)
+		sent[Message.Way.BROADCAST] = maxi(_socket.put_packet_broadcast(packet, lobby_port), 0)
+	# A group is sent to on one interface, and the system would choose one. We want all, and those
+	# that are there now: a cable may have been plugged in since the last time.
+	for interface in Network.outward():
+		_socket.multicast_interface = interface.name
+		if interface.has_ipv4:
+			_announce_to(Network.GROUP_IPV4, Message.Way.MULTICAST_IPV4)
+		if interface.has_ipv6:
+			_announce_to(Network.GROUP_IPV6, Message.Way.MULTICAST_IPV6)
+
+
+## What cannot be sent now (the cable is out, the address is too new) may be in a second.
+func _announce_to(address: String, way: Message.Way) -> void:
+	if _socket.send_to(_announcement(way), address, lobby_port) == OK:
+		sent[way] = sent.get(way, 0) + 1
+
+
+func _announcement(way: Message.Way) -> PackedByteArray:
+	var message := Message.new()
+	message.host_id = id
+	message.game_name = game_name
+	message.players = players
+	message.max_players = maxi(max_players, players)
+	message.game_port = game_port
+	message.way = way
+	return message.to_packet()
+
+
+func _answer_pings() -> void:
+	var packets := _socket.get_packets(PACKETS_PER_FRAME)
+	var ips := _socket.get_batch_ips()
+	var ports := _socket.get_batch_ports()
+	var times := _socket.get_batch_times_usec()
+	for i in packets.size():
+		var ping := Message.read(packets[i])
+		if ping == null or ping.kind != Message.Kind.PING or ping.host_id != id:
+			strangers += 1
+			continue
+		# The ping has waited for this frame. The browser takes that off, and is left with what the
+		# network took.
+		var pong := ping.pong(Time.get_ticks_usec() - times[i])
+		# The address of a link-local sender names its interface, so the answer finds the way back.
+		_socket.send_to(pong.to_packet(), ips[i], ports[i])
+		answered += 1

@@ -1,0 +1,50 @@
+extends RefCounted
+## One address at which a host is heard.
+
+const Message := preload("lobby_message.gd")
+
+## With "%" and the interface behind it where it is link-local: ready for send_to() and
+## connect_to_host().
+var ip := ""
+## Of the host's lobby, not of its game.
+var port := 0
+## By which ways its announcements came from there.
+var ways: Array[Message.Way] = []
+## When anything came from there, on the clock of Time.get_ticks_usec().
+var last_heard_usec := 0
+## How long a packet takes there and back; -1 when that is not known yet.
+var round_trip_usec := -1
+
+## When it was pinged last, and what the answer has to repeat; 0 when none is awaited.
+var ping_sent_usec := 0
+var token := 0
+
+
+func _init(from_ip: String, from_port: int) -> void:
+	ip = from_ip
+	port = from_port
+
+
+func has_round_trip() -> bool:
+	return round_trip_usec >= 0
+
+
+## "fe80::1%eth0" for "fe80:0:0:0:0:0:0:1%eth0".
+func short_ip() -> String:
+	for zeros: String in [":0:0:0:0:0:0:", ":0:0:0:0:0:", ":0:0:0:0:", ":0:0:0:", ":0:0:"]:
+		if zeros in ip:
+			var at := ip.find(zeros)
+			return ip.left(at) + "::" + ip.substr(at + zeros.length())
+	return ip
+
+
+func way_names() -> String:
+	return ", ".join(ways.map(func(way: Message.Way) -> String: return Message.WAY_NAMES[way]))
+
+
+func round_trip_words() -> String:
+	return "%.2f ms" % (round_trip_usec / 1000.0) if has_round_trip() else "not measured yet"
+
+
+func describe() -> String:
+	return "%s by %s, %s" % [short_ip(), way_names(), round_trip_words()]

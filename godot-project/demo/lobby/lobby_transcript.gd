@@ -1,0 +1,65 @@
+extends RefCounted
+## What a browser finds and loses, as lines to print.
+
+## A new line.
+signal said(line: String)
+
+const Browser := preload("lobby_browser.gd")
+const Entry := preload("lobby_entry.gd")
+const Path := preload("lobby_path.gd")
+
+var _start_usec := Time.get_ticks_usec()
+# What was said of each host, by id.
+var _described: Dictionary[int, String] = {}
+# By which ways it was said to be heard at each of its addresses.
+var _heard: Dictionary[int, Dictionary] = {}
+
+
+func _init(browser: Browser) -> void:
+	browser.host_found.connect(_on_found)
+	browser.host_changed.connect(_on_changed)
+	browser.host_lost.connect(_on_lost)
+
+
+## The list as it is now.
+static func list(browser: Browser) -> PackedStringArray:
+	var lines := PackedStringArray()
+	for entry: Entry in browser.entries.values():
+		lines.append(entry.describe())
+		for path in entry.paths:
+			lines.append("    " + path.describe())
+	return lines
+
+
+func _on_found(entry: Entry) -> void:
+	_described[entry.id] = entry.describe()
+	_heard[entry.id] = {}
+	_say("found", entry.describe())
+
+
+func _on_changed(entry: Entry) -> void:
+	if _described[entry.id] != entry.describe():
+		_described[entry.id] = entry.describe()
+		_say("changed", entry.describe())
+	var heard := _heard[entry.id]
+	for path in entry.paths:
+		# An address is worth a line when there is a way back to it.
+		if path.has_round_trip() and heard.get(path) != path.way_names():
+			heard[path] = path.way_names()
+			_say("heard", "%s at %s" % [entry.game_name, path.describe()])
+	for path: Path in heard.keys():
+		if path not in entry.paths:
+			heard.erase(path)
+			_say("silent", "%s at %s" % [entry.game_name, path.short_ip()])
+
+
+func _on_lost(entry: Entry) -> void:
+	_described.erase(entry.id)
+	_heard.erase(entry.id)
+	var silence := (Time.get_ticks_usec() - entry.last_heard_usec()) / 1_000_000.0
+	_say("lost", "%s, silent for %.1f s" % [entry.game_name, silence])
+
+
+func _say(what: String, words: String) -> void:
+	var seconds := (Time.get_ticks_usec() - _start_usec) / 1_000_000.0
+	said.emit("%6.2f s  %-8s %s" % [seconds, what, words])

@@ -1,0 +1,112 @@
+extends RefCounted
+## What a lobby shows, as claims: in the terminal, and before a picture of it is taken.
+
+const Browser := preload("../lobby/lobby_browser.gd")
+const Claims := preload("claims.gd")
+const Entry := preload("../lobby/lobby_entry.gd")
+const Message := preload("../lobby/lobby_message.gd")
+const Transcript := preload("../lobby/lobby_transcript.gd")
+
+## For engines that start on a slow machine.
+const START_MSEC := 12_000
+const LOSS_MSEC := Browser.SILENCE_MSEC + 3000
+## Hosts that outlive this process end by themselves.
+const HOST_SECONDS := 40
+## On one machine, or on a cable, a packet is there and back at once. This is for one that stalls.
+const LONGEST_ROUND_TRIP_USEC := 1_000_000
+
+var _claims: Claims
+var _browser: Browser
+
+
+func _init(claims: Claims, browser: Browser) -> void:
+	_claims = claims
+	_browser = browser
+
+
+## A port for a lobby that meets no real one.
+static func free_port() -> int:
+	var peer := PacketPeerUdpRs.new()
+	peer.bind(0)
+	return peer.get_local_port()
+
+
+## What strangers may send: each is wrong in one thing.
+static func garbage() -> Array[PackedByteArray]:
+	var right := Message.new()
+	right.host_id = 77
+	right.game_name = "Mallory"
+	right.max_players = 8
+	right.game_port = 7777
+	var sound := right.to_packet()
+	var packets: Array[PackedByteArray] = [
+		PackedByteArray(), "hello".to_utf8_buffer(), sound.slice(0, 17), sound.slice(0, -1)
+	]
+	var too_long := sound.duplicate()
+	too_long.resize(9000)
+	packets.append(too_long)
+	# Signature, version, kind, no port, more players than fit, a way that there is not, a letter.
+	var wrong_bytes: Dictionary[int, int] = {0: 1, 4: 99, 5: 9, 15: 0, 16: 9, 18: 200, 20: 0xD8}
+	for at in wrong_bytes:
+		var packet := sound.duplicate()
+		packet[at] = wrong_bytes[at]
+		if at == 15:
+			packet[14] = 0
+		packets.append(packet)
+	# Sound messages, but nobody has asked for that: a pong, and a ping to one who hosts nothing.
+	packets.append(Message.ping(77, 1).to_packet())
+	packets.append(Message.ping(77, 1).pong(0).to_packet())
+	return packets
+
+
+## null where it is not listed.
+func find(game_name: String) -> Entry:
+	for entry: Entry in _browser.entries.values():
+		if entry.game_name == game_name:
+			return entry
+	return null
+
+
+## Whether all these are listed, and all addresses of them have answered.
+func has_measured(game_names: Array) -> bool:
+	for game_name: String in game_names:
+		var entry := find(game_name)
+		if entry == null or not entry.paths.all(func(path) -> bool: return path.has_round_trip()):
+			return false
+	return true
+
+
+## Whether every listed host has been heard after that moment.
+func all_heard_since(usec: int) -> bool:
+	return _browser.entries.values().all(
+		func(entry: Entry) -> bool: return entry.last_heard_usec() > usec
+	)
+
+
+func check_found(game_name: String, players: int) -> void:
+	var entry := find(game_name)
+	var best := entry.best_path() if entry else null
+	_claims.check(
+		(
+			entry != null
+			and entry.players == players
+			and best.has_round_trip()
+			and best.round_trip_usec < LONGEST_ROUND_TRIP_USEC
+		),
+		(
+			"%s was found, and answers pings: %s"
+			% [game_name, best.round_trip_words() if best else "not listed"]
+		),
+		"\n".join(Transcript.list(_browser))
+	)
+
+
+func check_single_entries(hosts: int) -> void:
+	var addresses := 0
+	for entry: Entry in _browser.entries.values():
+		addresses += entry.paths.size()
+	_claims.check(
+		_browser.entries.size() == hosts,
+		"%d hosts are %d entries, though heard at %d addresses" % [hosts, hosts, addresses],
+		"\n".join(Transcript.list(_browser))
+	)
