@@ -182,7 +182,7 @@ GDSCRIPT
 windowed_demo() {
     local scene
     make_temporary
-    for scene in chat stall; do
+    for scene in chat stall lobby; do
         # In the virtual display even where there is a real one: a test opens no windows on people's screens.
         env -u DISPLAY -u WAYLAND_DISPLAY scripts/demo.sh --screenshot "$temporary/$scene.png" --scene $scene
         timeout 60 "$GODOT" --headless --script "$root/scripts/check_picture.gd" -- "$temporary/$scene.png"
@@ -234,6 +234,7 @@ for path in batch portable; do
         --timeout 300 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
 done
 after import "demo in the terminal" scripts/demo.sh --headless
+after import "LAN lobby between two hosts" scripts/lobby.sh
 after build "benchmark, a few rounds" quick_benchmark
 after import "soak, for a moment" scripts/soak.sh --minutes 0.2
 

@@ -349,8 +349,9 @@ impl PacketPeerUdpRs {
     ///
     /// `interface_name` is a name as [method IP.get_local_interfaces] gives it, or `""` to let the
     /// system choose. To receive packets sent to a port, [method bind] to that port first. A peer may be in several groups,
-    /// and in one group on several interfaces: join it on each. What is sent to other groups, or comes in by other interfaces,
-    /// is not received, even where another socket of this machine has joined there.
+    /// and in one group on several interfaces: join it on each. From then on nothing is received that is sent to other groups,
+    /// or comes in by other interfaces. (A peer that has joined none receives, on Linux, what other sockets of the machine
+    /// have joined.)
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a text that is no address, an interface that is
     /// unknown or has no IPv4 address (IPv4 groups), or a group of the other address family than the socket;
