@@ -8,15 +8,15 @@ usage() {
     cat <<HELP
 Usage: scripts/test.sh [--fast] [--help]
 
-Formatting, lints, the core's tests, documentation, then the addon in a real Godot: the test scenes, the benchmark and the
-soak for a moment, the proof that the test runner notices failures, the editor reloading the addon, the demo in the
-terminal and the demo in a window. Every step runs, whatever came of the
-one before; the exit code is 0 only if none failed.
+Formatting, lints, the core's tests, documentation, then the addon in a real Godot: the test scenes, also on two hosts,
+the benchmark and the soak for a moment, the proof that the test runner notices failures, the editor reloading the addon,
+the demo in the terminal and the demo in a window. Every step runs, whatever came of the one before; the exit code is 0
+only if none failed.
 
   --fast   leave out the proof of the runner, the reload and the demo in a window
 
 Needs Rust (with rustfmt and clippy), a C compiler and Python 3. Everything else is fetched: the formatter for GDScript,
-shellcheck, and on Debian and its kin the engine, iproute2 and a virtual display (the last two only as root).
+shellcheck, and on Debian and its kin the engine, iproute2, dnsmasq and a virtual display (the last three only as root).
 HELP
 }
 
@@ -233,6 +233,7 @@ for path in batch portable; do
     after import "Godot test scenes of traffic, path '$path'" env PACKET_PEER_UDP_RS_PATH=$path scripts/run_scene.sh --brief \
         --timeout 300 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
 done
+after import "Godot test scenes on two hosts" scripts/network_tests.sh
 after import "demo in the terminal" scripts/demo.sh --headless
 after import "LAN lobby between two hosts" scripts/lobby.sh
 after build "benchmark, a few rounds" quick_benchmark

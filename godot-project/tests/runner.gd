@@ -5,13 +5,12 @@ extends Node
 ##                      PATTERNS, which commas separate
 ##   --native-only      only PacketPeerUDP: shows that the tests describe the engine
 ##   --suite=PATH       this script instead of all in tests/suites/
+##   --suites=FOLDER    the scripts of this folder instead of tests/suites/
 ##   --limit=SECONDS    a test that takes longer has hung (default 20)
 
 const ErrorLog := preload("support/error_log.gd")
 const Suite := preload("support/suite.gd")
 const Watchdog := preload("support/watchdog.gd")
-
-const SUITES := "res://tests/suites"
 
 var _error_log := ErrorLog.new()
 var _watchdog := Watchdog.new()
@@ -22,6 +21,7 @@ var _expected_lines := 0
 var _patterns: PackedStringArray = ["*"]
 var _native_only := false
 var _only_suite := ""
+var _suites := "res://tests/suites"
 var _limit_msec := 20_000
 
 
@@ -62,6 +62,8 @@ func _read_arguments() -> void:
 				_native_only = true
 			"--suite":
 				_only_suite = value
+			"--suites":
+				_suites = value
 			"--limit":
 				_limit_msec = int(float(value) * 1000)
 			_:
@@ -72,9 +74,9 @@ func _run_suites() -> void:
 	var paths: PackedStringArray = [_only_suite]
 	if _only_suite.is_empty():
 		paths.clear()
-		for file in ResourceLoader.list_directory(SUITES):
+		for file in ResourceLoader.list_directory(_suites):
 			if file.ends_with(".gd"):
-				paths.append(SUITES.path_join(file))
+				paths.append(_suites.path_join(file))
 	paths.sort()
 	for path in paths:
 		var suite := load(path) as GDScript

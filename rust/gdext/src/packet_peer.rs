@@ -50,7 +50,12 @@ use crate::report::Limit;
 /// - When the system's send buffer is full, [method PacketPeer.put_packet] returns [constant ERR_BUSY]; it does not spin.
 /// - One call reads a bounded amount, so a flood of packets never stalls a frame.
 /// - `recv_buf_size` reaches the operating system too, so more packets survive a long frame.
+/// - [method get_packet_ip] of a link-local IPv6 sender ends in its interface, so that it can be answered.
+/// - Once it has joined a multicast group, a peer receives no groups that only others have joined.
 /// - [method get_last_error_message] says in the system's words why something failed.
+///
+/// Beyond that, names are resolved without blocking ([method connect_to_host_async]), [method put_packet_broadcast] reaches
+/// every network of this machine, and the socket's options are properties.
 ///
 /// **Sending:** set a destination with [method set_dest_address] (or connect), then call [method PacketPeer.put_packet] or
 /// [method PacketPeer.put_var]. That opens the peer if it is not open. A packet holds up to 65507 bytes; an empty one is
@@ -350,8 +355,8 @@ impl PacketPeerUdpRs {
     /// `interface_name` is a name as [method IP.get_local_interfaces] gives it, or `""` to let the
     /// system choose. To receive packets sent to a port, [method bind] to that port first. A peer may be in several groups,
     /// and in one group on several interfaces: join it on each. From then on nothing is received that is sent to other groups,
-    /// or comes in by other interfaces. (A peer that has joined none receives, on Linux, what other sockets of the machine
-    /// have joined.)
+    /// or comes in by other interfaces; an IPv6 group that was joined with `""` is received by every interface on which some
+    /// socket of the machine has joined it. (On Linux, a peer that has joined none receives what other sockets have joined.)
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a text that is no address, an interface that is
     /// unknown or has no IPv4 address (IPv4 groups), or a group of the other address family than the socket;

@@ -1,0 +1,284 @@
+extends "../support/names.gd"
+## Names that a slow or silent server is asked for: nothing waits for it.
+
+## What no call and no frame may take. (The server is asked again after 5,000.)
+const AT_ONCE_MSEC := 50
+## How many threads of the addon look up names at once, at most.
+const MOST_THREADS := 8
+
+
+func test_no_frame_waits_for_a_slow_server() -> void:
+	if not needs_server():
+		return
+	for method in METHODS:
+		var longest := Vector2i(1 << 30, 1 << 30)
+		# On a machine that is busy with other things, the best of some attempts tells.
+		for attempt in 5:
+			longest = longest.min(await _longest_call_and_frame(method))
+			if maxi(longest.x, longest.y) < AT_ONCE_MSEC:
+				break
+		note(
+			(
+				"%s: the longest call took %d ms, the longest frame %d ms"
+				% [method, longest.x, longest.y]
+			)
+		)
+		check(longest.x < AT_ONCE_MSEC, "a call took %d ms" % longest.x)
+		check(longest.y < AT_ONCE_MSEC, "a frame took %d ms" % longest.y)
+
+
+func test_until_the_answer_comes_packets_go_where_they_went() -> void:
+	if not needs_server():
+		return
+	var before := far_socket()
+	var after := far_socket("::")
+	var peer := bound_peer(OURS, "*")
+	peer.set_dest_address(FAR_IPV4[0], before.port)
+	var heard := Listener.new(peer)
+	server.silence()
+	for method in METHODS:
+		check_equal(peer.call(method, new_name("six.test"), after.port), OK, method)
+		await frames(5)
+		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
+		check_equal(before.told("number"), [1], "what arrives where they went")
+		check_equal(peer.is_socket_connected(), false, "is_socket_connected")
+	check_equal(heard.count(), 0, "signals")
+	server.speak()
+	await frames_until(func() -> bool: return heard.count() > 0)
+	heard.check_last(self, OK, FAR_IPV6[0], "in the end")
+	check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
+	check_equal(after.told("number"), [2], "what arrives then")
+
+
+func test_what_cancels_it() -> void:
+	if not needs_server():
+		return
+	var far := far_socket()
+	for way: String in ["close()", "close() and bind()", "set_dest_address()", "connect_to_host()"]:
+		for method in METHODS:
+			server.silence()
+			var name := new_name("six.test")
+			var peer := make_peer(OURS)
+			var witness := make_peer(OURS)
+			var heard := Listener.new(peer)
+			var witness_heard := Listener.new(witness)
+			check_equal(peer.call(method, name, 9), OK, "call")
+			check_equal(witness.set_dest_address_async(name, 9), OK, "the witness' call")
+			await frames(2)
+			check_equal(peer.is_resolving(), true, "is_resolving, " + way)
+			var msec := msec_of(_cancel.bind(way, peer, far))
+			check(msec < 1000, "%s took %d ms" % [way, msec])
+			check_equal(peer.is_resolving(), false, "is_resolving after " + way)
+			server.speak()
+			await frames_until(func() -> bool: return witness_heard.count() > 0)
+			witness_heard.check_last(self, OK, FAR_IPV6[0], "the witness")
+			await frames(5)
+			check_equal(heard.count(), 0, "signals after " + way)
+			match way:
+				"close()":
+					check_equal(peer.is_bound(), false, "is_bound")
+					check_equal(peer.put_packet(numbered(1)), ERR_UNCONFIGURED, "no destination")
+					allow_lines("put_packet")
+				"close() and bind()":
+					check_equal(peer.is_socket_connected(), false, "is_socket_connected")
+				_:
+					check_equal(peer.put_packet(numbered(1)), OK, "put_packet after " + way)
+					check_equal(far.told("number"), [1], "what arrives after " + way)
+
+
+func test_a_new_call_cancels_the_one_before() -> void:
+	if not needs_server():
+		return
+	for first in METHODS:
+		for second in METHODS:
+			for address: String in ["", FAR_IPV4[0]]:
+				var far := far_socket()
+				var peer := make_peer(OURS)
+				var heard := Listener.new(peer)
+				server.silence()
+				for i in 10:
+					check_equal(peer.call(first, new_name("six.test"), 9), OK, first)
+				var host := new_name("four.test") if address.is_empty() else address
+				check_equal(peer.call(second, host, far.port), OK, second)
+				check_equal(peer.is_resolving(), address.is_empty(), "is_resolving")
+				await frames(3)
+				server.speak()
+				await frames_until(func() -> bool: return heard.count() > 0)
+				await frames(5)
+				var what := "%s, then %s" % [first, second]
+				heard.check_last(self, OK, FAR_IPV4[0], what)
+				check_equal(heard.count(), 1, "signals, " + what)
+				check_equal(peer.put_packet(numbered(1)), OK, "put_packet, " + what)
+				check_equal(far.told("number"), [1], "what arrives, " + what)
+
+
+func test_a_peer_may_be_freed_meanwhile() -> void:
+	if not needs_server():
+		return
+	server.silence()
+	var kept: Array[PacketPeer] = []
+	var listeners: Array[Listener] = []
+	var freed: Array[Array] = []  # what was heard of peers that are gone
+	for i in 60:
+		var peer := make_peer(OURS)
+		var of_it := []
+		freed.append(of_it)
+		check_equal(peer.call(METHODS[i % 2], new_name("both.test"), 9), OK, "call")
+		if i % 3 == 0:
+			kept.append(peer)
+			listeners.append(Listener.new(peer))
+		else:
+			peer.host_resolved.connect(func(error: Error, _ip: String) -> void: of_it.append(error))
+		peer = null
+		if i == 30:
+			server.speak()
+		if i % 5 == 0:
+			await frames(1)
+	await frames_until(
+		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
+	)
+	for heard in listeners:
+		heard.check_last(self, OK, FAR_IPV6[0], "of one that lives")
+		check_equal(heard.count(), 1, "signals of one that lives")
+	for of_it in freed:
+		check_equal(of_it, [], "signals of one that is gone")
+
+
+func test_an_engine_that_quits_meanwhile_ends_at_once() -> void:
+	if not needs_server():
+		return
+	server.silence()
+	var project := ProjectSettings.globalize_path("res://")
+	var script := "res://tests/support/quits_while_resolving.gd"
+	var arguments: PackedStringArray = ["--headless", "--path", project, "--script", script]
+	var output := []
+	var codes := []
+	var msec := msec_of(
+		func() -> void:
+			codes.append(OS.execute(OS.get_environment("GODOT"), arguments, output, true))
+	)
+	var said: String = "".join(output)
+	# (The resolver would give up after ten seconds.)
+	check_equal(codes, [0], "exit code (%s)" % said)
+	check("resolving: 20" in said, "it was not resolving: " + said)
+	check(not "ERROR" in said and not "eaked" in said, said)
+	check(msec < 8000, "it took %d ms to start and quit" % msec)
+
+
+func test_many_names_at_once_take_few_threads() -> void:
+	if not needs_server():
+		return
+	var before := settled_threads()
+	server.silence()
+	var listeners: Array[Listener] = []
+	var longest := 0
+	for i in 200:
+		var peer := make_peer(OURS)
+		var name := new_name("both.test")
+		var heard := Listener.new(peer)
+		listeners.append(heard)
+		longest = maxi(
+			longest,
+			msec_of(func() -> void: check_equal(peer.call(METHODS[i % 2], name, 9), OK, "call"))
+		)
+	var most := 0
+	for i in 20:
+		most = maxi(most, Process.threads())
+		await frames(1)
+	note("the longest of 200 calls took %d ms; %d threads more" % [longest, most - before])
+	check(most - before <= MOST_THREADS, "%d threads more" % (most - before))
+	check(most > before, "no thread is looking up names")
+	for heard in listeners:
+		check_equal(heard.count(), 0, "signals while the server is silent")
+		check_equal(heard.peer.is_resolving(), true, "is_resolving")
+	server.speak()
+	await frames_until(
+		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0),
+		8000
+	)
+	await frames(5)
+	for heard in listeners:
+		heard.check_last(self, OK, FAR_IPV6[0], "of 200")
+		check_equal(heard.count(), 1, "signals of each")
+	check_equal(settled_threads(), before, "threads at the end")
+
+
+func test_one_name_wanted_by_many_takes_one_thread() -> void:
+	if not needs_server():
+		return
+	var before := settled_threads()
+	server.silence()
+	var name := new_name("both.test")
+	var listeners: Array[Listener] = []
+	for i in 50:
+		var peer := make_peer(OURS)
+		listeners.append(Listener.new(peer))
+		check_equal(peer.call(METHODS[i % 2], name, 9), OK, "call")
+	await frames(5)
+	check(Process.threads() <= before + 1, "%d threads more" % (Process.threads() - before))
+	server.speak()
+	await frames_until(
+		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
+	)
+	for heard in listeners:
+		heard.check_last(self, OK, FAR_IPV6[0], "of 50")
+
+
+func test_what_is_known_already_takes_effect_within_the_call() -> void:
+	if not needs_server():
+		return
+	var known := new_name("four.test")
+	check_equal(make_peer(OURS).set_dest_address(known, 9), OK, "resolved once")
+	var before := settled_threads()
+	server.silence()
+	for host: String in [known, FAR_IPV4[0]]:
+		for method in METHODS:
+			var far := far_socket()
+			var peer := make_peer(OURS)
+			var heard := Listener.new(peer)
+			check_equal(peer.call(method, host, far.port), OK, method)
+			check_equal(heard.count(), 0, "signals within the call")
+			check_equal(peer.is_resolving(), false, "is_resolving")
+			check_equal(Process.threads(), before, "threads")
+			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
+			check_equal(far.told("number"), [1], "what arrives")
+			await frames_until(func() -> bool: return heard.count() > 0)
+			await frames(3)
+			heard.check_last(self, OK, FAR_IPV4[0], "%s of %s" % [method, host])
+			check_equal(heard.count(), 1, "signals")
+
+
+# Has a name looked up by a server that is silent for some frames: the longest call and frame.
+func _longest_call_and_frame(method: StringName) -> Vector2i:
+	server.silence()
+	var peer := make_peer(OURS)
+	var heard := Listener.new(peer)
+	var name := new_name("both.test")
+	var longest := Vector2i.ZERO
+	longest.x = msec_of(func() -> void: check_equal(peer.call(method, name, 9), OK, method))
+	var start := Time.get_ticks_msec()
+	while heard.count() == 0 and Time.get_ticks_msec() < start + 3000:
+		var before := Time.get_ticks_msec()
+		longest.x = maxi(longest.x, msec_of(peer.is_resolving))
+		longest.x = maxi(longest.x, msec_of(peer.get_available_packet_count))
+		await frames(1)
+		longest.y = maxi(longest.y, Time.get_ticks_msec() - before)
+		if before > start + 300:
+			server.speak()
+			start += 10_000  # once
+	heard.check_last(self, OK, FAR_IPV6[0], method)
+	return longest
+
+
+# Does what is to cancel a look-up.
+func _cancel(way: String, peer: PacketPeer, far: FarSocket) -> void:
+	match way:
+		"close()":
+			peer.close()
+		"close() and bind()":
+			peer.close()
+			check_equal(peer.bind(0, "0.0.0.0"), OK, "bind")
+		"set_dest_address()":
+			check_equal(peer.set_dest_address(FAR_IPV4[0], far.port), OK, "dest")
+		"connect_to_host()":
+			check_equal(peer.connect_to_host(FAR_IPV4[0], far.port), OK, "connect")

@@ -1,0 +1,51 @@
+extends RefCounted
+## A socket on the far host of the network tests. See far_end.gd.
+
+var port := 0
+## What the far host knows it by.
+var name := ""
+var host: RefCounted
+
+
+## Joins a group on one interface over there.
+func join(group: String, interface: String) -> void:
+	host.ask({"do": "join", "name": name, "group": group, "interface": interface})
+
+
+## Sends packets, as the suites' numbered() makes them. To a group it sends by [param interface].
+func send(to: String, to_port: int, numbers: Array, size := 16, interface := "") -> void:
+	var request := {
+		"do": "send", "name": name, "to": to, "port": to_port, "numbers": numbers, "size": size
+	}
+	if not interface.is_empty():
+		request.interface = interface
+	host.ask(request)
+
+
+## Says that a packet which this socket was sent from there could not be delivered: what a router on
+## the way might answer, by ICMP.
+func refuse(to: String, to_port: int, type: int, code: int) -> void:
+	host.ask({"do": "refuse", "name": name, "to": to, "port": to_port, "type": type, "code": code})
+
+
+## Waits until [param count] packets have come, and takes all that have. Each has its
+## [code]number[/code], [code]size[/code], [code]from[/code], [code]port[/code], [code]to[/code],
+## [code]interface[/code], [code]hops[/code] and [code]class[/code].
+func received(count := 1, msec := 3000) -> Array[Dictionary]:
+	var packets: Array[Dictionary] = []
+	var request := {"do": "received", "name": name, "count": count, "seconds": msec / 1000.0}
+	for packet: Dictionary in host.ask(request, msec).packets:
+		for key: String in packet:
+			if packet[key] is float:
+				packet[key] = int(packet[key])
+		packets.append(packet)
+	return packets
+
+
+## One thing about each packet that has come, see [method received].
+func told(key: String, count := 1, msec := 3000) -> Array:
+	return received(count, msec).map(func(packet: Dictionary) -> Variant: return packet.get(key))
+
+
+func close() -> void:
+	host.ask({"do": "close", "name": name})

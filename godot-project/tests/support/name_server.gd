@@ -1,0 +1,71 @@
+extends RefCounted
+## A real name server on this host (dnsmasq), for the tests of names: it answers, may be made
+## silent, and knows these names only, with anything in front of each:
+## [br]- both.test: 10.77.1.2 and fd77:1::2; four.test, six.test: one of them;
+## [br]- barred.test: 10.99.0.1.
+
+const OPTIONS: PackedStringArray = [
+	"--conf-file=/dev/null",
+	"--no-resolv",
+	"--no-hosts",
+	"--user=root",
+	"--cache-size=0",
+	"--port=53",
+	"--listen-address=127.0.0.1",
+	"--bind-interfaces",
+	"--local=/test/",
+	"--address=/both.test/10.77.1.2",
+	"--address=/both.test/fd77:1::2",
+	"--address=/four.test/10.77.1.2",
+	"--address=/six.test/fd77:1::2",
+	"--address=/barred.test/10.99.0.1",
+]
+
+var _pid := ""
+
+
+## Whether there is such a program.
+static func exists() -> bool:
+	return OS.execute("sh", ["-c", "command -v dnsmasq > /dev/null"]) == 0
+
+
+## Starts it; it answers when this returns. False where it cannot be started.
+func start() -> bool:
+	var folder := DirAccess.create_temp("names")
+	var pid_file := folder.get_current_dir().path_join("pid")
+	# It says that it is done when it is ready to answer.
+	if OS.execute("dnsmasq", OPTIONS + PackedStringArray(["--pid-file=" + pid_file])) != 0:
+		return false
+	_pid = FileAccess.get_file_as_string(pid_file).strip_edges()
+	return not _pid.is_empty()
+
+
+## From now on it takes questions, and does not answer them.
+func silence() -> void:
+	_signal("-STOP")
+
+
+## It answers again, also what it was asked meanwhile.
+func speak() -> void:
+	_signal("-CONT")
+
+
+## Ends it; when this returns, its port is nobody's.
+func stop() -> void:
+	if _pid.is_empty():
+		return
+	_signal("-KILL")
+	var deadline := Time.get_ticks_msec() + 3000
+	while _is_alive() and Time.get_ticks_msec() < deadline:
+		OS.delay_usec(200)
+
+
+# Whether it is more than the number of a process that has ended.
+func _is_alive() -> bool:
+	var stat := FileAccess.open("/proc/%s/stat" % _pid, FileAccess.READ)
+	return stat != null and not ") Z " in stat.get_line()
+
+
+func _signal(which: String) -> void:
+	if not _pid.is_empty():
+		OS.execute("kill", [which, _pid])

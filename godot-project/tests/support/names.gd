@@ -1,0 +1,55 @@
+extends "two_hosts.gd"
+## Base of the suites of names, which a real name server on this host is asked for.
+
+const NameServer := preload("name_server.gd")
+
+const METHODS: Array[StringName] = [&"set_dest_address_async", &"connect_to_host_async"]
+
+# Names are remembered, so every test has its own.
+static var _used_names := 0
+
+var server: NameServer
+
+
+func finish() -> void:
+	if server != null:
+		server.stop()
+	super()
+
+
+## Starts the name server; skips the test where there is none.
+func needs_server() -> bool:
+	if not NameServer.exists():
+		skip("there is no name server (dnsmasq) here")
+		return false
+	server = NameServer.new()
+	check(server.start(), "the name server does not start")
+	return true
+
+
+## A name that was not used before, which has the addresses of [param of].
+static func new_name(of: String) -> String:
+	_used_names += 1
+	return "n%d.%s" % [_used_names, of]
+
+
+## What a peer's signal said.
+class Listener:
+	var peer: PacketPeer
+	var _heard: Array[Array]
+
+	func _init(of: PacketPeer) -> void:
+		peer = of
+		of.host_resolved.connect(_hear)
+
+	func count() -> int:
+		return _heard.size()
+
+	func check_last(test: Suite, error: Error, ip_told: String, what: String) -> void:
+		if _heard.is_empty():
+			test.fail(what + ": no signal")
+			return
+		test.check_equal(_heard[-1], [error, ip_told, true], what + ": [error, ip, main thread]")
+
+	func _hear(error: Error, ip_told: String) -> void:
+		_heard.append([error, ip_told, OS.get_thread_caller_id() == OS.get_main_thread_id()])

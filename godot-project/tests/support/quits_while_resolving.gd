@@ -1,0 +1,23 @@
+extends SceneTree
+## A game that quits while names are looked up, for a name server that does not answer. Run by
+## network/silent_name_server.gd in an engine of its own; what it must not do is hang or crash.
+
+const PEERS := 20
+
+var _peers: Array[PacketPeer]
+
+
+func _init() -> void:
+	for i in PEERS:
+		var peer: PacketPeer = ClassDB.instantiate(&"PacketPeerUdpRs")
+		peer.call(&"connect_to_host_async", "quits%d.both.test" % i, 9)
+		_peers.append(peer)
+	create_timer(0.1).timeout.connect(_quit)
+
+
+func _quit() -> void:
+	var resolving := _peers.filter(
+		func(peer: PacketPeer) -> bool: return peer.call(&"is_resolving")
+	)
+	print("resolving: %d" % resolving.size())
+	quit()
