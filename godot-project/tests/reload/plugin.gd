@@ -16,9 +16,22 @@ const OPTIONS: Array[Dictionary] = [
 	{"background_receive": true},
 	{"background_receive": true, "overflow_policy": 1, "receive_buffer_size": 30_000},
 	{"overflow_policy": 1, "send_buffer_size": 50_000},
+	{"reuse_address": true, "time_to_live": 9, "multicast_interface": "lo"},
+]
+# Nobody outside is asked for a label that is too long.
+const UNRESOLVABLE := "a-label-of-more-than-sixty-three-characters-which-none-accepts-%02d.invalid"
+const MONITORS: Array[StringName] = [
+	&"udp_rs/packets_in_per_sec",
+	&"udp_rs/packets_out_per_sec",
+	&"udp_rs/bytes_in_per_sec",
+	&"udp_rs/bytes_out_per_sec",
+	&"udp_rs/packets_dropped",
 ]
 
 var _peers: Array[PacketPeer]
+var _resolving: Array[PacketPeer]
+# All there ever were.
+var _made: Array[WeakRef]
 var _waiting: Array[Thread]
 var _traffic := Thread.new()
 var _stop := Semaphore.new()
@@ -37,22 +50,33 @@ func _run() -> void:
 	await _frames_until(is_scanned)
 	_check(ClassDB.class_exists(OURS), "the class is not registered")
 	if _failures.is_empty():
-		for i in OPTIONS.size():
-			_peers.append(ClassDB.instantiate(OURS))
-			_peers[i].packets_available.connect(_on_packets_available.bind(i))
-		for i in ROUNDS:
-			print("reload: round %d" % i)
-			await _do_round()
-			if not _failures.is_empty():
-				break
-	for peer in _peers:
-		peer.packets_available.disconnect(_on_packets_available)
-	_peers.clear()
+		await _do_rounds()
+	if _failures.is_empty():
+		await _unload_and_load()
 	for failure in _failures:
 		print("reload: FAILED: " + failure)
 	if _failures.is_empty():
 		print("reload: all %d checks held in %d rounds" % [_checks, ROUNDS])
 	get_tree().quit(0 if _failures.is_empty() else 1)
+
+
+func _do_rounds() -> void:
+	for i in OPTIONS.size():
+		_peers.append(_new_peer())
+		_peers[i].packets_available.connect(_on_packets_available.bind(i))
+	for i in ROUNDS:
+		print("reload: round %d" % i)
+		await _do_round()
+		if not _failures.is_empty():
+			break
+	_let_go()
+
+
+# (A coroutine holds what was in its variables for longer than it runs: so peers are in none.)
+func _let_go() -> void:
+	for peer in _peers:
+		peer.packets_available.disconnect(_on_packets_available)
+	_peers.clear()
 
 
 func _do_round() -> void:
@@ -61,6 +85,7 @@ func _do_round() -> void:
 	var before := _mapped()
 	_check(not before.is_empty(), "no library is in memory")
 	_replace_library()
+	_look_up_names()
 	var status := GDExtensionManager.reload_extension(MANIFEST)
 	_check(status == GDExtensionManager.LOAD_STATUS_OK, "reload_extension answers %d" % status)
 	var after := _mapped()
@@ -80,6 +105,7 @@ func _do_round() -> void:
 	_check(_thread_count() <= gone, "%d threads, not %d" % [_thread_count(), gone])
 	_waiting.clear()
 	_check_closed()
+	_check_monitors(true)
 	_stop.post()
 	_traffic.wait_to_finish()
 
@@ -104,9 +130,13 @@ func _put_to_work() -> void:
 		_check(_peers[i].wait(SOON_MSEC) == OK, "peer %d: wait" % i)
 	await _frames_until(func() -> bool: return _counts.has(1) and _counts.has(2))
 	_check(_counts.keys().size() == 2, "signals of the peers %s" % [_counts.keys()])
-	# To the last peer nothing comes; one thread waits for ever, one for long. A third has one of
-	# its own, in the background.
-	var quiet: PacketPeer = ClassDB.instantiate(OURS)
+	_begin_waits()
+
+
+func _begin_waits() -> void:
+	# To peer 3 nothing comes; one thread waits for ever, one for long. A third has a peer of its
+	# own, in the background.
+	var quiet := _new_peer()
 	quiet.background_receive = true
 	quiet.bind(0, HOST)
 	for call: Callable in [
@@ -117,6 +147,25 @@ func _put_to_work() -> void:
 	OS.delay_msec(100)  # to really get there, for nothing shows it from outside
 	for thread in _waiting:
 		_check(thread.is_alive(), "a wait has ended early")
+
+
+# Begins with more look-ups than are done when the library goes.
+func _look_up_names() -> void:
+	var resolving := 0
+	for i in 50:
+		var peer := _peers[i % _peers.size()] if i > 40 else _new_peer()
+		if i <= 40:
+			_resolving.append(peer)
+		_check(peer.set_dest_address_async(UNRESOLVABLE % i, 9) == OK, "look-up %d" % i)
+		resolving += int(peer.is_resolving())
+	_check(resolving > 0, "no peer was resolving")
+
+
+func _new_peer() -> PacketPeer:
+	var peer: PacketPeer = ClassDB.instantiate(OURS)
+	_made.append(weakref(peer))
+	peer.host_resolved.connect(func(_error: Error, _ip: String) -> void: pass)
+	return peer
 
 
 func _keep_sending(ports: PackedInt32Array) -> void:
@@ -138,9 +187,51 @@ func _check_closed() -> void:
 		_check(peer.get_available_packet_count() == -1, "peer %d: has packets" % i)
 		_check(peer.get_stats().packets_received == 0, "peer %d: has statistics" % i)
 		_check(peer.get_packet_time_usec() == 0, "peer %d: has a time" % i)
-		for option: String in OPTIONS[2].keys() + OPTIONS[3].keys():
+		_check(not peer.is_resolving(), "peer %d: is resolving" % i)
+		for option: String in OPTIONS[2].keys() + OPTIONS[3].keys() + OPTIONS[4].keys():
 			var default: Variant = ClassDB.class_get_property_default_value(OURS, option)
 			_check(peer.get(option) == default, "peer %d: %s is %s" % [i, option, peer.get(option)])
+	for peer in _resolving:
+		_check(not peer.is_resolving(), "a peer is resolving")
+	_resolving.clear()
+
+
+func _check_monitors(are_there: bool) -> void:
+	for monitor in MONITORS:
+		_check(
+			Performance.has_custom_monitor(monitor) == are_there,
+			"%s: %s" % [monitor, not are_there]
+		)
+		if are_there:
+			var value: Variant = Performance.get_custom_monitor(monitor)
+			_check(value is int and value >= 0, "%s is %s" % [monitor, value])
+
+
+# Where no peer needs the library any more, it can also be unloaded, and loaded again.
+func _unload_and_load() -> void:
+	var living := _made.filter(func(made: WeakRef) -> bool: return made.get_ref() != null)
+	_check(living.is_empty(), "%d peers are left" % living.size())
+	if not living.is_empty():
+		return
+	_check_monitors(true)
+	var status := GDExtensionManager.unload_extension(MANIFEST)
+	_check(status == GDExtensionManager.LOAD_STATUS_OK, "unload_extension answers %d" % status)
+	_check_monitors(false)
+	if not "--stays" in OS.get_cmdline_user_args():
+		_check(_mapped().is_empty(), "the library is still in memory: %s" % _mapped())
+	await get_tree().process_frame
+	status = GDExtensionManager.load_extension(MANIFEST)
+	_check(status == GDExtensionManager.LOAD_STATUS_OK, "load_extension answers %d" % status)
+	_check_monitors(true)
+	var peer := _new_peer()
+	_check(peer.bind(0, HOST) == OK, "bind")
+	_check(peer.set_dest_address_async(HOST, peer.get_local_port()) == OK, "set_dest_address_async")
+	_check(peer.put_packets([PackedByteArray([1])]) == 1, "put_packets")
+	await _frames_until(
+		func() -> bool: return Performance.get_custom_monitor(&"udp_rs/packets_out_per_sec") == 1
+	)
+	var rate: int = Performance.get_custom_monitor(&"udp_rs/packets_out_per_sec")
+	_check(rate == 1, "%d packets a second" % rate)
 
 
 func _on_packets_available(count: int, index: int) -> void:

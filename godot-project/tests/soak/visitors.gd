@@ -2,7 +2,13 @@ extends "worker.gd"
 ## Peers that come, do something and go.
 
 const PEERS := 8
+## A label is too long for any resolver, so nobody is asked.
+const UNRESOLVABLE := (
+	"a-label-of-more-than-sixty-three-characters-which-no-resolver-would-accept" + ".invalid"
+)
 
+# How often one was told of a name; on the main thread.
+var _told := 0
 # A few that stay for some rounds.
 var _kept: Array[PacketPeer]
 
@@ -23,10 +29,12 @@ func do_round() -> void:
 
 func finish() -> void:
 	_kept.clear()
+	if _told == 0:
+		fail("nobody was told of a name")
 
 
 func figures() -> String:
-	return "%d peers" % (rounds * PEERS)
+	return "%d peers, %d told of names" % [rounds * PEERS, _told]
 
 
 func _new_peer() -> PacketPeer:
@@ -35,11 +43,37 @@ func _new_peer() -> PacketPeer:
 	peer.overflow_policy = DROP_OLDEST if chance(0.5) else DROP_NEWEST
 	if chance(0.3):
 		peer.receive_buffer_size = rng.randi_range(50_000, 500_000)
+	if chance(0.5):
+		_set_options(peer)
 	var error: Error = peer.bind(0, LOOPBACK if chance(0.7) else "*", rng.randi_range(0, 1 << 20))
 	check_equal(error, OK, "bind")
 	if chance(0.3):
 		peer.background_receive = not peer.background_receive
+	if chance(0.3):
+		_set_options(peer)
+	if chance(0.3):
+		_look_up(peer)
 	return peer
+
+
+# (None by which two could come to share a port.)
+func _set_options(peer: PacketPeer) -> void:
+	peer.time_to_live = rng.randi_range(0, 255)
+	peer.traffic_class = rng.randi_range(0, 255)
+	peer.multicast_time_to_live = rng.randi_range(0, 255)
+	peer.multicast_loopback = chance(0.5)
+	peer.multicast_interface = loopback_interface() if chance(0.5) else ""
+
+
+# What comes of it is told, or cancelled by what is done to the peer then.
+func _look_up(peer: PacketPeer) -> void:
+	peer.host_resolved.connect(_on_host_resolved)
+	var host: String = [LOOPBACK, "localhost", UNRESOLVABLE][rng.randi_range(0, 2)]
+	check_equal(peer.set_dest_address_async(host, peer.get_local_port()), OK, "look-up of " + host)
+
+
+func _on_host_resolved(_error: Error, _ip: String) -> void:
+	_told += 1
 
 
 # Sends to another peer (or itself) by some way, and sees that it arrives.
@@ -52,7 +86,14 @@ func _exchange(peer: PacketPeer, other: PacketPeer) -> void:
 	while other.get_available_packet_count() > 0:
 		other.get_packets()  # what stayed there, or there might be no room for all that comes
 	var before := stat(other, "packets_received")
-	check_equal(peer.set_dest_address(LOOPBACK, port), OK, "set_dest_address")
+	if chance(0.5):
+		check_equal(peer.set_dest_address(LOOPBACK, port), OK, "set_dest_address")
+	else:
+		check_equal(peer.set_dest_address_async(LOOPBACK, port), OK, "set_dest_address_async")
+	if chance(0.2) and peer.get_local_address() == LOOPBACK:
+		# The system sends no packet of such a peer's to a network: all are refused.
+		peer.set_broadcast_enabled(true)
+		check(peer.put_packet_broadcast(packets[0], port) >= 0, "put_packet_broadcast")
 	match rng.randi_range(0, 3):
 		0:
 			for packet in packets:

@@ -2,6 +2,8 @@
 extends "../support/receiving.gd"
 ## The signal packets_available.
 
+const Frames := preload("../support/frames.gd")
+
 
 func test_the_signal_is_declared_with_its_argument() -> void:
 	var signals := ClassDB.class_get_signal_list(OURS, true).filter(
@@ -20,21 +22,21 @@ func test_it_tells_how_many_packets_are_queued() -> void:
 	var sender := sender_to(peer)
 	send(sender, [numbered(1), numbered(2), numbered(3)])
 	arrived(peer, 3)
-	await _frames_until(func() -> bool: return heard.last() == 3)
+	await Frames.until(func() -> bool: return heard.last() == 3)
 	check_equal(heard.last(), 3, "count")
 	var times := heard.counts.size()
-	await _frames(10)
+	await Frames.wait(10)
 	check_equal(heard.counts.size(), times, "emissions while nothing arrives")
 	check_equal(peer.get_available_packet_count(), 3, "packets, which the signal does not take")
 
 	send(sender, [numbered(4)])
 	arrived(peer, 4)
-	await _frames_until(func() -> bool: return heard.last() == 4)
+	await Frames.until(func() -> bool: return heard.last() == 4)
 	check_equal(heard.last(), 4, "count when one more has come")
 
 	peer.get_packets()
 	send(sender, [numbered(5)])
-	await _frames_until(func() -> bool: return heard.last() == 1)
+	await Frames.until(func() -> bool: return heard.last() == 1)
 	check_equal(heard.last(), 1, "count when the others were taken")
 	heard.check_all(self)
 
@@ -52,8 +54,8 @@ func test_packets_can_be_taken_where_it_is_heard() -> void:
 	for i in 200:
 		sender.put_packet(numbered(i))
 		if i % 7 == 0:
-			await _frames(1)
-	await _frames_until(func() -> bool: return numbers.size() >= 200)
+			await Frames.wait(1)
+	await Frames.until(func() -> bool: return numbers.size() >= 200)
 	check_equal(numbers, PackedInt32Array(range(200)), "what was taken")
 	for connection in peer.packets_available.get_connections():
 		peer.packets_available.disconnect(connection.callable)  # it holds the peer that holds it
@@ -65,7 +67,7 @@ func test_it_can_be_awaited() -> void:
 	var wait_for_it := func() -> void: counts.append(await peer.packets_available)
 	wait_for_it.call()
 	send(sender_to(peer), [numbered(1)])
-	await _frames_until(func() -> bool: return not counts.is_empty())
+	await Frames.until(func() -> bool: return not counts.is_empty())
 	check_equal(counts, PackedInt32Array([1]), "what the await returned")
 
 
@@ -84,7 +86,7 @@ func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 		return sent
 	var sending := in_thread(keep_sending)
 	var start := Engine.get_process_frames()
-	await _frames_until(func() -> bool: return heard.counts.size() >= 30)
+	await Frames.until(func() -> bool: return heard.counts.size() >= 30)
 	var frames := Engine.get_process_frames() - start
 	stop.post()
 	var sent: int = join(sending)
@@ -98,20 +100,20 @@ func test_it_is_not_emitted_when_polled() -> void:
 	var peer := receiver(false)
 	var heard := _Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
-	await _frames(5)
+	await Frames.wait(5)
 	arrived(peer, 2)
-	await _frames(5)
+	await Frames.wait(5)
 	check_equal(heard.counts, PackedInt32Array(), "emissions")
 	peer.background_receive = true
 	send(sender_to(peer), [numbered(3)])
-	await _frames_until(func() -> bool: return heard.last() == 3)
+	await Frames.until(func() -> bool: return heard.last() == 3)
 	check_equal(heard.last(), 3, "count in the background")
 	peer.background_receive = false
-	await _frames(2)  # one may be on its way
+	await Frames.wait(2)  # one may be on its way
 	var times := heard.counts.size()
 	send(sender_to(peer), [numbered(4)])
 	arrived(peer, 4)
-	await _frames(5)
+	await Frames.wait(5)
 	check_equal(heard.counts.size(), times, "emissions when polled again")
 
 
@@ -119,9 +121,9 @@ func test_going_to_the_background_tells_what_waits_in_the_kernel() -> void:
 	var peer := receiver(false)
 	var heard := _Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
-	await _frames(3)
+	await Frames.wait(3)
 	peer.background_receive = true
-	await _frames_until(func() -> bool: return heard.last() == 2)
+	await Frames.until(func() -> bool: return heard.last() == 2)
 	check_equal(heard.last(), 2, "count")
 	heard.check_all(self)
 
@@ -137,7 +139,7 @@ func test_several_peers_tell_each_their_own() -> void:
 			send(sender_to(peers[i]), [numbered(k)])
 	var all_told := func() -> bool:
 		return range(20).all(func(i: int) -> bool: return heard[i].last() == i)
-	await _frames_until(all_told)
+	await Frames.until(all_told)
 	for i in 20:
 		check_equal(heard[i].last(), i, "the count of peer %d" % i)
 		heard[i].check_all(self)
@@ -148,15 +150,15 @@ func test_who_is_disconnected_hears_nothing() -> void:
 	var heard := _Listener.new(peer)
 	var other := _Listener.new(peer)
 	send(sender_to(peer), [numbered(1)])
-	await _frames_until(func() -> bool: return heard.last() == 1)
+	await Frames.until(func() -> bool: return heard.last() == 1)
 	peer.packets_available.disconnect(heard.hear)
 	send(sender_to(peer), [numbered(2)])
-	await _frames_until(func() -> bool: return other.last() == 2)
+	await Frames.until(func() -> bool: return other.last() == 2)
 	check_equal(other.last(), 2, "who is connected")
 	check_equal(heard.last(), 1, "who is not")
 	peer.packets_available.connect(heard.hear)
 	send(sender_to(peer), [numbered(3)])
-	await _frames_until(func() -> bool: return heard.last() == 3)
+	await Frames.until(func() -> bool: return heard.last() == 3)
 	check_equal(heard.last(), 3, "who is connected again")
 
 
@@ -168,11 +170,11 @@ func test_a_closed_peer_tells_nothing_and_the_next_socket_does() -> void:
 		arrived(peer)
 		peer.close()
 		var times := heard.counts.size()
-		await _frames(3)
+		await Frames.wait(3)
 		check_equal(heard.counts.size(), times, "emissions after close")
 		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 		send(sender_to(peer), [numbered(1), numbered(2)])
-		await _frames_until(func() -> bool: return heard.last() == 2)
+		await Frames.until(func() -> bool: return heard.last() == 2)
 		check_equal(heard.last(), 2, "count after bind")
 		heard.counts.clear()
 	heard.check_all(self)
@@ -187,13 +189,13 @@ func test_a_freed_peer_tells_nothing() -> void:
 		if i % 2:
 			arrived(peer)  # so that an emission is due
 		if i % 3 == 0:
-			await _frames(1)
+			await Frames.wait(1)
 		peer = null
 		var told: int = emissions[0]
 		if i % 5 == 0:
-			await _frames(1)
+			await Frames.wait(1)
 			check_equal(emissions[0], told, "emissions after the peer was freed")
-	await _frames(3)
+	await Frames.wait(3)
 
 
 func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
@@ -219,10 +221,10 @@ func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
 					action.call(held)
 			)
 			send(sender_to(held[0]), [numbered(1)])
-			await _frames_until(func() -> bool: return told[0] > 0)
+			await Frames.until(func() -> bool: return told[0] > 0)
 			check(told[0] > 0, "it was not told")
 			held.clear()
-	await _frames(2)
+	await Frames.wait(2)
 
 
 func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
@@ -244,12 +246,12 @@ func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
 	var threads: Array[Thread] = []
 	for i in 3:
 		threads.append(in_thread(make_and_free))
-	await _frames(150)
+	await Frames.wait(150)
 	stop.post(3)
 	var made := 0
 	for thread in threads:
 		made += join(thread) as int
-	await _frames(3)
+	await Frames.wait(3)
 	note("%d peers" % made)
 	check(made > 100, "only %d peers came and went" % made)
 
@@ -267,20 +269,8 @@ func test_a_subclass_hears_its_own_signal() -> void:
 	var peer: PacketPeer = script.new()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 	send(sender_to(peer), [numbered(1)])
-	await _frames_until(func() -> bool: return not peer.heard.is_empty())
+	await Frames.until(func() -> bool: return not peer.heard.is_empty())
 	check_equal(peer.heard, PackedInt32Array([1]), "what it heard")
-
-
-func _frames(count: int) -> void:
-	for i in count:
-		await (Engine.get_main_loop() as SceneTree).process_frame
-
-
-# Lets frames pass until [param condition] holds, or it is too late.
-func _frames_until(condition: Callable) -> void:
-	var deadline := Time.get_ticks_msec() + SOON_MSEC
-	while not condition.call() and Time.get_ticks_msec() < deadline:
-		await _frames(1)
 
 
 ## Notes what a peer tells, and when.

@@ -1,0 +1,158 @@
+extends "../support/receiving.gd"
+## The custom monitors of Performance: what all peers do. They are about the last full second, and
+## other tests have peers too, so each test waits for a quiet second first.
+
+const Frames := preload("../support/frames.gd")
+
+const IN := &"udp_rs/packets_in_per_sec"
+const OUT := &"udp_rs/packets_out_per_sec"
+const BYTES_IN := &"udp_rs/bytes_in_per_sec"
+const BYTES_OUT := &"udp_rs/bytes_out_per_sec"
+const DROPPED := &"udp_rs/packets_dropped"
+const RATES: Array[StringName] = [IN, OUT, BYTES_IN, BYTES_OUT]
+const NOTHING: Array[int] = [0, 0, 0, 0]
+
+
+func test_they_are_there_and_nothing_at_rest() -> void:
+	for monitor: StringName in RATES + ([DROPPED] as Array[StringName]):
+		check(Performance.has_custom_monitor(monitor), "there is no monitor " + monitor)
+		check_equal(typeof(_value(monitor)), TYPE_INT, "the type of " + monitor)
+	await _quiet()
+	var dropped := _value(DROPPED)
+	await Frames.wait(5)
+	check_equal(_rates(), NOTHING, "at rest")
+	check_equal(_value(DROPPED), dropped, "dropped, at rest")
+
+
+func test_they_tell_what_a_second_has_brought_whoever_it_was() -> void:
+	await _quiet()
+	var kept: Array[PacketPeer] = []
+	for i in 4:
+		# Polled and in the background; native's packets count as what comes in only.
+		var peer := receiver(i % 2 == 0)
+		var sender := sender_to(peer, NATIVE if i == 3 else OURS)
+		for k in 25:
+			send(sender, [numbered(k, 40)])
+		arrived(peer, 25)
+		# One pair stays, one is reset; the others are closed, and all of those freed.
+		match i:
+			1:
+				kept = [peer, sender]
+			2:
+				peer.reset_stats()
+				sender.reset_stats()
+			_:
+				peer.close()
+	var sender := sender_to(kept[0], OURS)
+	check_equal(sender.put_packets([numbered(1), numbered(2), numbered(3)]), 3, "put_packets")
+	check_equal(sender.put_segmented(numbered(1, 100), 30), 4, "put_segmented")
+	check_equal(sender.send_to(numbered(4), LOOPBACK, kept[0].get_local_port()), OK, "send_to")
+	check_equal(sender.put_var("hello"), OK, "put_var")
+	arrived(kept[0], 34)
+	var size := 48 + 100 + 16 + var_to_bytes("hello").size()
+	await Frames.until(func() -> bool: return _rates() != NOTHING)
+	_check_rates([109, 84, 4000 + size, 3000 + size])
+	await Frames.until(func() -> bool: return _rates() == NOTHING)
+	check_equal(_rates(), NOTHING, "in the next second")
+
+
+func test_what_a_full_queue_drops_is_counted_and_stays() -> void:
+	var before := _value(DROPPED)
+	var peer := receiver(true, LOOPBACK, 0)
+	peer.overflow_policy = DROP_OLDEST
+	var sender := sender_to(peer)
+	for i in 100:
+		sender.put_packet(numbered(i, 1000))
+		if i % 20 == 19:
+			var all_seen := func() -> bool:
+				return stat(peer, "packets_received") + stat(peer, "packets_dropped_queue") > i
+			wait_until(all_seen)
+	var dropped := stat(peer, "packets_dropped_queue")
+	check(dropped > 30, "only %d of 100 packets of 1,000 bytes dropped" % dropped)
+	check_equal(_value(DROPPED), before + dropped, "packets_dropped")
+	peer.reset_stats()
+	check_equal(_value(DROPPED), before + dropped, "after a reset")
+	peer.close()
+	check_equal(_value(DROPPED), before + dropped, "after close")
+	peer = null
+	check_equal(_value(DROPPED), before + dropped, "when the peer is gone")
+
+
+func test_what_the_kernel_drops_is_counted_and_stays() -> void:
+	if not needs_linux():
+		return
+	for how: String in ["closed", "freed"]:
+		var before := _value(DROPPED)
+		var peer := make_peer(OURS)
+		peer.receive_buffer_size = 4096
+		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
+		var sender := sender_to(peer)
+		for i in 200:
+			sender.put_packet(numbered(i, 1000))
+		var dropped := stat(peer, "packets_dropped_kernel")
+		check(dropped > 100, "only %d of 200 packets dropped" % dropped)
+		check_equal(_value(DROPPED), before + dropped, "packets_dropped")
+		if how == "closed":
+			peer.close()
+			check_equal(_value(DROPPED), before + dropped, "after close")
+		peer = null
+		check_equal(_value(DROPPED), before + dropped, "when a %s peer is gone" % how)
+
+
+func test_they_can_be_read_while_threads_make_and_free_peers() -> void:
+	var stop := Semaphore.new()
+	var make_and_free := func() -> int:
+		var made := 0
+		while not stop.try_wait():
+			var peer := make_peer(OURS)
+			peer.bind(0, LOOPBACK)
+			peer.set_dest_address(LOOPBACK, peer.get_local_port())
+			peer.put_packet(numbered(1))
+			peer.get_packet()
+			made += 1
+		return made
+	var threads: Array[Thread] = [in_thread(make_and_free), in_thread(make_and_free)]
+	var last := _value(DROPPED)
+	for i in 60:
+		for monitor in RATES:
+			check(_value(monitor) >= 0, "%s is %d" % [monitor, _value(monitor)])
+		check(_value(DROPPED) >= last, "packets_dropped went back")
+		last = _value(DROPPED)
+		await Frames.wait(1)
+	stop.post(2)
+	for thread in threads:
+		check(join(thread) as int > 0, "a thread made no peer")
+
+
+static func _value(monitor: StringName) -> int:
+	return Performance.get_custom_monitor(monitor)
+
+
+static func _rates() -> Array[int]:
+	var rates: Array[int] = []
+	for monitor in RATES:
+		rates.append(_value(monitor))
+	return rates
+
+
+# A second ends with the frame that it ends in, so it may be a little longer; what it has brought is
+# told for a whole one.
+func _check_rates(brought: Array[int]) -> void:
+	var rates := _rates()
+	var part := float(rates[3]) / brought[3]
+	check(part > 0.75 and part <= 1.0, "%s in the second that brought %s" % [rates, brought])
+	for i in rates.size():
+		var expected := brought[i] * part
+		check(absf(rates[i] - expected) <= 2.0, "%s: %d, not %f" % [RATES[i], rates[i], expected])
+	note("%s in a second that brought %s" % [rates, brought])
+
+
+# Waits until a second has begun of which nothing is known yet: one sample tells of packets, and the
+# next of none.
+func _quiet() -> void:
+	var peer := bound_peer(OURS)
+	peer.set_dest_address(LOOPBACK, peer.get_local_port())
+	send(peer, [numbered(1)])
+	take(peer)
+	check(await Frames.until(func() -> bool: return _value(OUT) > 0), "no second ends")
+	check(await Frames.until(func() -> bool: return _value(OUT) == 0), "no second is quiet")

@@ -1,0 +1,49 @@
+extends RefCounted
+## A program beside the engine that receives packets and tells of each what no peer is told: with
+## which hop limit and traffic class it came, and on which interface. See witness.py.
+
+const GROUP := "239.255.77.5"
+const GROUP_6 := "ff02::4d05"
+const PYTHON := "python3"
+const PROGRAM := "res://tests/support/witness.py"
+const SOON_MSEC := 3000
+
+## Where it listens; 0 where it does not.
+var ipv4_port := 0
+var ipv6_port := 0
+
+var _reports := PacketPeerUDP.new()
+var _process := -1
+
+
+## Whether it runs and listens.
+func start(interface: String) -> bool:
+	# Looked for first: the engine prints an error for a program that is not there.
+	var folders := OS.get_environment("PATH").split(":")
+	if not Array(folders).any(
+		func(folder: String) -> bool: return FileAccess.file_exists(folder.path_join(PYTHON))
+	):
+		return false
+	_reports.bind(0, "127.0.0.1", 1 << 20)
+	var arguments := [ProjectSettings.globalize_path(PROGRAM), str(_reports.get_local_port())]
+	_process = OS.create_process(PYTHON, arguments + [GROUP, GROUP_6, interface])
+	var ports := report()
+	ipv4_port = ports.get("ipv4", 0)
+	ipv6_port = ports.get("ipv6", 0)
+	return ipv4_port != 0
+
+
+## The next report; empty where none comes.
+func report() -> Dictionary:
+	var deadline := Time.get_ticks_msec() + SOON_MSEC
+	while _reports.get_available_packet_count() < 1:
+		if _process < 0 or Time.get_ticks_msec() > deadline:
+			return {}
+		OS.delay_usec(200)
+	return JSON.parse_string(_reports.get_packet().get_string_from_utf8())
+
+
+func stop() -> void:
+	if _process > 0:
+		OS.kill(_process)
+	_process = -1
