@@ -8,9 +8,11 @@ extends Node
 ## broadcasts; on iOS, Apple's entitlement for multicast.
 
 signal host_found(entry: Entry)
-## What is known of it has changed: how it is described, where it is heard, or that its round-trip
-## time is known for the first time. (That time itself changes every second: just look at it.)
+## Its name, its players or its port have changed: all that describe() says.
 signal host_changed(entry: Entry)
+## It is heard at another address or by another way, no longer at one, or the round-trip time of one
+## is known for the first time. (That time itself changes every second: just look at it.)
+signal paths_changed(entry: Entry)
 ## It has fallen silent.
 signal host_lost(entry: Entry)
 
@@ -41,6 +43,8 @@ var _listener := PacketPeerUdpRs.new()
 var _pinger := PacketPeerUdpRs.new()
 ## The interfaces as they were when the groups were joined.
 var _interfaces: Array[Network] = []
+## Of the socket that could not be bound.
+var _last_error := ""
 var _next_look_msec := 0
 
 
@@ -65,9 +69,12 @@ func _exit_tree() -> void:
 ## Begins to listen.
 func open() -> Error:
 	close()
+	_last_error = ""
 	var error := _listen()
 	if error == OK:
 		error = _pinger.bind(0)
+		if error != OK:
+			_last_error = _pinger.get_last_error_message()
 	if error != OK:
 		close()
 	return error
@@ -86,8 +93,9 @@ func is_open() -> bool:
 	return _pinger.is_bound()
 
 
+## Why open() failed, or why it cannot listen again since an interface has come or gone.
 func get_last_error_message() -> String:
-	return _listener.get_last_error_message()
+	return _last_error
 
 
 ## The interfaces on which multicasts are heard.
@@ -107,7 +115,9 @@ func _listen() -> Error:
 	_listener.reuse_port = OS.get_name() in ["macOS", "iOS", "FreeBSD", "NetBSD", "OpenBSD"]
 	var error := _listener.bind(lobby_port)
 	if error != OK:
+		_last_error = _listener.get_last_error_message()
 		return error
+	_last_error = ""
 	# A group is joined on one interface: "" would be one that the system chooses. We want them all.
 	_interfaces = Network.outward()
 	for interface in _interfaces:
@@ -125,11 +135,18 @@ func _look_for_interfaces() -> void:
 	var news := Network.describe(Network.outward()) != Network.describe(_interfaces)
 	if news or not _listener.is_bound():
 		_hear_announcements()
+		# Who heard of a host just now may have closed the browser.
+		if not is_open():
+			return
 		_listener.close()
+		_interfaces.clear()
+		# Where that fails, the next look tries again.
 		_listen()
 
 
 func _hear_announcements() -> void:
+	if not _listener.is_bound():
+		return
 	var packets := _listener.get_packets(PACKETS_PER_FRAME)
 	var ips := _listener.get_batch_ips()
 	var ports := _listener.get_batch_ports()
@@ -140,6 +157,9 @@ func _hear_announcements() -> void:
 			strangers += 1
 			continue
 		_take_over(message, ips[i], ports[i], times[i])
+		# Who heard of it may have closed the browser: what is left is for nobody.
+		if not is_open():
+			return
 
 
 func _take_over(announcement: Message, ip: String, port: int, time_usec: int) -> void:
@@ -150,11 +170,15 @@ func _take_over(announcement: Message, ip: String, port: int, time_usec: int) ->
 			return
 		entry = Entry.new(announcement.host_id)
 		entries[entry.id] = entry
-	var has_news := entry.take_over(announcement, ip, port, time_usec)
+	var described := entry.describe()
+	var is_new_way := entry.take_over(announcement, ip, port, time_usec)
 	if is_new:
 		host_found.emit(entry)
-	elif has_news:
+		return
+	if entry.describe() != described:
 		host_changed.emit(entry)
+	if is_new_way:
+		_tell_paths(entry)
 
 
 ## To every address that announcements came from: so it is known whether there is a way back. Only
@@ -172,6 +196,8 @@ func _send_pings() -> void:
 
 
 func _hear_pongs() -> void:
+	if not is_open():
+		return
 	var packets := _pinger.get_packets(PACKETS_PER_FRAME)
 	var ips := _pinger.get_batch_ips()
 	var ports := _pinger.get_batch_ports()
@@ -198,7 +224,7 @@ func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
 	# The two clocks' readings are a few microseconds off; on one machine that may be all.
 	path.round_trip_usec = maxi(time_usec - path.ping_sent_usec - pong.held_usec, 0)
 	if is_first:
-		host_changed.emit(entry)
+		_tell_paths(entry)
 	return true
 
 
@@ -209,7 +235,13 @@ func _drop_silent() -> void:
 			_lose(entry)
 		# An address is silent when the host still speaks, but from elsewhere.
 		elif entry.drop_silent_paths(entry.last_heard_usec() - silence_usec):
-			host_changed.emit(entry)
+			_tell_paths(entry)
+
+
+func _tell_paths(entry: Entry) -> void:
+	# Who was told of something before that may have closed the browser.
+	if entries.has(entry.id):
+		paths_changed.emit(entry)
 
 
 func _lose(entry: Entry) -> void:

@@ -20,14 +20,16 @@ func _init(host_id: int) -> void:
 	id = host_id
 
 
-## The address with the shortest way: the one to connect to.
+## The address with the shortest way, for a game that is played through PacketPeerUdpRs. It may be
+## a link-local one, "fe80::1%eth0": the engine's own classes do not take these.
 func best_path() -> Path:
-	var best := paths[0]
-	for path in paths:
-		if path.has_round_trip():
-			if not best.has_round_trip() or path.round_trip_usec < best.round_trip_usec:
-				best = path
-	return best
+	return _best_of(paths)
+
+
+## The same for all else: ENetMultiplayerPeer, StreamPeerTCP, the engine's PacketPeerUDP. null where
+## the host is heard at link-local addresses only.
+func best_engine_path() -> Path:
+	return _best_of(paths.filter(func(path: Path) -> bool: return not path.has_interface()))
 
 
 func last_heard_usec() -> int:
@@ -44,14 +46,9 @@ func find_path(ip: String, port: int) -> Path:
 	return null
 
 
-## Takes over what an announcement says. Returns whether anything is new.
+## Takes over what an announcement says. Returns whether it came by a way, or from an address, that
+## is new.
 func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> bool:
-	var news := (
-		game_name != announcement.game_name
-		or players != announcement.players
-		or max_players != announcement.max_players
-		or game_port != announcement.game_port
-	)
 	game_name = announcement.game_name
 	players = announcement.players
 	max_players = announcement.max_players
@@ -60,16 +57,16 @@ func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> 
 	var path := find_path(ip, port)
 	if path == null:
 		if paths.size() == MAX_PATHS:
-			return news
+			return false
 		path = Path.new(ip, port)
 		paths.append(path)
-		news = true
-	if announcement.way not in path.ways:
-		path.ways.append(announcement.way)
-		path.ways.sort()
-		news = true
 	path.last_heard_usec = maxi(path.last_heard_usec, time_usec)
-	return news
+	# A new address has none yet.
+	if announcement.way in path.ways:
+		return false
+	path.ways.append(announcement.way)
+	path.ways.sort()
+	return true
 
 
 ## Forgets the addresses from which nothing came since then. Returns whether there were any.
@@ -79,5 +76,15 @@ func drop_silent_paths(since_usec: int) -> bool:
 	return paths.size() < before
 
 
+## All that the host says of its game.
 func describe() -> String:
 	return "%s, %d of %d players, port %d" % [game_name, players, max_players, game_port]
+
+
+## null where there is none to choose from; one that is not measured yet, where none is.
+static func _best_of(some: Array[Path]) -> Path:
+	var best: Path = null
+	for path in some:
+		if best == null or path.is_shorter_than(best):
+			best = path
+	return best

@@ -3,8 +3,19 @@ extends Node
 ## pings of those who look for one (lobby_browser.gd). Set what is announced, add it to the tree,
 ## and call open().
 ##
-## For a game of your own, copy this script, lobby_browser.gd, and what these two use:
-## lobby_entry.gd, lobby_message.gd, lobby_network.gd, lobby_path.gd.
+## For a game of your own, copy six files into one folder: lobby_host.gd, lobby_browser.gd, and
+## what these two use, lobby_entry.gd, lobby_message.gd, lobby_network.gd, lobby_path.gd. Then
+## change what has to be your game's own: SIGNATURE in lobby_message.gd, and PORT, GROUP_IPV4 and
+## GROUP_IPV6 in lobby_network.gd.
+##
+## To join a game that the browser lists (an entry of it, as host_found gives it), where the host
+## has called create_server(game_port):
+## [codeblock]
+## var path := entry.best_engine_path()  # null: heard only where ENet cannot connect to
+## var peer := ENetMultiplayerPeer.new()
+## if path and peer.create_client(path.ip, entry.game_port) == OK:
+##     multiplayer.multiplayer_peer = peer
+## [/codeblock]
 ##
 ## Why several ways: broadcast is heard by everyone in the subnet, but IPv6 has none, and some
 ## access points hold it back; multicast goes out of one interface at a time, and not every switch
@@ -17,7 +28,8 @@ const ANNOUNCE_MSEC := 1000
 ## So many packets are answered in a frame: a flood of pings must not hold up the game.
 const PACKETS_PER_FRAME := 64
 
-## 1 to 24 letters: browsers take nothing without a name.
+## 1 to 24 letters: browsers take nothing without a name. A longer one is cut. Control characters,
+## or nothing but blanks, are no name.
 @export var game_name := "A game"
 @export_range(0, 255) var players := 1
 @export_range(1, 255) var max_players := 8
@@ -37,6 +49,8 @@ var answered := 0
 var strangers := 0
 
 var _socket := PacketPeerUdpRs.new()
+## Why open() did not even try.
+var _refusal := ""
 var _next_msec := 0
 
 
@@ -53,9 +67,15 @@ func _exit_tree() -> void:
 	close()
 
 
-## Begins to announce.
+## Begins to announce. ERR_INVALID_PARAMETER, and an error in the log, where no browser would list
+## that. What is changed later is in the next announcement: can_be_listed() tells whether it may be.
 func open() -> Error:
 	close()
+	_refusal = ""
+	if not can_be_listed():
+		_refusal = _advice()
+		push_error(_refusal)
+		return ERR_INVALID_PARAMETER
 	# Any port will do: browsers learn it from the announcements, and send their pings to it.
 	var error := _socket.bind(0)
 	if error != OK:
@@ -79,8 +99,29 @@ func is_open() -> bool:
 	return _socket.is_bound()
 
 
+## Whether browsers take what is announced.
+func can_be_listed() -> bool:
+	# As they will read it. Only a port that does not fit would come out as another.
+	var heard := Message.read(_announcement(Message.Way.MACHINE))
+	return heard != null and heard.game_port == game_port and Network.is_port(lobby_port)
+
+
 func get_last_error_message() -> String:
-	return _socket.get_last_error_message()
+	return _refusal if _refusal else _socket.get_last_error_message()
+
+
+func _advice() -> String:
+	return (
+		(
+			'no browser would list the game "%s" on port %d, announced on port %d: '
+			% [game_name.c_escape(), game_port, lobby_port]
+		)
+		+ (
+			"set game_name to 1 to %d printable letters that are not all blank, "
+			% Message.MAX_LETTERS
+		)
+		+ "and game_port and lobby_port to 1 to 65535 before open()"
+	)
 
 
 func _announce() -> void:

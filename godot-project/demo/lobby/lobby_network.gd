@@ -57,6 +57,10 @@ static func describe(some: Array[Network]) -> String:
 	return "\n".join(lines)
 
 
+static func is_port(number: int) -> bool:
+	return number > 0 and number < 65536
+
+
 ## What reaches the lobbies on this machine where there is no network at all: on Linux the
 ## broadcast address of the loopback interface, and so all of them; elsewhere the one that the
 ## system chooses, when several share the port.

@@ -2,9 +2,11 @@ extends RefCounted
 ## One address at which a host is heard.
 
 const Message := preload("lobby_message.gd")
+const Path := preload("lobby_path.gd")
 
 ## With "%" and the interface behind it where it is link-local: ready for send_to() and
-## connect_to_host().
+## connect_to_host() of PacketPeerUdpRs, but not for the engine's own classes. For these, see
+## best_engine_path() in lobby_entry.gd.
 var ip := ""
 ## Of the host's lobby, not of its game.
 var port := 0
@@ -27,6 +29,17 @@ func _init(from_ip: String, from_port: int) -> void:
 
 func has_round_trip() -> bool:
 	return round_trip_usec >= 0
+
+
+func is_shorter_than(other: Path) -> bool:
+	if not has_round_trip():
+		return false
+	return not other.has_round_trip() or round_trip_usec < other.round_trip_usec
+
+
+## Whether the address names an interface of this machine, and is good on that one only.
+func has_interface() -> bool:
+	return "%" in ip
 
 
 ## "fe80::1%eth0" for "fe80:0:0:0:0:0:0:1%eth0".

@@ -9,8 +9,6 @@ const Entry := preload("lobby_entry.gd")
 const Path := preload("lobby_path.gd")
 
 var _start_usec := Time.get_ticks_usec()
-# What was said of each host, by id.
-var _described: Dictionary[int, String] = {}
 # By which ways it was said to be heard at each of its addresses.
 var _heard: Dictionary[int, Dictionary] = {}
 
@@ -18,6 +16,7 @@ var _heard: Dictionary[int, Dictionary] = {}
 func _init(browser: Browser) -> void:
 	browser.host_found.connect(_on_found)
 	browser.host_changed.connect(_on_changed)
+	browser.paths_changed.connect(_on_paths_changed)
 	browser.host_lost.connect(_on_lost)
 
 
@@ -32,15 +31,15 @@ static func list(browser: Browser) -> PackedStringArray:
 
 
 func _on_found(entry: Entry) -> void:
-	_described[entry.id] = entry.describe()
 	_heard[entry.id] = {}
 	_say("found", entry.describe())
 
 
 func _on_changed(entry: Entry) -> void:
-	if _described[entry.id] != entry.describe():
-		_described[entry.id] = entry.describe()
-		_say("changed", entry.describe())
+	_say("changed", entry.describe())
+
+
+func _on_paths_changed(entry: Entry) -> void:
 	var heard := _heard[entry.id]
 	for path in entry.paths:
 		# An address is worth a line when there is a way back to it.
@@ -54,7 +53,6 @@ func _on_changed(entry: Entry) -> void:
 
 
 func _on_lost(entry: Entry) -> void:
-	_described.erase(entry.id)
 	_heard.erase(entry.id)
 	var silence := (Time.get_ticks_usec() - entry.last_heard_usec()) / 1_000_000.0
 	_say("lost", "%s, silent for %.1f s" % [entry.game_name, silence])

@@ -15,6 +15,8 @@ var _second_browser := Browser.new()
 var _bob := HostProcess.new()
 var _cleo := HostProcess.new()
 var _transcript: Transcript
+var _host_news := 0
+var _path_news := 0
 
 
 func _ready() -> void:
@@ -37,13 +39,16 @@ func play() -> void:
 		return
 	_transcript = Transcript.new(_browser)
 	_transcript.said.connect(tell)
+	_count_news()
 	_start(_bob, "Bob", 2, port)
 	_start(_cleo, "Cleo", 5, port)
 	var lobby := LobbyClaims.new(claims, _browser)
 	await until(lobby.has_measured.bind(["Bob", "Cleo"]), LobbyClaims.START_MSEC)
 	lobby.check_found("Bob", 2)
 	lobby.check_found("Cleo", 5)
+	lobby.check_engine_path("Bob")
 	lobby.check_single_entries(2)
+	_check_news()
 	await _check_second_browser()
 	_second_browser.close()
 	await _send_garbage(port)
@@ -74,6 +79,20 @@ func _start(host: HostProcess, host_name: String, players: int, port: int) -> vo
 	host.seconds = LobbyClaims.HOST_SECONDS
 	if not host.start(host_name, players, 8, port, true):
 		claims.check(false, "%s's process starts" % host_name)
+
+
+func _count_news() -> void:
+	_browser.host_changed.connect(func(_entry: Entry) -> void: _host_news += 1)
+	_browser.paths_changed.connect(func(_entry: Entry) -> void: _path_news += 1)
+
+
+## Neither host has changed what it announces, but each of them has answered a ping.
+func _check_news() -> void:
+	claims.check(
+		_host_news == 0 and _path_news >= 2,
+		"all news since then were of addresses: paths_changed",
+		"host_changed came %d times, paths_changed %d times" % [_host_news, _path_news]
+	)
 
 
 ## A broadcast reaches every socket on its port. Elsewhere than on Linux, what is sent within the

@@ -101,6 +101,27 @@ func check_found(game_name: String, players: int) -> void:
 	)
 
 
+## That there is an address for classes that know no interfaces behind it, and that none of these
+## is nearer.
+func check_engine_path(game_name: String) -> void:
+	var entry := find(game_name)
+	var chosen := entry.best_engine_path() if entry else null
+	_claims.check(
+		(
+			chosen != null
+			and "%" not in chosen.ip
+			and entry.paths.all(
+				func(path) -> bool: return "%" in path.ip or not path.is_shorter_than(chosen)
+			)
+		),
+		(
+			"%s is where ENetMultiplayerPeer would find %s"
+			% [chosen.ip if chosen else "nowhere", game_name]
+		),
+		"\n".join(Transcript.list(_browser))
+	)
+
+
 func check_single_entries(hosts: int) -> void:
 	var addresses := 0
 	for entry: Entry in _browser.entries.values():

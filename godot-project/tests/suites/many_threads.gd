@@ -82,6 +82,30 @@ func test_several_threads_send_at_once() -> void:
 	check_equal(seen.size(), PACKETS, "packets received")
 
 
+# (The engine looks up what a class has of its virtual methods at an object's first call, which is
+# not safe in several threads.)
+func test_the_first_calls_of_a_peer_may_come_from_two_threads_at_once() -> void:
+	const COUNT := 3000
+	for method: StringName in [&"put_packet", &"get_packet", &"get_available_packet_count"]:
+		var peers: Array[PacketPeer] = []
+		for i in COUNT:
+			peers.append(make_peer(OURS))
+			peers[i].set_dest_address(LOOPBACK, 9)
+		var arguments := [numbered(1)] if method == &"put_packet" else []
+		var begun := PackedInt32Array([0, 0])
+		var call_first := func(which: int) -> int:
+			var failed := 0
+			for i in COUNT:
+				begun[which] = i + 1
+				while begun[1 - which] < i + 1:
+					pass
+				var answer: Variant = peers[i].callv(method, arguments)
+				failed += int(method == &"put_packet" and answer != OK)
+			return failed
+		for thread: Thread in [in_thread(call_first.bind(0)), in_thread(call_first.bind(1))]:
+			check_equal(join(thread, 10_000), 0, "%s: calls that failed" % method)
+
+
 func test_peers_can_be_made_and_freed_by_many_threads() -> void:
 	var make_and_free := func() -> int:
 		var failed := 0

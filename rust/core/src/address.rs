@@ -60,12 +60,22 @@ pub fn format_address(address: SocketAddr) -> String {
         SocketAddr::V4(v4) => v4.ip().to_string(),
         SocketAddr::V6(v6) => {
             let mut text = v6.ip().segments().map(|group| format!("{group:x}")).join(":");
-            if v6.ip().is_unicast_link_local() && v6.scope_id() != 0 {
+            if is_of_one_link(*v6.ip()) && v6.scope_id() != 0 {
                 text.push('%');
                 text.push_str(&interfaces::scope_text(v6.scope_id()));
             }
             text
         }
+    }
+}
+
+/// Writes an address with its port for a message; the scope as [`format_address`] writes it.
+pub(crate) fn describe(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            format!("[{}%{}]:{}", v6.ip(), interfaces::scope_text(v6.scope_id()), v6.port())
+        }
+        _ => address.to_string(),
     }
 }
 
@@ -125,7 +135,7 @@ mod tests {
             ("fe80::1", 0, "fe80:0:0:0:0:0:0:1".to_owned()),
             ("fe80::1%1", 1, format!("fe80:0:0:0:0:0:0:1%{scope}")),
             (&format!("fe80::1%{scope}"), 1, format!("fe80:0:0:0:0:0:0:1%{scope}")),
-            ("ff02::1%1", 1, "ff02:0:0:0:0:0:0:1".to_owned()),
+            ("ff02::1%1", 1, format!("ff02:0:0:0:0:0:0:1%{scope}")),
         ] {
             let Ok(Some(SocketAddr::V6(address))) = parse_scoped(given) else { panic!("{given}") };
             assert_eq!(address.scope_id(), index, "{given}");

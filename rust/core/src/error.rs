@@ -74,6 +74,10 @@ pub enum Reason {
     InvalidTimeout(i64),
     /// No socket could be made; the system's own error.
     NoSocket(io::Error),
+    /// The port is taken by a socket that does not share it; the system's own error.
+    NotShared(io::Error),
+    /// No thread could be started; the system's own error.
+    NoThread(io::Error),
     /// The system's resolver does not know the name; its own words.
     Unresolvable(String),
     /// No interface of that name has a fitting address.
@@ -104,6 +108,8 @@ impl Error {
             Reason::Busy(error)
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
+            | Reason::NoThread(error)
+            | Reason::NotShared(error)
             | Reason::Os(error)
             | Reason::WrongFamily(Some(error)) => error.raw_os_error().unwrap_or(0),
             _ => 0,
@@ -145,6 +151,9 @@ impl fmt::Display for Error {
             Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),
             Reason::NoInterface => f.write_str("no interface that is up has a broadcast address"),
             Reason::NoDestination => f.write_str("no destination is set"),
+            Reason::InvalidAddress if matches!(self.operation, Operation::Connect | Operation::SetDestination) => {
+                f.write_str("neither an address nor a host name")
+            }
             Reason::InvalidAddress => f.write_str("not a valid address"),
             Reason::InvalidPort(port) => write!(f, "port {port} is out of range"),
             Reason::InvalidTimeout(msec) => {
@@ -155,6 +164,10 @@ impl fmt::Display for Error {
                 "{error}; a link-local address needs the interface that it is good on, as in fe80::1%{}",
                 if sys::SCOPES_HAVE_NAMES { "eth0" } else { "12" }
             ),
+            Reason::NotShared(error) => {
+                write!(f, "{error}; every socket on a port that is shared must have been bound so")
+            }
+            Reason::NoThread(error) => write!(f, "no thread could be started: {error}"),
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
             Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
@@ -179,6 +192,8 @@ impl std::error::Error for Error {
             Reason::Busy(error)
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
+            | Reason::NoThread(error)
+            | Reason::NotShared(error)
             | Reason::Os(error)
             | Reason::WrongFamily(Some(error)) => Some(error),
             _ => None,

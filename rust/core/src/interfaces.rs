@@ -13,7 +13,8 @@ use crate::sys;
 /// asking the system takes many times as long as receiving one.
 const LIFETIME: Duration = Duration::from_secs(1);
 
-static LATELY: Mutex<Option<(Instant, Vec<Interface>)>> = Mutex::new(None);
+/// The index that was asked for lately, and the name of its interface, if there is one.
+static LATELY: Mutex<Option<(Instant, u32, Option<String>)>> = Mutex::new(None);
 
 /// An interface, as socket options want to be told of it.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,11 @@ pub(crate) struct Found {
     pub(crate) ipv4: Option<Ipv4Addr>,
     /// The system's index of it.
     pub(crate) index: Option<u32>,
+}
+
+impl Found {
+    /// Whichever the system picks.
+    pub(crate) const ANY: Self = Self { ipv4: Some(Ipv4Addr::UNSPECIFIED), index: Some(0) };
 }
 
 /// The interface `name`; `None` where there is none, or it has no address.
@@ -38,7 +44,8 @@ pub(crate) fn find(name: &str) -> Option<Found> {
 
 /// The index that `text` after the `%` of an address means: an interface's name, or the index itself.
 pub(crate) fn scope_of(text: &str) -> Option<u32> {
-    let number = || text.parse().ok().filter(|index| *index != 0);
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = || text.parse().ok().filter(|index| is_number && *index != 0);
     sys::interface_index(text).or_else(number).or_else(|| find(text)?.index)
 }
 
@@ -49,17 +56,20 @@ pub(crate) fn scope_text(index: u32) -> String {
 }
 
 fn name_of(index: u32) -> Option<String> {
-    let name_in = |all: &[Interface]| all.iter().find(|one| one.index == Some(index)).map(|one| one.name.clone());
-    if let Some((since, all)) = &*LATELY.lock()
+    if let Some((since, asked, name)) = &*LATELY.lock()
+        && *asked == index
         && since.elapsed() < LIFETIME
-        && let Some(name) = name_in(all)
     {
-        return Some(name);
+        return name.clone();
     }
-    let all = listed();
-    let name = name_in(&all);
-    *LATELY.lock() = Some((Instant::now(), all));
+    let name = sys::interface_name(index);
+    *LATELY.lock() = Some((Instant::now(), index, name.clone()));
     name
+}
+
+/// Whether this machine has an address that others may reach it at.
+pub(crate) fn has_outward_address() -> bool {
+    listed().iter().any(|interface| !interface.is_loopback())
 }
 
 /// The directed broadcast address of every interface that is up, from its netmask; each once. Loopback and point-to-point
@@ -70,12 +80,13 @@ pub fn broadcast_addresses() -> Vec<Ipv4Addr> {
 }
 
 fn broadcast_addresses_of(all: &[Interface]) -> Vec<Ipv4Addr> {
-    // A loopback interface may have other addresses than 127.0.0.1.
-    let loopbacks: HashSet<_> = all.iter().filter(|one| one.is_loopback()).map(|one| &one.name).collect();
+    // A loopback interface may have other addresses than 127.0.0.1, each under a name of its own ("lo:1").
+    let loopbacks: HashSet<_> = all.iter().filter(|one| one.is_loopback()).filter_map(|one| one.index).collect();
+    let is_loopback = |one: &Interface| one.index.is_some_and(|index| loopbacks.contains(&index));
     let mut found = Vec::new();
     for interface in all {
         let IfAddr::V4(address) = &interface.addr else { continue };
-        let has_one = interface.is_oper_up() && !interface.is_p2p() && !loopbacks.contains(&interface.name);
+        let has_one = interface.is_oper_up() && !interface.is_p2p() && !is_loopback(interface);
         if has_one && (1..=30).contains(&address.prefixlen) {
             let broadcast = Ipv4Addr::from_bits(address.ip.to_bits() | (u32::MAX >> address.prefixlen));
             if !found.contains(&broadcast) {
@@ -145,8 +156,8 @@ mod tests {
         let mut unplugged = interface("old", [10, 9, 0, 1], 24);
         unplugged.oper_status = IfOperStatus::Unknown;
         let all = [
-            interface("lo", [127, 0, 0, 1], 8),
-            interface("lo", [10, 7, 0, 1], 24),
+            Interface { index: Some(9), ..interface("lo", [127, 0, 0, 1], 8) },
+            Interface { index: Some(9), ..interface("lo:1", [10, 7, 0, 1], 24) },
             tunnel,
             unplugged,
             interface("lan", [192, 168, 1, 7], 24),

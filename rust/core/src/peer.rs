@@ -34,6 +34,9 @@ use stats::Stats;
 /// unless they get no processor time.
 const LEAVING: Duration = Duration::from_secs(1);
 
+/// How many characters of a message are kept.
+const LONGEST_MESSAGE: usize = 500;
+
 /// A UDP peer with the semantics of the engine's `PacketPeerUDP`, usable from any number of threads at once.
 ///
 /// Nothing blocks but [`wait`](Self::wait) and the resolving of host names, and neither holds a lock while it does.
@@ -198,7 +201,13 @@ impl Peer {
         }
         let asked = usize::try_from(recv_buf_size).unwrap_or(0);
         let opened = Socket::bound(to, port, asked, &link.options).map_err(|reason| {
-            Error::new(Operation::Bind, to.map_or(format!("*:{port}"), |to| to.to_string()), reason)
+            let reason = match reason {
+                Reason::Os(error) if error.kind() == io::ErrorKind::AddrInUse && link.options.reuse_address => {
+                    Reason::NotShared(error)
+                }
+                reason => reason,
+            };
+            Error::new(Operation::Bind, to.map_or(format!("*:{port}"), address::describe), reason)
         })?;
         self.opened(link, opened, recv_buf_size);
         Ok(())
@@ -381,7 +390,13 @@ impl Peer {
     }
 
     fn note(&self, error: &Error) {
-        *self.last_error.lock() = LastError { code: error.os_code(), message: error.to_string() };
+        let mut message = error.to_string();
+        // What a script has given is named, however long it is.
+        if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
+        *self.last_error.lock() = LastError { code: error.os_code(), message };
     }
 }
 

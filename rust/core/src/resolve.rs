@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::address;
 use crate::error::Reason;
 use crate::socket::Family;
-use crate::sys;
+use crate::{interfaces, sys};
 
 /// How long an answer is taken for good: scripts set their destination before every packet, and count on the engine's
 /// resolver to remember. (It does so for ever, which is too long for a server that moves.)
@@ -76,7 +76,8 @@ fn look_up(host: &str) -> Result<Vec<SocketAddr>, String> {
         |flags| dns_lookup::getaddrinfo(Some(host), None, Some(AddrInfoHints { flags, ..AddrInfoHints::default() }));
     // As the engine asks: only for families that the machine has an address of. On a machine that has none but
     // loopback's that may find nothing, so then any family is asked for; not after a resolver that did not answer.
-    let answers = ask(sys::RESOLVER_FLAGS).or_else(|error| if is_about_flags(&error) { ask(0) } else { Err(error) });
+    let is_lonely = |error: &LookupError| is_about_flags(error) && !interfaces::has_outward_address();
+    let answers = ask(sys::RESOLVER_FLAGS).or_else(|error| if is_lonely(&error) { ask(0) } else { Err(error) });
     let answers = answers.map_err(|error| io::Error::from(error).to_string())?;
     let mut found = Vec::new();
     for answer in answers.flatten() {

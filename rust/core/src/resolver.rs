@@ -1,8 +1,9 @@
 //! Resolving names without blocking: a few threads of our own do the waiting.
 //!
 //! The system's resolver blocks, and cannot be called off. So there are at most [`MOST_THREADS`] threads that ask it, however
-//! many names are wanted; who wants a name that is being asked for already shares the answer. A thread ends when there is
-//! nothing to ask.
+//! many names are wanted; who wants a name that is being asked for already shares the answer. Threads that still ask for what
+//! was called off do not keep others waiting, as long as there are not too many of them. A thread ends when there is nothing
+//! to ask.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -16,9 +17,12 @@ use parking_lot::Mutex;
 use crate::peer::Peer;
 use crate::{resolve, sys};
 
-/// How many threads ask at once. One that asks a name server which does not answer is busy for half a minute, so there are
-/// some more than a game needs.
+/// How many threads ask at once for what somebody wants. One that asks a name server which does not answer is busy for half
+/// a minute, so there are some more than a game needs.
 const MOST_THREADS: usize = 8;
+
+/// How many threads there are at most, those included that ask for what nobody wants any more.
+const MOST_IN_ALL: usize = 32;
 
 /// How long the end of the library waits for threads that are at their end already.
 const LEAVING: Duration = Duration::from_millis(100);
@@ -64,14 +68,14 @@ pub(crate) fn look_up(host: &str, peer: Weak<Peer>) -> io::Result<Ticket> {
     let mut guard = POOL.lock();
     let pool = guard.get_or_insert_default();
     pool.next_id += 1;
-    let ticket = Ticket { host: host.to_owned(), id: pool.next_id };
-    let is_new = !pool.lookups.contains_key(host);
-    if is_new {
+    let id = pool.next_id;
+    if !pool.lookups.contains_key(host) {
+        // Before there is a ticket: dropping one needs the lock that is held here.
         pool.start_thread()?;
         pool.queue.push_back(host.to_owned());
     }
-    pool.lookups.entry(host.to_owned()).or_default().wanted_by.push(Wanted { id: ticket.id, peer });
-    Ok(ticket)
+    pool.lookups.entry(host.to_owned()).or_default().wanted_by.push(Wanted { id, peer });
+    Ok(Ticket { host: host.to_owned(), id })
 }
 
 impl Ticket {
@@ -86,7 +90,16 @@ impl Drop for Ticket {
         let Some(pool) = &mut *guard else { return };
         let Some(lookup) = pool.lookups.get_mut(&self.host) else { return };
         lookup.wanted_by.retain(|wanted| wanted.id != self.id);
-        if lookup.wanted_by.is_empty() && !lookup.is_begun {
+        if !lookup.wanted_by.is_empty() {
+            return;
+        }
+        if lookup.is_begun {
+            // Its thread is lost to the others until the resolver lets go of it. (Where there is no other to be had, those who
+            // wait go on waiting.)
+            if !pool.queue.is_empty() {
+                let _ = pool.start_thread();
+            }
+        } else {
             pool.lookups.remove(&self.host);
             pool.queue.retain(|host| *host != self.host);
         }
@@ -96,7 +109,9 @@ impl Drop for Ticket {
 impl Pool {
     /// Starts one more thread, if there may be more.
     fn start_thread(&mut self) -> io::Result<()> {
-        if self.working >= MOST_THREADS {
+        let is_lost = |lookup: &&Lookup| lookup.is_begun && lookup.wanted_by.is_empty();
+        let lost = self.lookups.values().filter(is_lost).count();
+        if self.working >= MOST_IN_ALL || self.working.saturating_sub(lost) >= MOST_THREADS {
             return Ok(());
         }
         let (ended, threads) = mem::take(&mut self.threads).into_iter().partition(JoinHandle::is_finished);

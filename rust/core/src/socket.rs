@@ -113,7 +113,7 @@ impl Socket {
         }
         let mut refused = Vec::new();
         for option in options.unusual() {
-            if let Err(reason) = socket.set(&option) {
+            if let Err(reason) = option.check().and_then(|interface| socket.set(&option, interface)) {
                 let error = Error::new(Operation::SetOption, option.to_string(), reason);
                 refused.push(Refusal { option: option.name(), error });
             }
@@ -205,10 +205,10 @@ impl Socket {
         if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
     }
 
-    /// Sets an option to a value that is [valid](SocketOption::check). On a dual-stack socket it counts for both families,
+    /// Sets an option, which was [checked](SocketOption::check) with that result. On a dual-stack socket it counts for both families,
     /// or for the one that takes it: macOS lets such a socket have no options of IPv4, and an interface may have addresses
     /// of one family only.
-    pub(crate) fn set(&self, option: &SocketOption) -> Result<(), Reason> {
+    pub(crate) fn set(&self, option: &SocketOption, interface: interfaces::Found) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
         // (Negative values do not come here; see above.)
         let number = |value: i64| u32::try_from(value).unwrap_or(0);
@@ -230,7 +230,14 @@ impl Socket {
             SocketOption::MulticastLoopback(enabled) => {
                 self.for_family(|| socket.set_multicast_loop_v4(*enabled), || socket.set_multicast_loop_v6(*enabled))
             }
-            SocketOption::MulticastInterface(name) => return self.set_multicast_interface(name),
+            // Without an IPv4 address nothing could be sent from it.
+            SocketOption::MulticastInterface(name) if self.family == Family::V4 && interface.ipv4.is_none() => {
+                return Err(Reason::UnknownInterface(name.clone()));
+            }
+            SocketOption::MulticastInterface(_) => self.for_family(
+                || sys::set_multicast_interface_v4(&self.io, interface),
+                || socket.set_multicast_if_v6(interface.index.unwrap_or(0)),
+            ),
         };
         done.map_err(Reason::Os)
     }
@@ -247,26 +254,6 @@ impl Socket {
             || socket.set_ttl_v4(default(Domain::IPV4, socket2::Socket::ttl_v4)?),
             || socket.set_unicast_hops_v6(default(Domain::IPV6, socket2::Socket::unicast_hops_v6)?),
         )
-    }
-
-    /// `IP_MULTICAST_IF` and `IPV6_MULTICAST_IF`; `""` leaves the choice to the system.
-    fn set_multicast_interface(&self, name: &str) -> Result<(), Reason> {
-        let socket = SockRef::from(&self.io);
-        let found = if name.is_empty() {
-            interfaces::Found { ipv4: Some(Ipv4Addr::UNSPECIFIED), index: Some(0) }
-        } else {
-            interfaces::find(name).ok_or_else(|| Reason::UnknownInterface(name.to_owned()))?
-        };
-        // IPv4 knows an interface by its address, IPv6 by its index.
-        if self.family == Family::V4 && found.ipv4.is_none() {
-            return Err(Reason::UnknownInterface(name.to_owned()));
-        }
-        let unknown = || io::Error::from(io::ErrorKind::AddrNotAvailable);
-        self.for_family(
-            || socket.set_multicast_if_v4(&found.ipv4.ok_or_else(unknown)?),
-            || socket.set_multicast_if_v6(found.index.ok_or_else(unknown)?),
-        )
-        .map_err(Reason::Os)
     }
 
     fn for_family(&self, v4: impl Fn() -> io::Result<()>, v6: impl Fn() -> io::Result<()>) -> io::Result<()> {
@@ -312,10 +299,7 @@ impl Socket {
         }
         match group {
             Group::V4 { interface: Err(unknown), .. } => return Err(Reason::UnknownInterface(unknown.clone())),
-            Group::V4 { group, interface: Ok(ip) } => {
-                let change = if join { UdpSocket::join_multicast_v4 } else { UdpSocket::leave_multicast_v4 };
-                change(&self.io, group, ip)
-            }
+            Group::V4 { group, interface: Ok(interface) } => sys::change_group_v4(&self.io, *group, *interface, join),
             Group::V6 { group, index } => {
                 let change = if join { UdpSocket::join_multicast_v6 } else { UdpSocket::leave_multicast_v6 };
                 change(&self.io, group, *index)
@@ -325,11 +309,18 @@ impl Socket {
         if let Group::V6 { group, index } = group {
             if join {
                 self.groups.push((*group, *index));
-            } else {
-                self.groups.retain(|joined| joined != &(*group, *index));
+            } else if let Some(left) = self.membership(*group, *index) {
+                self.groups.remove(left);
             }
         }
         Ok(())
+    }
+
+    /// Which of several memberships in a group the kernel has ended: the newest by that interface. 0 stands for any.
+    fn membership(&self, group: Ipv6Addr, index: u32) -> Option<usize> {
+        let newest = |index: u32| self.groups.iter().rposition(|joined| *joined == (group, index));
+        let newest_of_all = || self.groups.iter().rposition(|(joined, _)| *joined == group);
+        if index == 0 { newest_of_all() } else { newest(index).or_else(|| newest(0)) }
     }
 
     /// Whether a message that arrived so (see [`sys::Message::arrival`]) was meant for this socket: not where it was sent to
@@ -361,8 +352,8 @@ fn ask(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
 pub(crate) enum Group {
     V4 {
         group: Ipv4Addr,
-        /// The address by which the system knows the interface; or a name that no interface with such an address has.
-        interface: Result<Ipv4Addr, String>,
+        /// An interface that has an IPv4 address, or the name that no such interface has.
+        interface: Result<interfaces::Found, String>,
     },
     V6 {
         group: Ipv6Addr,
@@ -378,10 +369,10 @@ impl Group {
     /// that is not known is left to the system as well.
     pub(crate) fn on(ip: IpAddr, interface: &str) -> Self {
         match ip {
-            IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(Ipv4Addr::UNSPECIFIED) },
+            IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(interfaces::Found::ANY) },
             IpAddr::V4(group) => {
-                let ipv4 = interfaces::find(interface).and_then(|found| found.ipv4);
-                Self::V4 { group, interface: ipv4.ok_or_else(|| interface.to_owned()) }
+                let found = interfaces::find(interface).filter(|found| found.ipv4.is_some());
+                Self::V4 { group, interface: found.ok_or_else(|| interface.to_owned()) }
             }
             IpAddr::V6(group) if interface.is_empty() => Self::V6 { group, index: 0 },
             IpAddr::V6(group) => {
@@ -415,6 +406,18 @@ mod tests {
         assert!(!socket.is_meant(Some((group, 8))));
         assert!(socket.is_meant(Some((elsewhere, 8))));
         assert!(socket.is_meant(Some((Ipv6Addr::LOCALHOST, 8))));
+    }
+
+    #[test]
+    fn what_is_left_is_what_the_kernel_leaves() {
+        let Ok(Opened { mut socket, .. }) = Socket::open(Family::V6, &Options::default()) else { return };
+        let (one, other) = (Ipv6Addr::from(1), Ipv6Addr::from(2));
+        socket.groups = vec![(one, 7), (one, 8), (other, 9), (one, 0)];
+        assert_eq!(socket.membership(one, 7), Some(0));
+        assert_eq!(socket.membership(one, 0), Some(3));
+        assert_eq!(socket.membership(one, 9), Some(3));
+        assert_eq!(socket.membership(other, 0), Some(2));
+        assert_eq!(socket.membership(other, 7), None);
     }
 
     fn options() -> Options {
@@ -480,9 +483,9 @@ mod tests {
                 (socket_ref.ttl_v4().ok(), socket_ref.unicast_hops_v6().ok())
             };
             let before = hops();
-            socket.set(&SocketOption::TimeToLive(3)).unwrap();
+            socket.set(&SocketOption::TimeToLive(3), interfaces::Found::ANY).unwrap();
             assert_ne!(hops(), before, "{family:?}");
-            socket.set(&SocketOption::TimeToLive(0)).unwrap();
+            socket.set(&SocketOption::TimeToLive(0), interfaces::Found::ANY).unwrap();
             assert_eq!(hops(), before, "{family:?}");
         }
     }

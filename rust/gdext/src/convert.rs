@@ -22,11 +22,11 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
             | Reason::WrongFamily(None),
             _,
         ) => GodotError::ERR_INVALID_PARAMETER,
-        (Reason::NoSocket(_), Operation::Bind) => GodotError::ERR_CANT_CREATE,
+        (Reason::NoSocket(_), Operation::Bind) | (Reason::NoThread(_), _) => GodotError::ERR_CANT_CREATE,
         (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
         (Reason::Connected, _) => GodotError::ERR_LOCKED,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
-        (Reason::Closed | Reason::Superseded | Reason::NoInterface, _)
+        (Reason::Closed | Reason::Superseded | Reason::NoInterface | Reason::NotShared(_), _)
         | (Reason::NoScope(_) | Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
         (Reason::NoScope(_) | Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => {
             GodotError::FAILED

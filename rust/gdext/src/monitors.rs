@@ -1,8 +1,8 @@
 //! What all peers do, as custom monitors of `Performance`: in the editor's debugger, and for scripts.
 //!
-//! Nothing is counted for them: once a second what the peers have counted anyway is added up.
+//! Nothing is counted for them: once a second what the peers have counted anyway is added up, of many peers in several frames.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use godot::classes::Performance;
@@ -10,9 +10,14 @@ use godot::prelude::*;
 use packet_peer_udp_core::Totals;
 use parking_lot::Mutex;
 
-use crate::registry;
+use crate::registry::{self, Shared};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How many peers are added up in a frame: to ask each takes a microsecond or two. Of very many, this part of those that are
+/// left, so that it comes to an end before the second does.
+const PEERS_A_FRAME: usize = 100;
+const MOST_FRAMES: usize = 20;
 
 /// What a monitor shows.
 type Value = fn() -> u64;
@@ -23,7 +28,7 @@ const MONITORS: [(&str, Value); 5] = [
     ("udp_rs/packets_out_per_sec", || LAST.lock().per_second.packets_out),
     ("udp_rs/bytes_in_per_sec", || LAST.lock().per_second.bytes_in),
     ("udp_rs/bytes_out_per_sec", || LAST.lock().per_second.bytes_out),
-    ("udp_rs/packets_dropped", || registry::totals().packets_dropped),
+    ("udp_rs/packets_dropped", || LAST.lock().totals.packets_dropped),
 ];
 
 static LAST: LazyLock<Mutex<Sample>> = LazyLock::new(|| Mutex::new(Sample::first(Instant::now(), Totals::default())));
@@ -63,9 +68,37 @@ impl Sample {
     }
 }
 
+/// The sum over all peers that there were when it was begun.
+struct Sum {
+    since: Instant,
+    left: Vec<Arc<Shared>>,
+    totals: Totals,
+}
+
+/// The sum that is being made.
+static SUM: Mutex<Option<Sum>> = Mutex::new(None);
+
+impl Sum {
+    fn new(since: Instant) -> Self {
+        let (left, totals) = registry::all();
+        Self { since, left, totals }
+    }
+
+    /// Adds some more peers; whether these were the last.
+    fn go_on(&mut self) -> bool {
+        let some = PEERS_A_FRAME.max(self.left.len() / MOST_FRAMES);
+        for shared in self.left.drain(self.left.len().saturating_sub(some)..) {
+            self.totals += shared.peer.totals();
+        }
+        self.left.is_empty()
+    }
+}
+
 /// Adds the monitors. To be undone by [`remove`].
 pub(crate) fn add() {
-    *LAST.lock() = Sample::first(Instant::now(), registry::totals());
+    let mut sum = Sum::new(Instant::now());
+    while !sum.go_on() {}
+    *LAST.lock() = Sample::first(sum.since, sum.totals);
     let mut performance = Performance::singleton();
     for (name, value) in MONITORS {
         if !performance.has_custom_monitor(name) {
@@ -76,6 +109,7 @@ pub(crate) fn add() {
 }
 
 pub(crate) fn remove() {
+    *SUM.lock() = None;
     let mut performance = Performance::singleton();
     for (name, _) in MONITORS {
         // Where the engine was given no time to begin, there are none.
@@ -85,14 +119,20 @@ pub(crate) fn remove() {
     }
 }
 
-/// Takes the next sample when a second is over. Called once a frame.
+/// Adds up, when a second is over. Called once a frame, on the main thread.
 pub(crate) fn sample() {
-    let now = Instant::now();
-    if LAST.lock().is_over(now) {
-        // Outside the lock: the peers have locks of their own.
-        let totals = registry::totals();
+    // The peers have locks of their own: so LAST's is not held meanwhile.
+    let mut sum = SUM.lock();
+    if sum.is_none() {
+        let now = Instant::now();
+        if !LAST.lock().is_over(now) {
+            return;
+        }
+        *sum = Some(Sum::new(now));
+    }
+    if let Some(done) = sum.take_if(Sum::go_on) {
         let mut last = LAST.lock();
-        *last = last.next(now, totals);
+        *last = last.next(done.since, done.totals);
     }
 }
 

@@ -6,14 +6,16 @@
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use godot::classes::PacketPeerExtension;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
+use godot::sys;
 use packet_peer_udp_core::{
-    DestinationChange, Error, Operation, Options, OverflowPolicy, Reason, Resolved, SocketOption, Taking, WaitEnd,
+    DestinationChange, Error, Operation, OverflowPolicy, Reason, Resolved, SocketOption, Taking, WaitEnd,
     format_address,
 };
 
@@ -54,11 +56,17 @@ use crate::report::Limit;
 /// - Once it has joined a multicast group, a peer receives no groups that only others have joined.
 /// - [method get_last_error_message] says in the system's words why something failed.
 ///
+/// What all peers of the game do is shown in the editor's debugger, under *Monitors*, and to scripts by
+/// [method Performance.get_custom_monitor]: `udp_rs/packets_in_per_sec`, `udp_rs/packets_out_per_sec`,
+/// `udp_rs/bytes_in_per_sec`, `udp_rs/bytes_out_per_sec` (in the last full second) and `udp_rs/packets_dropped` (since the
+/// start); they change once a second.
+///
 /// Beyond that, names are resolved without blocking ([method connect_to_host_async]), [method put_packet_broadcast] reaches
 /// every network of this machine, and the socket's options are properties.
 ///
 /// **Sending:** set a destination with [method set_dest_address] (or connect), then call [method PacketPeer.put_packet] or
-/// [method PacketPeer.put_var]. That opens the peer if it is not open. A packet holds up to 65507 bytes; an empty one is
+/// [method PacketPeer.put_var]. That opens the peer if it is not open, for IPv4 or IPv6 as the address has it; [method bind] it
+/// to port 0 first to reach both. A packet holds up to 65507 bytes; an empty one is
 /// not sent. Returns [constant OK] when the system took the packet (UDP does not tell whether it arrived);
 /// [constant ERR_UNCONFIGURED] without a destination; [constant ERR_BUSY] if the system's send buffer is full, so try
 /// again in the next frame; [constant FAILED] if the system refuses, with the reason in [method get_last_error_message].
@@ -111,9 +119,8 @@ pub(crate) struct PacketPeerUdpRs {
     /// (`SO_REUSEADDR`). So several LAN browsers run on one machine. Multicasts and broadcasts then reach all of them; what is
     /// sent to this machine's own address reaches one, on Linux the one that was bound last.
     ///
-    /// Set it before [method bind]. What exactly may be shared is the platform's rule: macOS wants [member reuse_port] for
-    /// sockets of the same address; on Windows the port can be shared only by sockets of which each was bound with this on,
-    /// and one that is bound already refuses.
+    /// Set it before [method bind]: on Linux, a socket that is open already shares its port from then on, on Windows it refuses.
+    /// What exactly may be shared is the platform's rule: macOS wants [member reuse_port] for sockets of the same address.
     #[var(get = get_reuse_address, set = set_reuse_address, usage_flags = [EDITOR])]
     reuse_address: PhantomVar<bool>,
     /// Whether several sockets of the same user may have this port, if all of them want it (`SO_REUSEPORT`). Linux deals what
@@ -150,7 +157,8 @@ pub(crate) struct PacketPeerUdpRs {
     /// set one after the other and send each time, or have a peer for each.
     ///
     /// What is received is decided by [method join_multicast_group]. A name that no interface has is refused, and so is, on
-    /// an open IPv4 peer, one without an IPv4 address.
+    /// an open IPv4 peer, one without an IPv4 address. An interface that was taken away and has come back (a cable, a phone,
+    /// a VPN) has to be set again.
     #[var(get = get_multicast_interface, set = set_multicast_interface, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
     multicast_interface: PhantomVar<GString>,
     shared: Arc<Shared>,
@@ -160,6 +168,11 @@ pub(crate) struct PacketPeerUdpRs {
 impl PacketPeerUdpRs {
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
+    }
+
+    /// The engine's object.
+    pub(crate) fn object(&self) -> sys::GDExtensionObjectPtr {
+        self.base.obj_sys()
     }
 }
 
@@ -193,8 +206,15 @@ impl PacketPeerUdpRs {
     #[signal]
     fn packets_available(count: i64);
 
-    /// Emitted on the main thread, in a later frame, when a [method set_dest_address_async] or [method connect_to_host_async]
-    /// is done: once for each that returned [constant OK] and was not cancelled. By then it has taken effect.
+    /// Emitted on the main thread, at the end of a frame, when a [method set_dest_address_async] or
+    /// [method connect_to_host_async] is done: once for each that returned [constant OK] and was not cancelled. By then it has
+    /// taken effect. A look-up that was cancelled, or whose peer was freed, emits nothing: who awaits it goes on with the next
+    /// one, or never.
+    ///
+    /// ```gdscript
+    /// if peer.connect_to_host_async("play.example.com", 4433) == OK:
+    ///     var answer: Array = await peer.host_resolved  # [error, ip]
+    /// ```
     ///
     /// `error` is what [method set_dest_address] or [method connect_to_host] would have returned: [constant OK];
     /// [constant ERR_CANT_RESOLVE] if there is no such host, or nobody who knows; [constant FAILED] if the system refuses to
@@ -294,10 +314,11 @@ impl PacketPeerUdpRs {
     ///
     /// A newer call of [method set_dest_address], [method connect_to_host] or their `_async` namesakes, and [method close],
     /// cancel it: then nothing happens, and no signal is emitted. A numeric address, or a name that was resolved in the last
-    /// five minutes, is connected to within the call. However many peers look up names at once, few threads do it.
+    /// five minutes, is connected to within the call. However many peers look up names, eight are looked up at a time.
     ///
-    /// Returns [constant OK] if the look-up has begun or was not needed; [constant ERR_INVALID_PARAMETER] for a port out of
-    /// range or a text that can be neither address nor name, and then there is no signal.
+    /// Returns [constant OK] if the look-up has begun or was not needed. Else there is no signal:
+    /// [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither address nor name;
+    /// [constant ERR_CANT_CREATE] if the system has no thread to give.
     #[func(gd_self)]
     fn connect_to_host_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         registry::announce(&this);
@@ -423,9 +444,9 @@ impl PacketPeerUdpRs {
     /// looked up: the game goes on, and [signal host_resolved] tells when it is done; until then packets go where they went
     /// before. See [method connect_to_host_async].
     ///
-    /// Returns [constant OK] if the look-up has begun or was not needed; [constant ERR_CANT_RESOLVE] for a text that can be
-    /// neither address nor name, and then there is no signal. On a connected peer this prints an error and changes nothing,
-    /// and the signal says [constant ERR_LOCKED].
+    /// Returns [constant OK] if the look-up has begun or was not needed. Else there is no signal: [constant ERR_CANT_RESOLVE] for
+    /// a text that can be neither address nor name; [constant ERR_CANT_CREATE] if the system has no thread to give. On a
+    /// connected peer this prints an error and leaves the destination as it is, and the signal says [constant ERR_LOCKED].
     #[func(gd_self)]
     fn set_dest_address_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         registry::announce(&this);
@@ -436,7 +457,9 @@ impl PacketPeerUdpRs {
                 shared.reporter.print("set_dest_address_async", Limit::Ours, &fixed_destination(&host, port));
                 GodotError::OK
             }
-            Err(error) => to_godot_error(&error),
+            Err(error) => answer_in(Limit::Ours, &shared, "set_dest_address_async", Err(error), |error| {
+                resolve_remedy(error, &host)
+            }),
         }
     }
 
@@ -723,12 +746,14 @@ impl PacketPeerUdpRs {
     }
 
     /// Sends one copy of `packet`, which may be empty, to `port` (1 to 65535) at each of the
-    /// [method get_broadcast_addresses]: so it reaches everybody on every network that this machine is on. Needs
-    /// [method set_broadcast_enabled]; leaves the destination as it is; opens this peer if it is not open.
+    /// [method get_broadcast_addresses]: so it reaches every network that this machine is on (of two
+    /// with the same addresses, one). Needs [method set_broadcast_enabled]; leaves the destination as it is; opens this peer,
+    /// for IPv4, if it is not open.
     ///
     /// Returns how many copies the system took; if one was refused, [method get_last_error_message] says why. 0 if there is
     /// no interface with a broadcast address. Returns -1 and prints an error if broadcasts are not enabled, for a port out of
-    /// range, on a connected peer, or on one that has IPv6 only (bound to `"::"`).
+    /// range, on a connected peer, or on one that has IPv6 only (bound to `"::"`, or
+    /// opened by sending to an IPv6 address).
     #[func(gd_self)]
     fn put_packet_broadcast(this: Gd<Self>, packet: PackedByteArray, port: i64) -> i64 {
         let shared = registry::of(&this);
@@ -832,6 +857,7 @@ impl PacketPeerUdpRs {
             Self::DROP_OLDEST => OverflowPolicy::DropOldest,
             _ => {
                 let text = format!("{policy} is no policy; use DROP_NEWEST (0) or DROP_OLDEST (1).");
+                self.shared.peer.note_misuse(&text);
                 return self.refuse("overflow_policy", &text);
             }
         });
@@ -861,7 +887,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_reuse_address(&self) -> bool {
-        self.options().reuse_address
+        self.shared.peer.option(|options| options.reuse_address)
     }
 
     #[func]
@@ -871,7 +897,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_reuse_port(&self) -> bool {
-        self.options().reuse_port
+        self.shared.peer.option(|options| options.reuse_port)
     }
 
     #[func]
@@ -881,7 +907,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_time_to_live(&self) -> i64 {
-        self.options().time_to_live
+        self.shared.peer.option(|options| options.time_to_live)
     }
 
     #[func]
@@ -891,7 +917,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_traffic_class(&self) -> i64 {
-        self.options().traffic_class
+        self.shared.peer.option(|options| options.traffic_class)
     }
 
     #[func]
@@ -901,7 +927,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_multicast_time_to_live(&self) -> i64 {
-        self.options().multicast_time_to_live
+        self.shared.peer.option(|options| options.multicast_time_to_live)
     }
 
     #[func]
@@ -911,7 +937,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_multicast_loopback(&self) -> bool {
-        self.options().multicast_loopback
+        self.shared.peer.option(|options| options.multicast_loopback)
     }
 
     #[func]
@@ -921,7 +947,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_multicast_interface(&self) -> GString {
-        GString::from(&self.options().multicast_interface)
+        self.shared.peer.option(|options| GString::from(&options.multicast_interface))
     }
 
     #[func]
@@ -931,10 +957,6 @@ impl PacketPeerUdpRs {
 }
 
 impl PacketPeerUdpRs {
-    fn options(&self) -> Options {
-        self.shared.peer.options()
-    }
-
     /// Sets an option; says why where that cannot be, and for a number out of range what `range` says.
     fn set_option(&self, option: SocketOption, range: &str) {
         let property = option.name();
@@ -969,27 +991,28 @@ pub(crate) fn emit_signals() {
     for token in packet_peer_udp_core::take_news() {
         let Some((object, shared)) = registry::find(token) else { continue };
         let Ok(mut peer) = object.try_to::<Gd<PacketPeerUdpRs>>() else { continue };
-        if let Some(count) = shared.peer.take_news() {
+        // Both before either is told: what a handler brings about is for the next frame.
+        let (count, resolved) = (shared.peer.take_news(), shared.peer.take_resolved());
+        if let Some(count) = count {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             peer.emit_signal("packets_available", vslice![count]);
         }
-        if let Some(resolved) = shared.peer.take_resolved() {
+        if let Some(resolved) = resolved {
             emit_resolved(&mut peer, &shared, resolved);
         }
     }
 }
 
 fn emit_resolved(peer: &mut Gd<PacketPeerUdpRs>, shared: &Shared, resolved: Resolved) {
-    shared.tell_refusals();
     let ip = resolved.address.map_or(GString::new(), |address| GString::from(&format_address(address)));
-    let error = resolved.error.map_or(GodotError::OK, |error| {
-        // What was wrong with the call was said when it was made, and that a name has no address is told here.
-        if !matches!(error.reason, Reason::Connected | Reason::Unresolvable(_)) {
-            shared.reporter.print("connect_to_host_async", Limit::Ours, &no_connection(&error));
-        }
-        to_godot_error(&error)
-    });
+    let error = resolved.error.as_ref().map_or(GodotError::OK, to_godot_error);
     peer.emit_signal("host_resolved", vslice![error, ip]);
+    // Afterwards: printing may run a script that closes the peer, and then there is nothing to signal.
+    shared.tell_refusals();
+    // What was wrong with the call was said when it was made, and that a name has no address is what the signal is for.
+    if let Some(error) = resolved.error.filter(|e| !matches!(e.reason, Reason::Connected | Reason::Unresolvable(_))) {
+        shared.reporter.print("connect_to_host_async", Limit::Ours, &no_connection(&error));
+    }
 }
 
 /// Begins to take packets; says what is wrong where that cannot be.
@@ -1066,17 +1089,27 @@ fn complain(shared: &Shared, member: &'static str, text: &dyn Display) {
 
 /// What to do about a host that cannot be connected to.
 fn connect_remedy(error: &Error, host: &GString) -> Option<String> {
-    Some(match &error.reason {
+    match &error.reason {
         // Whoever closed it, or connected it elsewhere, knows.
-        Reason::Closed | Reason::Superseded => return None,
-        Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
-        Reason::InvalidAddress => format!("\"{host}\" is neither an IP address nor a host name; give one of the two."),
-        Reason::UnknownInterface(name) => no_such_scope(name, host),
+        Reason::Closed | Reason::Superseded => None,
+        Reason::InvalidPort(port) => Some(format!("port {port} is out of range; use 1 to 65535.")),
         Reason::Unresolvable(_) => {
-            format!("{error}. Check the name and the machine's network, or use a numeric address.")
+            Some(format!("{error}. Check the name and the machine's network, or use a numeric address."))
         }
-        _ => no_connection(error),
-    })
+        _ => resolve_remedy(error, host).or_else(|| Some(no_connection(error))),
+    }
+}
+
+/// What to do about a host that cannot be looked up at all.
+fn resolve_remedy(error: &Error, host: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::InvalidAddress => {
+            Some(format!("\"{host}\" is neither an IP address nor a host name; give one of the two."))
+        }
+        Reason::UnknownInterface(name) => Some(no_such_scope(name, host)),
+        Reason::NoThread(_) => Some(format!("{error}. End threads that are no longer needed.")),
+        _ => None,
+    }
 }
 
 /// What to do about an address that the system does not connect to.
@@ -1126,6 +1159,9 @@ fn group_remedy(error: &Error) -> String {
         Reason::NoSocket(_) => no_socket(error),
         _ if error.operation == Operation::LeaveGroup => {
             format!("{error}. Only a group that was joined, and on the interface where it was, can be left.")
+        }
+        Reason::Os(system) if system.kind() == ErrorKind::AddrInUse => {
+            format!("{error}. It has been joined on this interface already.")
         }
         _ => format!("{error}. Check that it is a multicast address, and that it was not joined already."),
     }

@@ -146,9 +146,9 @@ fn enter(id: InstanceId, shared: impl FnOnce() -> Arc<Shared>) -> Arc<Shared> {
     }
     // Asked for outside the lock: it borrows the object.
     let shared = shared();
-    PEERS.write().by_id.insert(id, Arc::clone(&shared));
     // A second thread that comes here at the same time enters the same thing under the same id.
     let _ = shared.id.set(id);
+    PEERS.write().by_id.insert(id, Arc::clone(&shared));
     shared
 }
 
@@ -161,7 +161,7 @@ const LAST_STEPS: Duration = Duration::from_millis(50);
 /// Closes every peer, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
 /// would come back to code that is not there. (The engine frees the objects only afterwards.)
 pub(crate) fn close_all() {
-    let all: Vec<_> = PEERS.read().by_id.values().map(Arc::clone).collect();
+    let (all, _) = all();
     let is_waited_on = || all.iter().any(|shared| shared.peer.waits() > 0);
     let somebody_waits = is_waited_on();
     for shared in &all {
@@ -184,10 +184,10 @@ pub(crate) fn announce(object: &Gd<PacketPeerUdpRs>) {
     {
         // A second thread that comes here at the same time has one that is as good.
         let _ = shared.object.set(WeakObject(weak));
-        if let Some(id) = shared.id.get() {
-            shared.peer.set_token(id.to_i64().cast_unsigned());
-        }
     }
+    // Afterwards, since who has a token is looked for; and by every thread that comes here: each may have news to tell
+    // when this returns.
+    shared.peer.set_token(object.instance_id_unchecked().to_i64().cast_unsigned());
 }
 
 /// The object of a token ([`Peer::set_token`]), if it still lives and was [announced](announce), and what belongs to it.
@@ -212,15 +212,8 @@ pub(crate) fn remove(shared: &Shared) {
     }
 }
 
-/// What all peers have moved, those that are gone included.
-pub(crate) fn totals() -> Totals {
-    let (living, mut totals) = {
-        let peers = PEERS.read();
-        (peers.by_id.values().map(Arc::clone).collect::<Vec<_>>(), peers.gone)
-    };
-    // Outside the lock: the peers have locks of their own.
-    for shared in living {
-        totals += shared.peer.totals();
-    }
-    totals
+/// All peers, and what those have moved that are gone by now.
+pub(crate) fn all() -> (Vec<Arc<Shared>>, Totals) {
+    let peers = PEERS.read();
+    (peers.by_id.values().map(Arc::clone).collect(), peers.gone)
 }

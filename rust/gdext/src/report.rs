@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 /// The time in which what is printed is counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// How many characters of a line are printed.
+const LONGEST_LINE: usize = 600;
+
 /// Remembers, for one peer, what was printed lately. Costs nothing until something is.
 #[derive(Default)]
 pub(crate) struct Reporter {
@@ -66,6 +69,9 @@ impl Reporter {
     }
 
     fn print_line(&self, member: &'static str, limit: Limit, line: &str) {
+        // What a script has given is named, however long it is.
+        let cut = line.char_indices().nth(LONGEST_LINE).map(|(end, _)| format!("{}…", &line[..end]));
+        let line = cut.as_deref().unwrap_or(line);
         match self.admits(member, limit, line, Instant::now()) {
             Admitted::No => {}
             Admitted::Yes => godot_error!("{line}"),

@@ -7,17 +7,17 @@
 //! are not documented: its version is pinned, and with a new one this file is to be compared with what
 //! `#[godot_api] impl IPacketPeerExtension` expands to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
-use godot::builtin::VariantType;
+use godot::builtin::{PackedByteArray, StringName, VariantType};
 use godot::global::Error as GodotError;
 use godot::obj::EngineEnum;
-use godot::obj::cap::ImplementsGodotVirtual;
+use godot::obj::cap::{GodotNotification, ImplementsGodotVirtual};
 use godot::private::virtuals::PacketPeerExtension as virtuals;
 use godot::private::{ClassShard, ITraitImpl, ShardItem};
-use godot::sys;
+use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Reason};
 
 use crate::convert::to_godot_error;
@@ -79,10 +79,65 @@ impl ImplementsGodotVirtual for PacketPeerUdpRs {
     }
 }
 
+impl GodotNotification for PacketPeerUdpRs {
+    fn __godot_on_notification(&mut self, what: i32) {
+        if what == POSTINITIALIZE {
+            warm_up(self.object());
+        }
+    }
+}
+
 sys::shard_add!(
     godot::private::__GODOT_SHARD_REGISTRY;
-    ClassShard::new::<PacketPeerUdpRs>(ShardItem::ITraitImpl(ITraitImpl::new::<PacketPeerUdpRs>()))
+    ClassShard::new::<PacketPeerUdpRs>(ShardItem::ITraitImpl(
+        ITraitImpl::new::<PacketPeerUdpRs>().with_on_notification::<PacketPeerUdpRs>()
+    ))
 );
+
+/// `Object.NOTIFICATION_POSTINITIALIZE`: the object is made, and nobody else has it yet.
+const POSTINITIALIZE: i32 = 0;
+
+thread_local! {
+    /// Whether this thread is in [`warm_up`].
+    static WARMS_UP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls each virtual method that scripts can reach once, to no effect. The engine asks for its address at an object's first
+/// call (`Object::_gdvirtual_init_method_ptr`, as of 4.6), and while it does so the address is null for other threads: two
+/// that made the first call at the same time would crash it.
+fn warm_up(object: sys::GDExtensionObjectPtr) {
+    WARMS_UP.set(true);
+    let mut packet = PackedByteArray::new();
+    let mut number: i64 = 0;
+    let number = (&raw mut number).cast();
+    call(object, "get_available_packet_count", 3_905_245_786, &[], number);
+    call(object, "get_packet", 2_115_431_945, &[], packet.sys_mut());
+    // The engine does not pass on an empty one.
+    packet.push(0);
+    call(object, "put_packet", 680_677_267, &[packet.sys()], number);
+    WARMS_UP.set(false);
+}
+
+/// Calls a method of the engine's class `PacketPeer`, known by its name and the hash of its signature (in the engine's
+/// `extension_api.json`); does nothing in an engine that has no such method.
+fn call(
+    object: sys::GDExtensionObjectPtr,
+    method: &str,
+    hash: i64,
+    arguments: &[sys::GDExtensionConstTypePtr],
+    returned: sys::GDExtensionTypePtr,
+) {
+    let class = StringName::from("PacketPeer");
+    let method = StringName::from(method);
+    // SAFETY: both names live through the call, which only looks them up.
+    let bind = unsafe { interface_fn!(classdb_get_method_bind)(class.string_sys(), method.string_sys(), hash) };
+    if !bind.is_null() {
+        // SAFETY: the object lives, as its own notification is being handled, and is a PacketPeer. The hash stands for the
+        // method's signature: the callers pass what that asks for, and a place for what it returns that holds a value of that
+        // type already.
+        unsafe { interface_fn!(object_method_bind_ptrcall)(bind, object, arguments.as_ptr(), returned) };
+    }
+}
 
 // What the engine passes to each of the functions below: the storage of an object of this class, which lives until the call
 // returns; an array of pointers, one to each argument; and where to write what is returned. Integers and enums are 64 bits
@@ -94,6 +149,10 @@ unsafe extern "C" fn get_available_packet_count(
     _arguments: *const sys::GDExtensionConstTypePtr,
     returned: sys::GDExtensionTypePtr,
 ) {
+    if WARMS_UP.get() {
+        // SAFETY: as said above.
+        return unsafe { returned.cast::<i64>().write(-1) };
+    }
     let method =
         |shared: &Shared| shared.peer.available().map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX).into());
     // SAFETY: as said above.
@@ -124,6 +183,12 @@ unsafe extern "C" fn get_packet(
     let r_buffer = unsafe { r_buffer.cast::<*mut *const u8>().read() };
     // SAFETY: as said above.
     let r_buffer_size = unsafe { r_buffer_size.cast::<*mut i32>().read() };
+    if WARMS_UP.get() {
+        // SAFETY: as said above; the engine takes an empty packet without looking at the pointer.
+        unsafe { r_buffer_size.write(0) };
+        // SAFETY: as said above.
+        return unsafe { write_error(returned, Some(GodotError::OK)) };
+    }
     let method = |shared: &Shared| {
         let packet = match shared.peer.take() {
             Ok(Some(packet)) => packet,
@@ -158,6 +223,10 @@ unsafe extern "C" fn put_packet(
     arguments: *const sys::GDExtensionConstTypePtr,
     returned: sys::GDExtensionTypePtr,
 ) {
+    if WARMS_UP.get() {
+        // SAFETY: as said above.
+        return unsafe { write_error(returned, Some(GodotError::OK)) };
+    }
     // SAFETY: as said above; there are two arguments.
     let [p_buffer, p_buffer_size] = unsafe { *arguments.cast::<[sys::GDExtensionConstTypePtr; 2]>() };
     // SAFETY: as said above; a pointer.

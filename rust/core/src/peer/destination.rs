@@ -6,6 +6,8 @@ use std::sync::Weak;
 use parking_lot::RwLockWriteGuard;
 
 use super::{Link, Peer, State};
+use crate::address;
+use crate::background;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::resolve;
 use crate::resolver::{self, Ticket};
@@ -170,14 +172,16 @@ impl Peer {
         let call = link.resolving.begin();
         let at_hand = at_hand.map_err(fail)?;
         if matches!(purpose, Purpose::SetDestination { .. }) && link.state.is_connected() {
-            self.tell(&mut link, Resolved { address: None, error: Some(fail(Reason::Connected)) });
+            let error = fail(Reason::Connected);
+            self.note(&error);
+            self.tell(&mut link, Resolved { address: None, error: Some(error) });
             return Ok(DestinationChange::Connected);
         }
         if let Some(found) = at_hand {
             self.conclude(link, call, host, purpose, &found);
         } else {
             let ticket = resolver::look_up(host, Weak::clone(&self.me));
-            let ticket = ticket.map_err(|error| Error::os(purpose.operation(), host, error))?;
+            let ticket = ticket.map_err(|error| fail(Reason::NoThread(error)))?;
             link.resolving.lookup = Some(Lookup { ticket, host: host.to_owned(), purpose });
         }
         Ok(DestinationChange::Set)
@@ -186,14 +190,12 @@ impl Peer {
     /// Called when the resolver has answered for a ticket.
     pub(crate) fn resolved(&self, ticket: u64, answer: &std::result::Result<Vec<SocketAddr>, String>) {
         let mut link = self.link.write();
-        let of_ticket = |lookup: &mut Lookup| lookup.ticket.id() == ticket;
-        let Some(lookup) = link.resolving.lookup.take_if(of_ticket) else { return };
-        let call = link.resolving.calls;
+        let Some(lookup) = link.resolving.lookup.as_ref().filter(|lookup| lookup.ticket.id() == ticket) else { return };
+        let (host, purpose, call) = (lookup.host.clone(), lookup.purpose, link.resolving.calls);
         match answer {
-            Ok(found) => self.conclude(link, call, &lookup.host, lookup.purpose, found),
+            Ok(found) => self.conclude(link, call, &host, purpose, found),
             Err(words) => {
-                let error =
-                    Error::new(lookup.purpose.operation(), lookup.host.as_str(), Reason::Unresolvable(words.clone()));
+                let error = Error::new(purpose.operation(), host, Reason::Unresolvable(words.clone()));
                 self.note(&error);
                 self.tell(&mut link, Resolved { address: None, error: Some(error) });
             }
@@ -219,8 +221,11 @@ impl Peer {
     }
 
     fn tell(&self, link: &mut Link, resolved: Resolved) {
+        link.resolving.lookup = None;
         link.resolving.resolved = Some(resolved);
-        self.note_news();
+        if let Some(token) = self.token.get() {
+            background::note_news(*token);
+        }
     }
 
     /// A call with a port that cannot be is a call, too.
@@ -280,7 +285,7 @@ impl Peer {
                 Err(error) => {
                     let reason = endpoint.socket.refusal(to, error);
                     self.close_link(link);
-                    return Err(Error::new(Operation::Connect, to.to_string(), reason));
+                    return Err(Error::new(Operation::Connect, address::describe(to), reason));
                 }
             }
         }

@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering;
 
 use super::{Endpoint, Peer, State};
 use crate::error::{Error, Operation, Reason, Result};
+use crate::interfaces::{self, Found};
 use crate::queue::OverflowPolicy;
 use crate::socket::Socket;
-use crate::{interfaces, sys};
+use crate::sys;
 
 /// What is applied to every socket of a peer.
 #[derive(Clone, Debug)]
@@ -135,19 +136,20 @@ impl SocketOption {
         }
     }
 
-    /// Whether the value could be right for some socket of this machine.
-    fn check(&self) -> std::result::Result<(), Reason> {
+    /// Whether the value could be right for some socket of this machine, and the interface that it names. Asks the system for
+    /// its interfaces, which may take a while.
+    pub(crate) fn check(&self) -> std::result::Result<Found, Reason> {
         match self {
             Self::TimeToLive(value) | Self::TrafficClass(value) | Self::MulticastTimeToLive(value)
                 if !(0..=255).contains(value) =>
             {
                 Err(Reason::OutOfRange(*value))
             }
-            Self::MulticastInterface(name) if !name.is_empty() && interfaces::find(name).is_none() => {
-                Err(Reason::UnknownInterface(name.clone()))
+            Self::MulticastInterface(name) if !name.is_empty() => {
+                interfaces::find(name).ok_or_else(|| Reason::UnknownInterface(name.clone()))
             }
             Self::ReusePort(true) if !sys::HAS_REUSE_PORT => Err(Reason::Os(io::ErrorKind::Unsupported.into())),
-            _ => Ok(()),
+            _ => Ok(Found::ANY),
         }
     }
 }
@@ -168,19 +170,18 @@ impl fmt::Display for SocketOption {
 }
 
 impl Peer {
-    /// The options that are set.
-    #[must_use]
-    pub fn options(&self) -> Options {
-        self.link.read().options.clone()
+    /// What `read` finds among the options that are set.
+    pub fn option<T>(&self, read: impl FnOnce(&Options) -> T) -> T {
+        read(&self.link.read().options)
     }
 
     /// Sets an option, now and whenever the peer is opened again. Where the system refuses, or the value makes no sense, it
     /// stays as it was.
     pub fn set_option(&self, option: SocketOption) -> Result<()> {
         let set = || {
-            option.check()?;
+            let interface = option.check()?;
             let link = self.link.write();
-            link.state.socket().map_or(Ok(()), |socket| socket.set(&option))?;
+            link.state.socket().map_or(Ok(()), |socket| socket.set(&option, interface))?;
             Ok(link)
         };
         let set = set().map_err(|reason| Error::new(Operation::SetOption, option.to_string(), reason));
@@ -310,7 +311,7 @@ fn granted(size: Option<io::Result<usize>>, asked: usize) -> usize {
 /// The system takes an `int`.
 fn buffer_size(option: &str, bytes: i64) -> Result<usize> {
     let asked = i32::try_from(bytes).ok().and_then(|bytes| usize::try_from(bytes).ok());
-    asked.ok_or_else(|| Error::new(Operation::SetOption, option, Reason::OutOfRange(bytes)))
+    asked.ok_or_else(|| Error::new(Operation::SetOption, format!("{option} to {bytes}"), Reason::OutOfRange(bytes)))
 }
 
 fn refused(option: &str, asked: usize, error: io::Error) -> Error {

@@ -357,8 +357,10 @@ impl Peer {
 
     /// Has [`background::take_news`] tell of this peer, unless it is about to anyway.
     pub(super) fn note_news(&self) {
+        // Without a name it can be called by, nobody is told, and it stays news.
+        let Some(token) = self.token.get() else { return };
         let is_known = std::mem::replace(&mut self.inbox.lock().has_news, true);
-        if let (false, Some(token)) = (is_known, self.token.get()) {
+        if !is_known {
             background::note_news(*token);
         }
     }

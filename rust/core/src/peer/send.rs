@@ -248,7 +248,7 @@ fn opened(link: &Link) -> Result<&Endpoint> {
 
 fn refused(endpoint: &Endpoint, to: Option<SocketAddr>, error: io::Error) -> Error {
     match to {
-        Some(to) => Error::new(Operation::Send, to.to_string(), endpoint.socket.refusal(to, error)),
+        Some(to) => Error::new(Operation::Send, address::describe(to), endpoint.socket.refusal(to, error)),
         None => Error::os(Operation::Send, "", error),
     }
 }

@@ -1,10 +1,14 @@
 //! Neither Linux nor Android: nothing better than one system call per datagram.
 
-use std::net::UdpSocket;
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use socket2::SockRef;
+
 use super::Path;
+use crate::interfaces::Found;
 
 pub(crate) use super::portable::{Arena, send_batch};
 
@@ -13,6 +17,17 @@ pub(crate) const BEST_PATH: Path = Path::Portable;
 /// Nothing to prepare.
 pub(crate) fn prepare_path(_socket: &UdpSocket, _wanted: Path) -> Path {
     Path::Portable
+}
+
+/// By address, which every system knows.
+pub(crate) fn change_group_v4(socket: &UdpSocket, group: Ipv4Addr, interface: Found, join: bool) -> io::Result<()> {
+    let address = interface.ipv4.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    if join { socket.join_multicast_v4(&group, &address) } else { socket.leave_multicast_v4(&group, &address) }
+}
+
+/// Likewise; an interface without an IPv4 address is as good as none.
+pub(crate) fn set_multicast_interface_v4(socket: &UdpSocket, interface: Found) -> io::Result<()> {
+    SockRef::from(socket).set_multicast_if_v4(&interface.ipv4.unwrap_or(Ipv4Addr::UNSPECIFIED))
 }
 
 /// It does so by itself.

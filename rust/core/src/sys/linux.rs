@@ -9,9 +9,11 @@ use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
 use libc::{c_int, c_void};
-use socket2::SockAddr;
+use socket2::{InterfaceIndexOrAddress, SockAddr, SockRef};
 
 use super::portable;
+use crate::interfaces::Found;
+
 use super::{Message, Path, Payloads, SLOT, SLOT_STRIDE, SLOTS, Sent};
 
 pub(crate) const BEST_PATH: Path = Path::Offload;
@@ -523,6 +525,25 @@ const fn count_of(messages: usize) -> u32 {
     messages as u32
 }
 
+/// By index: two interfaces may have the same address.
+pub(crate) fn change_group_v4(socket: &UdpSocket, group: Ipv4Addr, interface: Found, join: bool) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    let interface = InterfaceIndexOrAddress::Index(interface.index.unwrap_or(0));
+    if join { socket.join_multicast_v4_n(&group, &interface) } else { socket.leave_multicast_v4_n(&group, &interface) }
+}
+
+/// Likewise (`ip_mreqn`, ip(7)).
+pub(crate) fn set_multicast_interface_v4(socket: &UdpSocket, interface: Found) -> io::Result<()> {
+    let address = |ip: Option<Ipv4Addr>| libc::in_addr { s_addr: ip.map_or(0, |ip| u32::from_ne_bytes(ip.octets())) };
+    let chosen = libc::ip_mreqn {
+        imr_multiaddr: address(None),
+        // What an unbound socket then sends from.
+        imr_address: address(interface.ipv4),
+        imr_ifindex: c_int::try_from(interface.index.unwrap_or(0)).unwrap_or(0),
+    };
+    set_option(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, &chosen)
+}
+
 /// Linux gives a socket by default what is sent to any group that any socket of the machine has joined; of IPv6, also what
 /// came by an interface on which only others have.
 pub(crate) fn hear_own_groups_only(socket: &UdpSocket) {
@@ -535,11 +556,15 @@ pub(crate) fn hear_own_groups_only(socket: &UdpSocket) {
 
 /// Turns an option on or off.
 fn set_flag(socket: &UdpSocket, level: c_int, name: c_int, enabled: bool) -> io::Result<()> {
-    let value: c_int = enabled.into();
-    let size = length::<c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; the value is an integer that lives
-    // through the call, with its size.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), size) };
+    set_option::<c_int>(socket, level, name, &enabled.into())
+}
+
+/// Sets an option to what the kernel takes for it.
+fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    let size = length::<T>() as libc::socklen_t;
+    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; the value lives through the call, and the
+    // kernel reads no more of it than its size.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(value).cast(), size) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -11,6 +11,7 @@
 //! - `fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()>`: `IPV6_TCLASS`.
 //! - `fn interface_index(name: &str) -> Option<u32>`: the index of the interface of that name, where the system tells quickly;
 //!   `None` also where it does not.
+//! - `fn interface_name(index: u32) -> Option<String>`: the name of an interface; used where scopes have names.
 //! - `const SCOPES_HAVE_NAMES: bool`: whether the interface of a link-local address is written as a name, or as a number.
 //! - `const BIND_BEFORE_USE: bool`: whether a socket that is opened by something other than `bind` must be bound before
 //!   it can receive or join a group.
@@ -48,6 +49,10 @@
 //! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, path: Path) -> Sent`:
 //!   sends `payloads` from number `from` on, in order, to `to` (`None`: to the connected peer). Never blocks; stops at the
 //!   first that the kernel refuses.
+//! - `fn change_group_v4(socket: &UdpSocket, group: Ipv4Addr, interface: Found, join: bool) -> io::Result<()>`: joins or
+//!   leaves a group on an interface.
+//! - `fn set_multicast_interface_v4(socket: &UdpSocket, interface: Found) -> io::Result<()>`: `IP_MULTICAST_IF`; for an
+//!   interface without an IPv4 address the system picks one, or that interface is used with another's address.
 //! - `fn hear_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group: from then on it receives what is
 //!   sent to the groups that it is a member of, and not what other sockets have joined. Where the system does not look at the
 //!   interface as well (IPv6 on Linux), messages tell their [`arrival`](Message::arrival) from then on.
@@ -85,8 +90,8 @@ mod unix;
 #[cfg(unix)]
 pub(crate) use unix::{
     BIND_BEFORE_USE, BUFFER_FIGURE, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
-    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, is_full, is_readable, pin_library,
-    prepare, set_reuse_port, set_traffic_class_v6,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, interface_name, is_full, is_readable,
+    pin_library, prepare, set_reuse_port, set_traffic_class_v6,
 };
 
 #[cfg(windows)]
@@ -94,14 +99,17 @@ mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
     BIND_BEFORE_USE, BUFFER_FIGURE, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
-    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, is_full, is_readable, pin_library,
-    prepare, set_reuse_port, set_traffic_class_v6,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SLEEPER_HOLDS_SOCKETS, interface_index, interface_name, is_full, is_readable,
+    pin_library, prepare, set_reuse_port, set_traffic_class_v6,
 };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use linux::{Arena, BEST_PATH, hear_own_groups_only, kernel_drops, prepare_path, send_batch, ticks_nsec};
+pub(crate) use linux::{
+    Arena, BEST_PATH, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path, send_batch,
+    set_multicast_interface_v4, ticks_nsec,
+};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod alarm;

@@ -1,6 +1,6 @@
 //! Linux, Android, macOS, iOS and the BSDs.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
@@ -57,6 +57,15 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
     // SAFETY: the name is a string with a zero at its end, which lives through the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     (index != 0).then_some(index)
+}
+
+/// `if_indextoname`(3).
+pub(crate) fn interface_name(index: u32) -> Option<String> {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has room for the longest name and the zero at its end, which is all that is written.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    // SAFETY: where it was found, the buffer holds a string with a zero at its end, and nobody changes it.
+    (!found.is_null()).then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
 /// dlopen(3), `RTLD_NODELETE`.

@@ -79,6 +79,11 @@ pub(crate) fn interface_index(_name: &str) -> Option<u32> {
     None
 }
 
+/// Scopes are numbers.
+pub(crate) fn interface_name(_index: u32) -> Option<String> {
+    None
+}
+
 /// `GetModuleHandleEx`, `GET_MODULE_HANDLE_EX_FLAG_PIN`.
 pub(crate) fn pin_library() -> bool {
     let here: *const u16 = (pin_library as fn() -> bool as *const ()).cast();
