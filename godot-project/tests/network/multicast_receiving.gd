@@ -184,6 +184,18 @@ func test_after_leaving_nothing_more_comes_though_others_are_members() -> void:
 	)
 
 
+func test_leaving_where_the_system_will_leaves_one_membership() -> void:
+	var peer := bound_peer(OURS, "::")
+	var other := bound_peer(OURS, "::")
+	for interface in NEAR:
+		check_equal(peer.join_multicast_group(GROUPS_6[0], interface), OK, "join")
+		check_equal(other.join_multicast_group(GROUPS_6[0], interface), OK, "the other joins")
+	# The newest, as Linux does it.
+	check_equal(peer.leave_multicast_group(GROUPS_6[0], ""), OK, "leave")
+	_send_by_each(far_socket("::"), GROUPS_6[0], peer, [1], [2])
+	_check(peer, ["::", GROUPS_6], [1], "what still comes")
+
+
 func test_leaving_by_one_interface_stays_by_the_other() -> void:
 	for way in WAYS:
 		var peer := bound_peer(OURS, way[0])

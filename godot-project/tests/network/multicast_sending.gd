@@ -44,6 +44,39 @@ func test_the_interface_may_be_changed_at_any_time() -> void:
 			_check_arrival(far, [i], FAR[i], "%s" % [way])
 
 
+func test_interfaces_with_the_same_address_are_told_apart() -> void:
+	third_cable(false)
+	ip("address add 10.77.1.1/32 dev near3".split(" "))
+	for address: String in ["0.0.0.0", "*"]:
+		var far := _members(GROUP)
+		far.join(GROUP, "far3")
+		var peer := _sender([address, GROUP], far)
+		for row: Array in [["near3", "far3"], ["near1", "far1"], ["near3", "far3"]]:
+			peer.multicast_interface = row[0]
+			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
+			_check_arrival(far, [1], row[1], "bound to " + address)
+		var member := bound_peer(OURS, address)
+		check_equal(member.join_multicast_group(GROUP, "near3"), OK, "join")
+		far.send(GROUP, member.get_local_port(), [1], 16, "far1")
+		far.send(GROUP, member.get_local_port(), [2], 16, "far3")
+		check_equal(numbers_at(member), PackedInt32Array([2]), "what comes to a member")
+		check_equal(member.leave_multicast_group(GROUP, "near3"), OK, "leave")
+
+
+func test_ipv4_follows_to_an_interface_without_an_ipv4_address() -> void:
+	third_cable(false)
+	ip("address add fd77:3::1/64 dev near3 nodad".split(" "))
+	var far := _members(GROUP)
+	far.join(GROUP, "far3")
+	var peer := _sender(["*", GROUP], far)
+	for row: Array in [["near1", "far1"], ["near3", "far3"]]:
+		peer.multicast_interface = row[0]
+		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
+		_check_arrival(far, [1], row[1], "by " + row[0])
+	# A peer that has IPv4 only would have no address to send from.
+	refused_value(bound_peer(OURS, "0.0.0.0"), &"multicast_interface", "near3")
+
+
 func test_the_interface_outlives_close() -> void:
 	for way in WAYS:
 		var far := _members(way[1])

@@ -142,25 +142,35 @@ fn peers_may_go_while_their_names_are_looked_up() {
     eventually("the resolver is done", || resolver_threads() == 0);
 }
 
-/// A name server that answers `10.1.2.3` for every name, but only when `release` lets it. Gives each query's arrival.
-fn name_server(queries: mpsc::Sender<()>, release: mpsc::Receiver<()>) -> thread::JoinHandle<()> {
+/// An answer to a query: `10.1.2.3` for whatever name, and no IPv6 address.
+fn answer_to(query: &[u8]) -> Vec<u8> {
+    // The query itself, marked as an answer; for an IPv4 address (type 1, four bytes before the end) with one.
+    let is_ipv4 = query[query.len() - 3] == 1;
+    let mut answer = query.to_vec();
+    answer[2..4].copy_from_slice(&[0x81, 0x80]);
+    answer[6..12].copy_from_slice(&[0, u8::from(is_ipv4), 0, 0, 0, 0]);
+    if is_ipv4 {
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
+    }
+    answer
+}
+
+fn name_server_socket() -> UdpSocket {
     let server = UdpSocket::bind("127.0.0.1:53").unwrap();
     server.set_read_timeout(Some(LONG)).unwrap();
+    server
+}
+
+/// A name server that answers, but only when `release` lets it. Gives each query's arrival.
+fn name_server(queries: mpsc::Sender<()>, release: mpsc::Receiver<()>) -> thread::JoinHandle<()> {
+    let server = name_server_socket();
     thread::spawn(move || {
         let mut query = [0; 512];
         while let Ok((length, client)) = server.recv_from(&mut query) {
             if queries.send(()).is_err() || release.recv_timeout(LONG).is_err() {
                 return;
             }
-            // The query itself, marked as an answer; for an IPv4 address (type 1, four bytes before the end) with one.
-            let is_ipv4 = query[length - 3] == 1;
-            let mut answer = query[..length].to_vec();
-            answer[2..4].copy_from_slice(&[0x81, 0x80]);
-            answer[6..12].copy_from_slice(&[0, u8::from(is_ipv4), 0, 0, 0, 0]);
-            if is_ipv4 {
-                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
-            }
-            server.send_to(&answer, client).unwrap();
+            server.send_to(&answer_to(&query[..length]), client).unwrap();
         }
     })
 }
@@ -240,4 +250,42 @@ fn many_slow_names_take_few_threads_and_are_called_off_at_once() {
     drop((release, queries));
     UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"end", "127.0.0.1:53").unwrap();
     server.join().unwrap();
+}
+
+#[test]
+#[ignore = "is a name server: scripts/namespace_tests.sh lets it be one"]
+fn names_that_nobody_wants_any_more_keep_nobody_waiting() {
+    let server = name_server_socket();
+    let mut unanswered = Vec::new();
+    let peer = Peer::new();
+    // More than are asked for at once.
+    for number in 0..12 {
+        let name = format!("silent{number}");
+        peer.set_destination_async(&format!("{name}.example"), 9).unwrap();
+        loop {
+            let mut query = [0; 512];
+            let (length, client) = server.recv_from(&mut query).unwrap();
+            let is_it = query.windows(name.len()).any(|part| part == name.as_bytes());
+            unanswered.push((query[..length].to_vec(), client));
+            if is_it {
+                break;
+            }
+        }
+    }
+    assert_eq!(resolver_threads(), 12);
+    // In the hosts file, so the server is not needed for it.
+    peer.set_destination_async("localhost", 9).unwrap();
+    assert!(resolved(&peer).address.unwrap().ip().is_loopback());
+    // Whoever asks again is answered at once.
+    server.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    while resolver_threads() > 0 {
+        for (query, client) in unanswered.drain(..) {
+            server.send_to(&answer_to(&query), client).unwrap();
+        }
+        let mut query = [0; 512];
+        if let Ok((length, client)) = server.recv_from(&mut query) {
+            unanswered.push((query[..length].to_vec(), client));
+        }
+    }
+    assert!(peer.take_resolved().is_none());
 }
