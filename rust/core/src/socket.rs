@@ -205,9 +205,8 @@ impl Socket {
         if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
     }
 
-    /// Sets an option, which was [checked](SocketOption::check) with that result. On a dual-stack socket it counts for both families,
-    /// or for the one that takes it: macOS lets such a socket have no options of IPv4, and an interface may have addresses
-    /// of one family only.
+    /// Sets an option, which was [checked](SocketOption::check) with that result. On a dual-stack socket it counts for both
+    /// families, or for the one that takes it: macOS lets such a socket have no options of IPv4.
     pub(crate) fn set(&self, option: &SocketOption, interface: interfaces::Found) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
         // (Negative values do not come here; see above.)
@@ -294,9 +293,6 @@ impl Socket {
         if !self.family.reaches(group.ip()) {
             return Err(Reason::WrongFamily(None));
         }
-        if join {
-            sys::hear_own_groups_only(&self.io);
-        }
         match group {
             Group::V4 { interface: Err(unknown), .. } => return Err(Reason::UnknownInterface(unknown.clone())),
             Group::V4 { group, interface: Ok(interface) } => sys::change_group_v4(&self.io, *group, *interface, join),
@@ -306,6 +302,9 @@ impl Socket {
             }
         }
         .map_err(Reason::Os)?;
+        if join {
+            sys::hear_own_groups_only(&self.io);
+        }
         if let Group::V6 { group, index } = group {
             if join {
                 self.groups.push((*group, *index));

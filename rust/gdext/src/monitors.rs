@@ -14,10 +14,10 @@ use crate::registry::{self, Shared};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many peers are added up in a frame: to ask each takes a microsecond or two. Of very many, this part of those that are
-/// left, so that it comes to an end before the second does.
+/// How many peers are added up in a frame: to ask each takes a microsecond or two. Of very many, one in [`PART`] of those that
+/// are left, so that it comes to an end before the second does.
 const PEERS_A_FRAME: usize = 100;
-const MOST_FRAMES: usize = 20;
+const PART: usize = 20;
 
 /// What a monitor shows.
 type Value = fn() -> u64;
@@ -75,7 +75,7 @@ struct Sum {
     totals: Totals,
 }
 
-/// The sum that is being made.
+/// The sum that is being made; not while it is being made longer, so that no peer is let go of under this lock.
 static SUM: Mutex<Option<Sum>> = Mutex::new(None);
 
 impl Sum {
@@ -86,7 +86,7 @@ impl Sum {
 
     /// Adds some more peers; whether these were the last.
     fn go_on(&mut self) -> bool {
-        let some = PEERS_A_FRAME.max(self.left.len() / MOST_FRAMES);
+        let some = PEERS_A_FRAME.max(self.left.len() / PART);
         for shared in self.left.drain(self.left.len().saturating_sub(some)..) {
             self.totals += shared.peer.totals();
         }
@@ -109,7 +109,8 @@ pub(crate) fn add() {
 }
 
 pub(crate) fn remove() {
-    *SUM.lock() = None;
+    let unfinished = SUM.lock().take();
+    drop(unfinished);
     let mut performance = Performance::singleton();
     for (name, _) in MONITORS {
         // Where the engine was given no time to begin, there are none.
@@ -121,18 +122,18 @@ pub(crate) fn remove() {
 
 /// Adds up, when a second is over. Called once a frame, on the main thread.
 pub(crate) fn sample() {
-    // The peers have locks of their own: so LAST's is not held meanwhile.
-    let mut sum = SUM.lock();
-    if sum.is_none() {
+    let unfinished = SUM.lock().take();
+    let begin = || {
         let now = Instant::now();
-        if !LAST.lock().is_over(now) {
-            return;
-        }
-        *sum = Some(Sum::new(now));
-    }
-    if let Some(done) = sum.take_if(Sum::go_on) {
+        let is_over = LAST.lock().is_over(now);
+        is_over.then(|| Sum::new(now))
+    };
+    let Some(mut sum) = unfinished.or_else(begin) else { return };
+    if sum.go_on() {
         let mut last = LAST.lock();
-        *last = last.next(done.since, done.totals);
+        *last = last.next(sum.since, sum.totals);
+    } else {
+        *SUM.lock() = Some(sum);
     }
 }
 

@@ -125,7 +125,8 @@ pub(crate) use poller::Sleeper;
 mod elsewhere;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use elsewhere::{
-    Arena, BEST_PATH, hear_own_groups_only, kernel_drops, prepare_path, send_batch, ticks_nsec,
+    Arena, BEST_PATH, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path, send_batch,
+    set_multicast_interface_v4, ticks_nsec,
 };
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::net::UdpSocket;
 use std::os::windows::io::AsRawSocket;
 use std::ptr;
 
-use socket2::SockRef;
 use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::Networking::WinSock::{
     AI_ADDRCONFIG, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, WSAEINVAL, WSAENOBUFS, WSAEOPNOTSUPP,
