@@ -27,14 +27,14 @@ func test_a_name_gets_the_address_that_the_socket_can_send_to() -> void:
 			var heard := Listener.new(peer)
 			check_equal(peer.call(method, new_name(row[1]), far.port), OK, what)
 			check_equal(heard.count(), 0, "signals within the call, " + what)
-			await frames_until(func() -> bool: return heard.count() > 0)
+			await Frames.until(func() -> bool: return heard.count() > 0)
 			heard.check_last(self, OK, row[2], what)
 			check_equal(peer.is_resolving(), false, "is_resolving at the end, " + what)
 			var is_connected: bool = method == METHODS[1]
 			check_equal(peer.is_socket_connected(), is_connected, "is_socket_connected, " + what)
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet, " + what)
 			check_equal(far.told("number"), [1], "what arrives, " + what)
-			await frames(3)
+			await Frames.wait(3)
 			check_equal(heard.count(), 1, "signals, " + what)
 
 
@@ -45,13 +45,13 @@ func test_an_address_of_the_other_family_is_taken_where_there_is_no_better() -> 
 		var peer := bound_peer(OURS, row[0])
 		var heard := Listener.new(peer)
 		check_equal(peer.set_dest_address_async(new_name(row[1]), 9), OK, "call")
-		await frames_until(func() -> bool: return heard.count() > 0)
+		await Frames.until(func() -> bool: return heard.count() > 0)
 		heard.check_last(self, OK, row[2], "dest of a peer bound to %s" % row[0])
 		check_equal(peer.put_packet(numbered(1)), FAILED, "put_packet, as with a numeric address")
 		# As connect_to_host: to the other family means closed.
 		allow_lines("put_packet|connect_to_host_async")
 		check_equal(peer.connect_to_host_async(new_name(row[1]), 9), OK, "call")
-		await frames_until(func() -> bool: return heard.count() > 1)
+		await Frames.until(func() -> bool: return heard.count() > 1)
 		heard.check_last(self, FAILED, row[2], "connect of a peer bound to %s" % row[0])
 		check_equal(peer.is_bound(), false, "is_bound")
 
@@ -87,7 +87,7 @@ func test_the_answer_takes_effect_without_a_frame() -> void:
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		check_equal(far.told("number"), [1], "what arrives")
 		check_equal(heard.count(), 0, "signals before a frame")
-		await frames_until(func() -> bool: return heard.count() > 0)
+		await Frames.until(func() -> bool: return heard.count() > 0)
 		heard.check_last(self, OK, FAR_IPV4[0], method)
 
 
@@ -103,8 +103,8 @@ func test_a_name_that_nobody_has() -> void:
 		check_equal(peer.call(method, new_name("nobody.test"), 9), OK, method)
 		check_equal(peer.is_resolving(), true, "is_resolving")
 		server.speak()
-		await frames_until(func() -> bool: return heard.count() > 0)
-		await frames(3)
+		await Frames.until(func() -> bool: return heard.count() > 0)
+		await Frames.wait(3)
 		heard.check_last(self, ERR_CANT_RESOLVE, "", method)
 		check_equal(heard.count(), 1, "signals")
 		check_equal(peer.is_resolving(), false, "is_resolving at the end")
@@ -122,7 +122,7 @@ func test_without_a_server_a_name_does_not_resolve() -> void:
 		var peer := make_peer(OURS)
 		var heard := Listener.new(peer)
 		check_equal(peer.call(method, new_name("both.test"), 9), OK, method)
-		await frames_until(func() -> bool: return heard.count() > 0)
+		await Frames.until(func() -> bool: return heard.count() > 0)
 		heard.check_last(self, ERR_CANT_RESOLVE, "", method)
 
 
@@ -134,11 +134,11 @@ func test_a_name_that_failed_is_asked_for_again() -> void:
 	var peer := make_peer(OURS)
 	var heard := Listener.new(peer)
 	check_equal(peer.set_dest_address_async(name, 9), OK, "call")
-	await frames_until(func() -> bool: return heard.count() > 0)
+	await Frames.until(func() -> bool: return heard.count() > 0)
 	heard.check_last(self, ERR_CANT_RESOLVE, "", "without a server")
 	check(server.start(), "the server does not start again")
 	check_equal(peer.set_dest_address_async(name, 9), OK, "call")
-	await frames_until(func() -> bool: return heard.count() > 1)
+	await Frames.until(func() -> bool: return heard.count() > 1)
 	heard.check_last(self, OK, FAR_IPV4[0], "with one")
 
 
@@ -152,7 +152,7 @@ func test_a_host_that_cannot_be_connected_to() -> void:
 			var heard := Listener.new(peer)
 			allow_lines("connect_to_host_async")
 			peer.connect_to_host_async(host, 9)
-			await frames_until(func() -> bool: return heard.count() > 0)
+			await Frames.until(func() -> bool: return heard.count() > 0)
 			heard.check_last(self, FAILED, BARRED, host)
 			check_equal(peer.is_bound(), false, "is_bound")
 			check("route" in peer.get_last_error_message(), peer.get_last_error_message())
@@ -166,8 +166,8 @@ func test_a_connected_peer_keeps_its_destination() -> void:
 	check_equal(peer.connect_to_host(FAR_IPV4[0], far.port), OK, "connect")
 	var heard := Listener.new(peer)
 	refused("dest", peer, "set_dest_address_async", [new_name("six.test"), 9], OK)
-	await frames_until(func() -> bool: return heard.count() > 0)
-	await frames(3)
+	await Frames.until(func() -> bool: return heard.count() > 0)
+	await Frames.wait(3)
 	heard.check_last(self, ERR_LOCKED, "", "dest of a connected peer")
 	check_equal(heard.count(), 1, "signals")
 	check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
@@ -196,7 +196,7 @@ func test_what_is_wrong_with_the_call_is_answered_at_once() -> void:
 		check(errors[0] != OK, "%s is taken" % [row])
 		check_equal(errors[1], errors[0], "%s without waiting" % [row])
 		check_equal(peer.is_resolving(), false, "is_resolving")
-		await frames(3)
+		await Frames.wait(3)
 		check_equal(heard.count(), 0, "signals, %s" % [row])
 
 
@@ -214,8 +214,8 @@ func test_it_may_be_called_again_where_it_is_heard() -> void:
 			peer.set_dest_address_async(hosts.pop_front(), 9)
 	peer.host_resolved.connect(go_on)
 	peer.set_dest_address_async(hosts.pop_front(), 9)
-	await frames_until(func() -> bool: return ips.size() >= 4)
-	await frames(3)
+	await Frames.until(func() -> bool: return ips.size() >= 4)
+	await Frames.wait(3)
 	var expected: PackedStringArray = [FAR_IPV4[0], FAR_IPV6[0], FAR_IPV4[0], FAR_IPV6[0]]
 	check_equal(ips, expected, "answers")
 	peer.host_resolved.disconnect(go_on)  # it holds the peer that holds it
@@ -237,7 +237,7 @@ func test_any_thread_may_call() -> void:
 		func(from: int) -> Thread: return in_thread(call_all.bind(from))
 	):
 		join(thread)
-	await frames_until(
+	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
 	for heard in listeners:

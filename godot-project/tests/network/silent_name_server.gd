@@ -38,13 +38,13 @@ func test_until_the_answer_comes_packets_go_where_they_went() -> void:
 	server.silence()
 	for method in METHODS:
 		check_equal(peer.call(method, new_name("six.test"), after.port), OK, method)
-		await frames(5)
+		await Frames.wait(5)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		check_equal(before.told("number"), [1], "what arrives where they went")
 		check_equal(peer.is_socket_connected(), false, "is_socket_connected")
 	check_equal(heard.count(), 0, "signals")
 	server.speak()
-	await frames_until(func() -> bool: return heard.count() > 0)
+	await Frames.until(func() -> bool: return heard.count() > 0)
 	heard.check_last(self, OK, FAR_IPV6[0], "in the end")
 	check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
 	check_equal(after.told("number"), [2], "what arrives then")
@@ -64,15 +64,15 @@ func test_what_cancels_it() -> void:
 			var witness_heard := Listener.new(witness)
 			check_equal(peer.call(method, name, 9), OK, "call")
 			check_equal(witness.set_dest_address_async(name, 9), OK, "the witness' call")
-			await frames(2)
+			await Frames.wait(2)
 			check_equal(peer.is_resolving(), true, "is_resolving, " + way)
 			var msec := msec_of(_cancel.bind(way, peer, far))
 			check(msec < 1000, "%s took %d ms" % [way, msec])
 			check_equal(peer.is_resolving(), false, "is_resolving after " + way)
 			server.speak()
-			await frames_until(func() -> bool: return witness_heard.count() > 0)
+			await Frames.until(func() -> bool: return witness_heard.count() > 0)
 			witness_heard.check_last(self, OK, FAR_IPV6[0], "the witness")
-			await frames(5)
+			await Frames.wait(5)
 			check_equal(heard.count(), 0, "signals after " + way)
 			match way:
 				"close()":
@@ -101,10 +101,10 @@ func test_a_new_call_cancels_the_one_before() -> void:
 				var host := new_name("four.test") if address.is_empty() else address
 				check_equal(peer.call(second, host, far.port), OK, second)
 				check_equal(peer.is_resolving(), address.is_empty(), "is_resolving")
-				await frames(3)
+				await Frames.wait(3)
 				server.speak()
-				await frames_until(func() -> bool: return heard.count() > 0)
-				await frames(5)
+				await Frames.until(func() -> bool: return heard.count() > 0)
+				await Frames.wait(5)
 				var what := "%s, then %s" % [first, second]
 				heard.check_last(self, OK, FAR_IPV4[0], what)
 				check_equal(heard.count(), 1, "signals, " + what)
@@ -133,8 +133,8 @@ func test_a_peer_may_be_freed_meanwhile() -> void:
 		if i == 30:
 			server.speak()
 		if i % 5 == 0:
-			await frames(1)
-	await frames_until(
+			await Frames.wait(1)
+	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
 	for heard in listeners:
@@ -184,7 +184,7 @@ func test_many_names_at_once_take_few_threads() -> void:
 	var most := 0
 	for i in 20:
 		most = maxi(most, Process.threads())
-		await frames(1)
+		await Frames.wait(1)
 	note("the longest of 200 calls took %d ms; %d threads more" % [longest, most - before])
 	check(most - before <= MOST_THREADS, "%d threads more" % (most - before))
 	check(most > before, "no thread is looking up names")
@@ -192,11 +192,11 @@ func test_many_names_at_once_take_few_threads() -> void:
 		check_equal(heard.count(), 0, "signals while the server is silent")
 		check_equal(heard.peer.is_resolving(), true, "is_resolving")
 	server.speak()
-	await frames_until(
+	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0),
 		8000
 	)
-	await frames(5)
+	await Frames.wait(5)
 	for heard in listeners:
 		heard.check_last(self, OK, FAR_IPV6[0], "of 200")
 		check_equal(heard.count(), 1, "signals of each")
@@ -214,10 +214,10 @@ func test_one_name_wanted_by_many_takes_one_thread() -> void:
 		var peer := make_peer(OURS)
 		listeners.append(Listener.new(peer))
 		check_equal(peer.call(METHODS[i % 2], name, 9), OK, "call")
-	await frames(5)
+	await Frames.wait(5)
 	check(Process.threads() <= before + 1, "%d threads more" % (Process.threads() - before))
 	server.speak()
-	await frames_until(
+	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
 	for heard in listeners:
@@ -242,8 +242,8 @@ func test_what_is_known_already_takes_effect_within_the_call() -> void:
 			check_equal(Process.threads(), before, "threads")
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 			check_equal(far.told("number"), [1], "what arrives")
-			await frames_until(func() -> bool: return heard.count() > 0)
-			await frames(3)
+			await Frames.until(func() -> bool: return heard.count() > 0)
+			await Frames.wait(3)
 			heard.check_last(self, OK, FAR_IPV4[0], "%s of %s" % [method, host])
 			check_equal(heard.count(), 1, "signals")
 
@@ -261,7 +261,7 @@ func _longest_call_and_frame(method: StringName) -> Vector2i:
 		var before := Time.get_ticks_msec()
 		longest.x = maxi(longest.x, msec_of(peer.is_resolving))
 		longest.x = maxi(longest.x, msec_of(peer.get_available_packet_count))
-		await frames(1)
+		await Frames.wait(1)
 		longest.y = maxi(longest.y, Time.get_ticks_msec() - before)
 		if before > start + 300:
 			server.speak()

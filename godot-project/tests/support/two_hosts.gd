@@ -8,6 +8,7 @@ extends "receiving.gd"
 const Suite := preload("suite.gd")
 const FarEnd := preload("far_end.gd")
 const FarSocket := preload("far_socket.gd")
+const Frames := preload("frames.gd")
 
 const FOLDER := "res://tests/network"
 const NEAR: Array[String] = ["near1", "near2"]
@@ -159,19 +160,3 @@ func senders(kind: StringName, address: String, port: int) -> Array[PacketPeer]:
 ## Numbers of the packets that came to [param peer], waiting for [param count].
 func numbers_at(peer: PacketPeer, count := 1, size := 16) -> PackedInt32Array:
 	return numbers_of(take(peer, count), size)
-
-
-## Lets [param count] frames pass.
-func frames(count: int) -> void:
-	for i in count:
-		await (Engine.get_main_loop() as SceneTree).process_frame
-
-
-## Lets frames pass until [param condition] holds; false where it does not within [param msec].
-func frames_until(condition: Callable, msec := SOON_MSEC) -> bool:
-	var deadline := Time.get_ticks_msec() + msec
-	while not condition.call():
-		if Time.get_ticks_msec() > deadline:
-			return false
-		await frames(1)
-	return true
