@@ -21,6 +21,11 @@ pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
     Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
 }
 
+/// A port that somebody can be reached at.
+pub(crate) fn port_to_reach(port: i64) -> Result<u16, Reason> {
+    u16::try_from(port).ok().filter(|port| *port != 0).ok_or(Reason::InvalidPort(port))
+}
+
 /// Whether an address means something on one link only: link-local ones, and multicast of interface-local or link-local
 /// scope (RFC 4291, section 2.7).
 fn is_of_one_link(ip: Ipv6Addr) -> bool {

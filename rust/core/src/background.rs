@@ -18,6 +18,7 @@ use polling::{Event, Events, PollMode, Poller};
 
 use crate::peer::Peer;
 use crate::sys;
+use crate::threads::{join, join_ended};
 
 /// How many batches are read from one socket before it is the next one's turn.
 const BATCHES_IN_TURN: usize = 8;
@@ -78,7 +79,7 @@ impl std::fmt::Debug for Hub {
 /// The caller holds the lock that keeps the socket open, and calls [`Attachment::detach`] under it before closing it.
 pub(crate) fn attach(peer: Weak<Peer>, socket: &UdpSocket) -> io::Result<Attachment> {
     let mut thread = THREAD.lock();
-    thread.join_those_at_their_end();
+    join_ended(&mut thread.ended);
     let hub = if let Some((hub, _)) = &thread.hub {
         Arc::clone(hub)
     } else {
@@ -147,22 +148,6 @@ impl Thread {
             self.ended.push(handle);
         }
     }
-
-    /// Those who have not come to their end yet are not waited for: they may need a lock that the caller holds.
-    fn join_those_at_their_end(&mut self) {
-        for handle in mem::take(&mut self.ended) {
-            if handle.is_finished() {
-                join(handle);
-            } else {
-                self.ended.push(handle);
-            }
-        }
-    }
-}
-
-fn join(handle: JoinHandle<()>) {
-    // An error means that the thread has panicked: said already, and there is nothing left to do about it.
-    let _ = handle.join();
 }
 
 /// Ends the thread, and returns when it has ended. For the end of the process, or of the library; peers that are open

@@ -16,6 +16,7 @@
 //! | [`resolve`], [`interfaces`] | host names and network interfaces to addresses |
 //! | [`resolver`] | the threads that resolve names for those who do not want to wait |
 //! | [`address`] | addresses as text |
+//! | [`threads`] | joining what was started |
 //! | [`error`] | what can go wrong |
 //!
 //! # What holds everywhere
@@ -39,6 +40,7 @@ mod resolver;
 mod socket;
 #[allow(unsafe_code, reason = "calls into the system that no library offers")]
 mod sys;
+mod threads;
 mod wait;
 
 pub use address::format_address;

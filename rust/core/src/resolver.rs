@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::peer::Peer;
+use crate::threads::{join, join_ended};
 use crate::{resolve, sys};
 
 /// How many threads ask at once for what somebody wants. One that asks a name server which does not answer is busy for half
@@ -114,9 +115,7 @@ impl Pool {
         if self.working >= MOST_IN_ALL || self.working.saturating_sub(lost) >= MOST_THREADS {
             return Ok(());
         }
-        let (ended, threads) = mem::take(&mut self.threads).into_iter().partition(JoinHandle::is_finished);
-        self.threads = threads;
-        join(ended);
+        join_ended(&mut self.threads);
         match thread::Builder::new().name("udp resolve".to_owned()).spawn(work) {
             Ok(handle) => self.threads.push(handle),
             // Those that there are will come to it.
@@ -168,7 +167,7 @@ pub fn resolver_threads() -> usize {
 /// Calls everything off, and joins the threads. One that is inside the system's resolver cannot be ended; for that the
 /// library is kept in memory, since the thread will come back to it.
 pub(crate) fn shut_down() {
-    let threads = {
+    let mut threads = {
         let mut guard = POOL.lock();
         let Some(pool) = &mut *guard else { return };
         pool.queue.clear();
@@ -179,17 +178,9 @@ pub(crate) fn shut_down() {
     while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
         thread::yield_now();
     }
-    let (ended, busy): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
-    join(ended);
-    if !busy.is_empty() && !sys::pin_library() {
+    join_ended(&mut threads);
+    if !threads.is_empty() && !sys::pin_library() {
         // Then there is nothing for it but to wait, as long as the resolver takes.
-        join(busy);
-    }
-}
-
-fn join(threads: Vec<JoinHandle<()>>) {
-    for thread in threads {
-        // An error means that the thread has panicked: said already, and there is nothing left to do about it.
-        let _ = thread.join();
+        threads.into_iter().for_each(join);
     }
 }

@@ -249,7 +249,6 @@ impl PacketPeerUdpRs {
     ) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.bind(port, &bind_address.to_string(), recv_buf_size);
-        shared.tell_refusals();
         answer(&shared, "bind", result, |error| match &error.reason {
             Reason::AlreadyOpen => {
                 let port = local_port(&shared).unwrap_or(0);
@@ -293,7 +292,6 @@ impl PacketPeerUdpRs {
     fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.connect(&host.to_string(), port);
-        shared.tell_refusals();
         answer(&shared, "connect_to_host", result, |error| connect_remedy(error, &host))
     }
 
@@ -324,7 +322,6 @@ impl PacketPeerUdpRs {
         registry::announce(&this);
         let shared = registry::of(&this);
         let result = shared.peer.connect_async(&host.to_string(), port);
-        shared.tell_refusals();
         answer_in(Limit::Ours, &shared, "connect_to_host_async", result, |error| connect_remedy(error, &host))
     }
 
@@ -389,7 +386,6 @@ impl PacketPeerUdpRs {
     fn join_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.join_group(&multicast_address.to_string(), &interface_name.to_string());
-        shared.tell_refusals();
         answer(&shared, "join_multicast_group", result, |error| Some(group_remedy(error)))
     }
 
@@ -719,9 +715,7 @@ impl PacketPeerUdpRs {
             arrays.push(element.to::<PackedByteArray>());
         }
         let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
-        let result = shared.peer.send_many(&slices);
-        shared.tell_refusals();
-        count_or_complain(&shared, "put_packets", result)
+        count_or_complain(&shared, "put_packets", shared.peer.send_many(&slices))
     }
 
     /// Cuts `data` into packets of `segment_size` bytes, 1 to 65507 (the last may be shorter), and sends them to the
@@ -732,9 +726,7 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn put_segmented(this: Gd<Self>, data: PackedByteArray, segment_size: i64) -> i64 {
         let shared = registry::of(&this);
-        let result = shared.peer.send_segmented(data.as_slice(), segment_size);
-        shared.tell_refusals();
-        count_or_complain(&shared, "put_segmented", result)
+        count_or_complain(&shared, "put_segmented", shared.peer.send_segmented(data.as_slice(), segment_size))
     }
 
     /// Returns the directed broadcast address of every interface that is up, such as `192.168.1.255`, computed from its real
@@ -757,9 +749,7 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn put_packet_broadcast(this: Gd<Self>, packet: PackedByteArray, port: i64) -> i64 {
         let shared = registry::of(&this);
-        let result = shared.peer.send_broadcast(packet.as_slice(), port);
-        shared.tell_refusals();
-        count_or_complain(&shared, "put_packet_broadcast", result)
+        count_or_complain(&shared, "put_packet_broadcast", shared.peer.send_broadcast(packet.as_slice(), port))
     }
 
     /// Sends one packet to any numeric address, leaving the destination as it is; an empty `packet` too. Opens this peer if
@@ -771,9 +761,7 @@ impl PacketPeerUdpRs {
     fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
         let result = shared.peer.send_to(packet.as_slice(), &ip.to_string(), port);
-        shared.tell_refusals();
-        let Err(error) = result else { return GodotError::OK };
-        let text = match &error.reason {
+        answer_in(Limit::Ours, &shared, "send_to", result, |error| match &error.reason {
             Reason::InvalidAddress => {
                 Some(format!("\"{ip}\" is not a numeric IP address; resolve a name with set_dest_address_async()."))
             }
@@ -784,13 +772,9 @@ impl PacketPeerUdpRs {
                 "the peer is connected, and sends to nobody else; call close() first, or use put_packet().".to_owned(),
             ),
             Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
-            Reason::NoSocket(_) => Some(no_socket(&error)),
+            Reason::NoSocket(_) => Some(no_socket(error)),
             _ => None,
-        };
-        if let Some(text) = text {
-            shared.reporter.print("send_to", Limit::Ours, &text);
-        }
-        to_godot_error(&error)
+        })
     }
 
     /// Returns what this peer has counted since it was made, or since [method reset_stats]:
@@ -957,24 +941,21 @@ impl PacketPeerUdpRs {
 }
 
 impl PacketPeerUdpRs {
-    /// Sets an option; says why where that cannot be, and for a number out of range what `range` says.
     fn set_option(&self, option: SocketOption, range: &str) {
         let property = option.name();
-        match self.shared.peer.set_option(option) {
-            Ok(()) => {}
-            Err(Error { reason: Reason::OutOfRange(value), .. }) => {
-                self.refuse(property, &format_args!("{value} is out of range; {range}."));
-            }
-            Err(error) => self.refuse(property, &option_remedy(&error)),
-        }
+        self.explain(property, self.shared.peer.set_option(option), range);
     }
 
     fn set_buffer(&self, property: &'static str, result: packet_peer_udp_core::Result<()>) {
+        self.explain(property, result, "use 1 to 2147483647, or 0 for the system's default");
+    }
+
+    /// Says why a property could not be set, where that is so; for a number out of range what `range` says.
+    fn explain(&self, property: &'static str, result: packet_peer_udp_core::Result<()>, range: &str) {
         match result {
             Ok(()) => {}
-            Err(Error { reason: Reason::OutOfRange(bytes), .. }) => {
-                let text = format!("{bytes} is out of range; use 1 to 2147483647, or 0 for the system's default.");
-                self.refuse(property, &text);
+            Err(Error { reason: Reason::OutOfRange(value), .. }) => {
+                self.refuse(property, &format_args!("{value} is out of range; {range}."));
             }
             Err(error) => self.refuse(property, &option_remedy(&error)),
         }
@@ -1036,6 +1017,7 @@ fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> 
 
 /// How many packets were sent, or -1 and a line.
 fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_udp_core::Result<usize>) -> i64 {
+    shared.tell_refusals();
     let error = match result {
         Ok(count) => return i64::try_from(count).unwrap_or(i64::MAX),
         Err(error) => error,
@@ -1054,7 +1036,8 @@ fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_
     -1
 }
 
-/// Turns a result into the script's `Error`, and prints what `remedy` says of the failure, if anything.
+/// Turns a result into the script's `Error`, and prints what `remedy` says of the failure, if anything; also which options
+/// were refused, if the call has opened the peer.
 pub(crate) fn answer(
     shared: &Shared,
     member: &'static str,
@@ -1071,6 +1054,7 @@ fn answer_in(
     result: packet_peer_udp_core::Result<()>,
     remedy: impl FnOnce(&Error) -> Option<String>,
 ) -> GodotError {
+    shared.tell_refusals();
     match result {
         Ok(()) => GodotError::OK,
         Err(error) => {

@@ -242,10 +242,8 @@ unsafe extern "C" fn put_packet(
         unsafe { slice::from_raw_parts(p_buffer, size) }
     };
     let method = |shared: &Shared| {
-        let result = shared.peer.send(packet);
-        shared.tell_refusals();
         // As in the engine: a send that the system refuses is answered, not printed.
-        answer(shared, "put_packet", result, |error| match error.reason {
+        answer(shared, "put_packet", shared.peer.send(packet), |error| match error.reason {
             Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
             Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
             Reason::NoScope(_) => Some(format!("{error}.")),

@@ -87,8 +87,7 @@ impl Purpose {
     }
 
     fn connect(port: i64) -> std::result::Result<Self, Reason> {
-        let valid = u16::try_from(port).ok().filter(|port| *port != 0);
-        valid.map(|port| Self::Connect { port }).ok_or(Reason::InvalidPort(port))
+        address::port_to_reach(port).map(|port| Self::Connect { port })
     }
 }
 

@@ -90,22 +90,20 @@ impl Default for Options {
 impl Options {
     /// Those that a new socket does not have by itself.
     pub(crate) fn unusual(&self) -> impl Iterator<Item = SocketOption> {
-        let usual = Self::default();
-        let interface = (self.multicast_interface != usual.multicast_interface)
-            .then(|| SocketOption::MulticastInterface(self.multicast_interface.clone()));
+        let with_usual = self.all().into_iter().zip(Self::default().all());
+        with_usual.filter(|(option, usual)| option != usual).map(|(option, _)| option)
+    }
+
+    fn all(&self) -> [SocketOption; 7] {
         [
-            (self.reuse_address != usual.reuse_address).then_some(SocketOption::ReuseAddress(self.reuse_address)),
-            (self.reuse_port != usual.reuse_port).then_some(SocketOption::ReusePort(self.reuse_port)),
-            (self.time_to_live != usual.time_to_live).then_some(SocketOption::TimeToLive(self.time_to_live)),
-            (self.traffic_class != usual.traffic_class).then_some(SocketOption::TrafficClass(self.traffic_class)),
-            (self.multicast_time_to_live != usual.multicast_time_to_live)
-                .then_some(SocketOption::MulticastTimeToLive(self.multicast_time_to_live)),
-            (self.multicast_loopback != usual.multicast_loopback)
-                .then_some(SocketOption::MulticastLoopback(self.multicast_loopback)),
-            interface,
+            SocketOption::ReuseAddress(self.reuse_address),
+            SocketOption::ReusePort(self.reuse_port),
+            SocketOption::TimeToLive(self.time_to_live),
+            SocketOption::TrafficClass(self.traffic_class),
+            SocketOption::MulticastTimeToLive(self.multicast_time_to_live),
+            SocketOption::MulticastLoopback(self.multicast_loopback),
+            SocketOption::MulticastInterface(self.multicast_interface.clone()),
         ]
-        .into_iter()
-        .flatten()
     }
 
     fn keep(&mut self, option: SocketOption) {

@@ -73,8 +73,7 @@ impl Peer {
     pub fn send_broadcast(&self, datagram: &[u8], port: i64) -> Result<usize> {
         let fail = |reason| Error::new(Operation::Broadcast, "", reason);
         let (link, to) = self.counted((|| {
-            let valid = u16::try_from(port).ok().filter(|port| *port != 0);
-            let port = valid.ok_or_else(|| fail(Reason::InvalidPort(port)))?;
+            let port = address::port_to_reach(port).map_err(fail)?;
             if !self.link.read().options.broadcast {
                 return Err(fail(Reason::NoBroadcast));
             }
