@@ -427,6 +427,9 @@ func test_calls_may_come_from_any_thread() -> void:
 	for thread in threads:
 		check_equal(join(thread), 0, "calls that were not taken")
 	await Frames.wait(5)
+	# Any of these threads may have begun anew by the moment in which the answer before was heard; the
+	# last call is alone.
+	heard.while_resolving = 0
 	var before := heard.answers.size()
 	check(before <= 400, "%d signals for 400 calls" % before)
 	# What comes last is not cancelled.
