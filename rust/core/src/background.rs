@@ -206,10 +206,12 @@ impl Hub {
     }
 }
 
-/// Notes that the peer of this token has packets that nobody was told of yet.
-pub(crate) fn note_news(token: u64) {
-    NEWS.lock().push(token);
-    HAS_NEWS.store(true, Ordering::Release);
+/// Notes that the peers of these tokens have something that nobody was told of yet.
+pub(crate) fn note_news(tokens: &[u64]) {
+    if !tokens.is_empty() {
+        NEWS.lock().extend_from_slice(tokens);
+        HAS_NEWS.store(true, Ordering::Release);
+    }
 }
 
 /// The tokens ([`Peer::set_token`]) of the peers for which packets have arrived in the background since they were last

@@ -56,6 +56,8 @@ pub enum Reason {
     Superseded,
     /// The peer is connected, and sends to nobody else.
     Connected,
+    /// The peer belongs to a server, whose socket this would change.
+    Served,
     /// There is no destination to send to.
     NoDestination,
     /// The text is not an address that this operation takes.
@@ -146,6 +148,7 @@ impl fmt::Display for Error {
             Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
             Reason::AlreadyOpen => f.write_str("the peer is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
+            Reason::Served => f.write_str("the peer belongs to a server"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
             Reason::OutOfRange(value) => write!(f, "{value} is out of range"),
             Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),

@@ -6,7 +6,8 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, destination, sending, receiving, waiting, statistics |
+//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, destination, sending, receiving, waiting, statistics, and what is different where a server has made it |
+//! | [`server`] | a server: a peer for everybody who sends to its socket; `server/crowd` has who they are |
 //! | [`background`] | the thread that receives for all peers that want it |
 //! | [`wait`] | waiting for a packet, ended by other threads |
 //! | [`queue`] | received packets, bounded in bytes |
@@ -37,6 +38,7 @@ mod peer;
 mod queue;
 mod resolve;
 mod resolver;
+mod server;
 mod socket;
 #[allow(unsafe_code, reason = "calls into the system that no library offers")]
 mod sys;
@@ -56,6 +58,7 @@ pub use peer::stats::{Stats, Totals};
 pub use peer::{LastError, Peer};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
 pub use resolver::resolver_threads;
+pub use server::{Server, ServerStats};
 pub use sys::{PATH_VARIABLE, Path, path_limit};
 pub use wait::WaitEnd;
 

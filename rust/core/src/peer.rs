@@ -13,14 +13,17 @@ use crate::address;
 use crate::background::{self, Attachment};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Queue, Stamp};
+use crate::server::crowd::Crowd;
 use crate::socket::{Family, Group, Opened, Socket};
 use crate::sys;
-use crate::wait::Waiters;
+use crate::wait::{SELF, Waiters};
 
+mod dealing;
 pub(crate) mod destination;
 pub(crate) mod options;
 pub(crate) mod receive;
 pub(crate) mod send;
+pub(crate) mod served;
 pub(crate) mod stats;
 mod waiting;
 
@@ -28,6 +31,7 @@ use destination::Resolving;
 use options::{Options, Refusal};
 use receive::Receiver;
 use send::Sending;
+use served::Membership;
 use stats::Stats;
 
 /// The longest that closing takes for threads to leave their waits, on systems where that matters: they do at once,
@@ -42,7 +46,11 @@ const LONGEST_MESSAGE: usize = 500;
 /// Nothing blocks but [`wait`](Self::wait) and the resolving of host names, and neither holds a lock while it does.
 /// (Closing takes a moment on systems where a port is free only when those who waited have noticed.)
 #[derive(Debug)]
+// Two lines of the processor's cache hold what dealing a packet out to one of thousands of peers needs of it.
+#[repr(C, align(64))]
 pub struct Peer {
+    /// Locked after `link` and `receiver`.
+    inbox: Mutex<Inbox>,
     /// The peer itself, for the background thread.
     me: Weak<Peer>,
     /// What [`background::take_news`] calls this peer.
@@ -50,7 +58,7 @@ pub struct Peer {
     // Locked in this order, top to bottom, by those who need more than one.
     link: RwLock<Link>,
     receiver: Mutex<Receiver>,
-    inbox: Mutex<Inbox>,
+    // (`inbox`)
     waiters: Mutex<Waiters>,
     /// Notified when somebody leaves a wait that `close` ended.
     wait_left: Condvar,
@@ -65,9 +73,11 @@ pub struct Peer {
     sending: Sending,
     /// What was counted before the counters were set to zero.
     forgotten: Mutex<Stats>,
-    /// Whether the endpoint is attached to the background thread: who only wants to know this needs no lock. Changed under
-    /// the link's. Who goes by an old answer does no harm: the queue and the socket may be read by anyone.
-    in_background: AtomicBool,
+    /// Whether somebody else fills the queue, the background thread or a server: who only wants to know this needs no lock.
+    /// Changed under the link's. Who goes by an old answer does no harm: the queue and the socket may be read by anyone.
+    is_fed: AtomicBool,
+    /// Where the socket is a server's: those among whom what it receives is dealt out.
+    crowd: Option<Arc<Crowd>>,
 }
 
 /// The socket, and what outlives it. Held for reading by all who use the socket, for writing by those who open or close
@@ -89,6 +99,7 @@ enum State {
     #[default]
     Closed,
     Open(Endpoint),
+    Served(Membership),
 }
 
 #[derive(Debug)]
@@ -100,6 +111,8 @@ struct Endpoint {
     kernel_buffer: usize,
     /// What `bind` asked for, 0 where it did not open the socket.
     recv_buf_size: usize,
+    /// [`Link::closings`] when it was opened: tells the sockets of one peer from each other.
+    opening: u64,
     /// Where the background thread receives from it.
     attachment: Option<Attachment>,
     /// Where it has done so: what may still hold the socket.
@@ -109,8 +122,8 @@ struct Endpoint {
 impl State {
     fn endpoint(&self) -> Option<&Endpoint> {
         match self {
-            Self::Closed => None,
             Self::Open(endpoint) => Some(endpoint),
+            Self::Closed | Self::Served(_) => None,
         }
     }
 
@@ -118,22 +131,31 @@ impl State {
         self.endpoint().map(|endpoint| &endpoint.socket)
     }
 
+    /// Whether there is one address to send to and to receive from.
     fn is_connected(&self) -> bool {
-        self.endpoint().is_some_and(|endpoint| endpoint.connected_to.is_some())
+        match self {
+            Self::Closed => false,
+            Self::Open(endpoint) => endpoint.connected_to.is_some(),
+            Self::Served(_) => true,
+        }
     }
 }
 
 #[derive(Debug, Default)]
+#[repr(C)]
 struct Inbox {
-    queue: Queue,
     /// Whether the peer is open.
     open: bool,
+    /// Whether [`background::take_news`] is about to tell of this peer.
+    has_news: bool,
+    /// When a server has heard from the peer's sender last, also where what it sent was dropped; when it was taken, if that
+    /// was later. In microseconds, as packets' times.
+    heard: u64,
+    queue: Queue,
     /// The packet that was taken last.
     last: Option<Stamp>,
     /// The packets that were taken by the last call that takes many.
     batch: Vec<Stamp>,
-    /// Whether [`background::take_news`] is about to tell of this peer.
-    has_news: bool,
 }
 
 /// What the last failed call ran into.
@@ -149,23 +171,41 @@ impl Peer {
     /// A closed peer. Takes no memory to speak of and no system resource until it is used.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new_cyclic(|me| Self {
-            me: Weak::clone(me),
-            token: OnceLock::new(),
-            link: RwLock::default(),
-            receiver: Mutex::default(),
-            inbox: Mutex::default(),
-            waiters: Mutex::default(),
-            wait_left: Condvar::new(),
-            being_closed: Mutex::new(0),
-            is_closed: Condvar::new(),
-            last_error: Mutex::default(),
-            refusals: Mutex::default(),
-            has_refusals: AtomicBool::new(false),
-            receive_errors: AtomicU64::new(0),
-            sending: Sending::default(),
-            forgotten: Mutex::default(),
-            in_background: AtomicBool::new(false),
+        Self::with(|_| ())
+    }
+
+    /// A closed peer, but for what `change` makes of it.
+    fn with(change: impl FnOnce(&mut Self)) -> Arc<Self> {
+        Arc::new_cyclic(|me| {
+            let mut peer = Self {
+                me: Weak::clone(me),
+                token: OnceLock::new(),
+                link: RwLock::default(),
+                receiver: Mutex::default(),
+                inbox: Mutex::default(),
+                waiters: Mutex::default(),
+                wait_left: Condvar::new(),
+                being_closed: Mutex::new(0),
+                is_closed: Condvar::new(),
+                last_error: Mutex::default(),
+                refusals: Mutex::default(),
+                has_refusals: AtomicBool::new(false),
+                receive_errors: AtomicU64::new(0),
+                sending: Sending::default(),
+                forgotten: Mutex::default(),
+                is_fed: AtomicBool::new(false),
+                crowd: None,
+            };
+            change(&mut peer);
+            peer
+        })
+    }
+
+    /// A closed peer that will have the socket of a server, and deal out among `crowd` what that receives.
+    pub(crate) fn listener(crowd: Arc<Crowd>, options: Options) -> Arc<Self> {
+        Self::with(|peer| {
+            peer.crowd = Some(crowd);
+            peer.link = RwLock::new(Link { options, ..Link::default() });
         })
     }
 
@@ -188,7 +228,7 @@ impl Peer {
 
     fn bind_link(&self, link: &mut Link, port: i64, address: &str, recv_buf_size: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Bind, address, reason);
-        if link.state.socket().is_some() {
+        if link.is_open() {
             return Err(fail(Reason::AlreadyOpen));
         }
         let mut to = match address {
@@ -233,8 +273,10 @@ impl Peer {
     }
 
     fn close_link(&self, mut link: RwLockWriteGuard<'_, Link>) {
+        self.leave(&mut link);
         let State::Open(mut endpoint) = mem::take(&mut link.state) else { return };
         self.inbox.lock().close();
+        let orphans = self.crowd.as_ref().map(|crowd| crowd.disband());
         link.kernel_drops += sys::kernel_drops(endpoint.socket.io());
         // Before the socket is dropped: see the rules in `wait` and `background`.
         self.waiters.lock().end_all(endpoint.socket.io());
@@ -254,11 +296,15 @@ impl Peer {
         drop(link);
         *self.being_closed.lock() -= 1;
         self.is_closed.notify_all();
+        for orphan in orphans.into_iter().flatten() {
+            orphan.leave_server();
+        }
     }
 
     /// Joins a multicast group on an interface (`""`: the system's choice), opening the peer if it is closed.
     pub fn join_group(&self, group: &str, interface: &str) -> Result<()> {
         let fail = |reason| Error::new(Operation::JoinGroup, group, reason);
+        self.own(Operation::JoinGroup, group)?;
         self.noted((|| {
             let found = find_group(group, interface).map_err(fail)?;
             let mut link = self.link.write();
@@ -273,6 +319,7 @@ impl Peer {
     /// Leaves a multicast group on an interface. Closing the peer leaves all.
     pub fn leave_group(&self, group: &str, interface: &str) -> Result<()> {
         let fail = |reason| Error::new(Operation::LeaveGroup, group, reason);
+        self.own(Operation::LeaveGroup, group)?;
         let found = find_group(group, interface);
         let mut link = self.link.write();
         self.noted((|| {
@@ -281,13 +328,13 @@ impl Peer {
         })())
     }
 
-    /// Whether there is a socket.
+    /// Whether there is a socket, its own or that of its server.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.link.read().state.socket().is_some()
+        self.link.read().is_open()
     }
 
-    /// Whether the socket is connected to one address.
+    /// Whether the socket is connected to one address. Peers of a server always are, in effect.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.link.read().state.is_connected()
@@ -296,7 +343,7 @@ impl Peer {
     /// The socket's own address; `None` when the peer is closed.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.link.read().state.socket()?.local_addr().ok()
+        self.link.read().with_way(|way| way.endpoint.socket.local_addr().ok())?
     }
 
     /// The packet that was taken last: its sender, time and length; `None` before the first.
@@ -326,6 +373,8 @@ impl Peer {
 
     /// Takes a new socket into use.
     fn opened(&self, link: &mut Link, Opened { socket, refused }: Opened, recv_buf_size: i64) {
+        // A server that has been stopped closes its peers one after the other: this one's turn may not have come yet.
+        self.leave(link);
         for refusal in refused {
             self.note_refusal(refusal);
         }
@@ -335,11 +384,15 @@ impl Peer {
             connected_to: None,
             kernel_buffer,
             recv_buf_size: usize::try_from(recv_buf_size).unwrap_or(0),
+            opening: link.closings,
             attachment: None,
             released: None,
         };
         self.inbox.lock().open(recv_buf_size);
-        self.waiters.lock().forget_interruption();
+        self.waiters.lock().take_interruption(SELF);
+        if let Some(crowd) = &self.crowd {
+            crowd.gather();
+        }
         if link.options.background {
             // Where there is no thread to be had, whoever wants a packet reads the socket.
             if let Err(error) = self.attach(&mut endpoint) {
@@ -355,7 +408,7 @@ impl Peer {
             let attached = background::attach(Weak::clone(&self.me), endpoint.socket.io());
             let attached = attached.map_err(|error| Error::os(Operation::SetOption, "background_receive", error))?;
             endpoint.attachment = Some(attached);
-            self.in_background.store(true, Ordering::Relaxed);
+            self.is_fed.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -363,12 +416,12 @@ impl Peer {
     /// Has it do so no longer.
     fn detach(&self, endpoint: &mut Endpoint) -> Option<background::Release> {
         let attachment = endpoint.attachment.take()?;
-        self.in_background.store(false, Ordering::Relaxed);
+        self.is_fed.store(false, Ordering::Relaxed);
         Some(attachment.detach(endpoint.socket.io()))
     }
 
-    fn is_received_in_background(&self) -> bool {
-        self.in_background.load(Ordering::Relaxed)
+    pub(crate) fn is_fed(&self) -> bool {
+        self.is_fed.load(Ordering::Relaxed)
     }
 
     fn note_receive_errors(&self, count: u64, last: io::Error) {
@@ -377,7 +430,7 @@ impl Peer {
     }
 
     /// Keeps what failed for [`last_error`](Self::last_error).
-    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn noted<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.note(error);
         }

@@ -4,9 +4,13 @@
 //! with it ([`Packet`]), stays as it is for as long as anyone holds on to it, and is used again when nobody does.
 
 use std::collections::VecDeque;
+use std::iter;
+use std::mem;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::Deref;
 use std::sync::Arc;
+
+use crate::sys;
 
 /// The largest UDP payload of all: over IPv6; IPv4's is 65,507.
 pub const MAX_DATAGRAM: usize = 65_527;
@@ -26,7 +30,7 @@ const MAX_RING: usize = 1 << 31;
 
 /// The smallest and the largest chunk, in bytes of payload. In between they grow with what is queued. (A chunk holds any
 /// packet, whatever its size.)
-const CHUNK: std::ops::RangeInclusive<usize> = 1_024..=262_144;
+const CHUNK: std::ops::RangeInclusive<usize> = 256..=262_144;
 
 /// How many packets a chunk holds at most, however small they are.
 const PACKETS_PER_CHUNK: usize = 2_048;
@@ -38,7 +42,7 @@ const SPARES: usize = 5;
 const KEPT: usize = 4_096;
 
 /// How often in a row a queue is found empty before it gives its memory back: about a second of frames.
-const QUIET: u32 = 64;
+const QUIET: u8 = 64;
 
 /// What a full queue gives up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +57,7 @@ pub enum OverflowPolicy {
 /// A packet that was taken. Its bytes stay as they are for as long as this lives.
 #[derive(Clone, Debug, Default)]
 pub struct Packet {
-    chunk: Arc<Vec<u8>>,
+    chunk: Arc<[u8]>,
     start: usize,
     length: usize,
 }
@@ -84,6 +88,11 @@ impl Stamp {
         Self { header: Header { length: to_length(length), ..self.header }, ..self }
     }
 
+    /// Who sent the packet, to be told from others.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { ip: self.header.ip, port: self.header.port }
+    }
+
     /// Who sent the packet; IPv4 plainly, also on a dual-stack socket.
     #[must_use]
     pub fn sender(&self) -> SocketAddr {
@@ -101,6 +110,13 @@ impl Stamp {
     pub fn length(&self) -> usize {
         self.header.length()
     }
+}
+
+/// Who sends, in a form that can be compared: the address, with its scope if it is link-local, and the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Origin {
+    ip: [u8; 16],
+    port: u16,
 }
 
 /// What is kept of a queued packet beside its payload.
@@ -162,7 +178,9 @@ fn cost(length: usize) -> usize {
 /// Payloads back to back, and their headers.
 #[derive(Debug, Default)]
 struct Chunk {
-    bytes: Arc<Vec<u8>>,
+    /// The memory, and how much of it is used.
+    bytes: Arc<[u8]>,
+    filled: usize,
     headers: Vec<Header>,
     /// The first packet that was not taken, and where its payload begins.
     next: usize,
@@ -171,7 +189,7 @@ struct Chunk {
 
 impl Chunk {
     fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Arc::new(Vec::with_capacity(bytes)), ..Self::default() }
+        Self { bytes: iter::repeat_n(0, bytes).collect(), ..Self::default() }
     }
 
     /// Adds a packet, if there is room for it and nobody has one of this chunk in hand.
@@ -179,23 +197,24 @@ impl Chunk {
         if self.headers.len() == PACKETS_PER_CHUNK {
             return false;
         }
-        match Arc::get_mut(&mut self.bytes) {
-            Some(bytes) if bytes.capacity() - bytes.len() >= payload.len() => {
-                bytes.extend_from_slice(payload);
-                self.headers.push(header);
-                true
-            }
-            _ => false,
-        }
+        let end = self.filled + payload.len();
+        let Some(place) = Arc::get_mut(&mut self.bytes).and_then(|bytes| bytes.get_mut(self.filled..end)) else {
+            return false;
+        };
+        place.copy_from_slice(payload);
+        self.filled = end;
+        self.headers.push(header);
+        true
     }
 
     /// Makes it empty for what comes next, unless somebody has a packet of it in hand.
     fn recycle(&mut self) -> bool {
-        let Some(bytes) = Arc::get_mut(&mut self.bytes) else { return false };
-        bytes.clear();
-        self.headers.clear();
-        (self.next, self.start) = (0, 0);
-        true
+        let is_free = self.bytes.is_empty() || Arc::get_mut(&mut self.bytes).is_some();
+        if is_free {
+            self.headers.clear();
+            (self.filled, self.next, self.start) = (0, 0, 0);
+        }
+        is_free
     }
 
     fn is_taken(&self) -> bool {
@@ -204,7 +223,7 @@ impl Chunk {
 
     /// The memory that it holds on to.
     fn held(&self) -> usize {
-        self.bytes.capacity() + self.headers.capacity() * OVERHEAD
+        self.bytes.len() + self.headers.capacity() * OVERHEAD
     }
 }
 
@@ -227,6 +246,15 @@ impl Counts {
         self.bytes += bytes as u64;
     }
 
+    /// Adds by how much other counts have changed.
+    pub(crate) fn add_change(&mut self, before: Self, after: Self) {
+        // A queue that gives up old packets may hold fewer in the end.
+        let add = |sum: &mut u64, before, after: u64| *sum = sum.wrapping_add(after.wrapping_sub(before));
+        add(&mut self.packets, before.packets, after.packets);
+        add(&mut self.bytes, before.bytes, after.bytes);
+        add(&mut self.dropped, before.dropped, after.dropped);
+    }
+
     /// Packets that had entered are given up after all.
     pub(crate) fn give_up(&mut self, packets: usize, bytes: usize) {
         self.packets -= packets as u64;
@@ -237,35 +265,41 @@ impl Counts {
 
 /// Packets in order of arrival, bounded in bytes. Takes memory only as packets come, and gives it back when a burst is
 /// over.
+///
+/// What adding a packet needs comes first, and takes little room: of thousands of queues, each packet goes to another one,
+/// which lies in no cache.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Queue {
-    /// None of them is taken altogether.
+    /// The newest packets.
+    last: Chunk,
+    /// Those before them. None of these chunks is taken altogether.
     chunks: VecDeque<Chunk>,
-    /// Taken altogether, and kept for what comes next.
-    spares: Vec<Chunk>,
-    /// How many packets can be taken, and what they cost.
-    available: usize,
+    /// What the packets that can be taken cost, and what they may cost together.
     used: usize,
-    /// How many packets lie behind these that were read but did not fit. They enter when there is room; as far as anyone
-    /// can tell they still wait in the kernel.
-    held_back: usize,
-    /// Where the first of them lies: the number of its chunk, and its number in there.
-    edge: (usize, usize),
+    bound: usize,
     /// When the packet came that was taken last, and the one that was added last.
     front_time: u64,
     back_time: u64,
-    /// What the packets that can be taken may cost together.
-    bound: usize,
-    policy: OverflowPolicy,
     counts: Counts,
+    /// How many packets can be taken.
+    available: u32,
+    /// How many packets lie behind these that were read but did not fit. They enter when there is room; as far as anyone
+    /// can tell they still wait in the kernel.
+    held_back: u32,
+    /// The most that the packets cost since the queue was last empty.
+    peak: u32,
+    /// How often in a row the queue was found empty.
+    quiet: u8,
+    policy: OverflowPolicy,
+    /// Taken altogether, and kept for what comes next.
+    spares: Vec<Chunk>,
+    /// Where the first of those that are held back lies: the number of its chunk, and its number in there.
+    edge: (usize, usize),
     /// What was counted before counting began anew.
     forgotten: Counts,
     /// How many of the packets, the oldest ones, have been counted before counting began anew.
     counted_before: usize,
-    /// The most that was queued since the queue was last empty.
-    peak: usize,
-    /// How often in a row the queue was found empty.
-    quiet: u32,
 }
 
 impl Queue {
@@ -281,8 +315,8 @@ impl Queue {
 
     /// Empties the queue, and gives its memory back.
     pub(crate) fn clear(&mut self) {
-        let Self { bound, policy, counts, forgotten, .. } = *self;
-        *self = Self { bound, policy, counts, forgotten, ..Self::default() };
+        let Self { bound, counts, policy, forgotten, .. } = *self;
+        *self = Self { bound, counts, policy, forgotten, ..Self::default() };
     }
 
     /// What the packets that can be taken may cost together.
@@ -314,12 +348,12 @@ impl Queue {
     pub(crate) fn reset_counts(&mut self) {
         self.forgotten = self.total_counts();
         self.counts = Counts::default();
-        self.counted_before = self.available;
+        self.counted_before = self.len();
     }
 
     /// How many packets can be taken.
     pub(crate) fn len(&self) -> usize {
-        self.available
+        self.available as usize
     }
 
     /// What may still enter; `None` when something waits already that does not fit.
@@ -327,11 +361,19 @@ impl Queue {
         (self.held_back == 0).then(|| self.bound.saturating_sub(self.used))
     }
 
+    /// Has what adding a packet needs fetched into the processor's cache.
+    pub(crate) fn prefetch(&self) {
+        let Chunk { bytes, filled, headers, .. } = &self.last;
+        sys::prefetch(bytes.get(..1).unwrap_or_default());
+        sys::prefetch(bytes.get(*filled..*filled + 1).unwrap_or_default());
+        sys::prefetch(headers.last_chunk::<1>().map_or(&[][..], |last| last));
+    }
+
     /// Lets those in that were held back and fit by now.
     pub(crate) fn admit(&mut self) {
         while self.held_back > 0 {
             let (chunk, index) = self.edge;
-            let Some(header) = self.chunks.get(chunk).and_then(|chunk| chunk.headers.get(index)) else {
+            let Some(header) = self.chunks.get(chunk).unwrap_or(&self.last).headers.get(index) else {
                 // Past the end of its chunk: it is the first of the next one.
                 self.edge = (chunk + 1, 0);
                 continue;
@@ -354,8 +396,7 @@ impl Queue {
         } else {
             self.store(payload, stamp);
             if self.held_back == 0 {
-                let chunk = self.chunks.len() - 1;
-                self.edge = (chunk, self.chunks[chunk].headers.len() - 1);
+                self.edge = (self.chunks.len(), self.last.headers.len() - 1);
             }
             self.held_back += 1;
         }
@@ -382,7 +423,7 @@ impl Queue {
         if self.available == 0 {
             return None;
         }
-        let chunk = self.chunks.front()?;
+        let chunk = self.front();
         let (bytes, start) = (Arc::clone(&chunk.bytes), chunk.start);
         let stamp = self.pop_front()?;
         Some((Packet { chunk: bytes, start, length: stamp.length() }, stamp))
@@ -391,8 +432,8 @@ impl Queue {
     /// Takes up to `max` of the oldest packets, as many as lie back to back: their bytes as if they were one packet; their
     /// stamps are added to `stamps`. `None` when there are none, or `max` is 0.
     pub(crate) fn pop_run(&mut self, max: usize, stamps: &mut Vec<Stamp>) -> Option<Packet> {
-        let chunk = self.chunks.front()?;
-        let count = max.min(self.available).min(chunk.headers.len() - chunk.next);
+        let chunk = self.front();
+        let count = max.min(self.len()).min(chunk.headers.len() - chunk.next);
         if count == 0 {
             return None;
         }
@@ -416,6 +457,11 @@ impl Queue {
         }
     }
 
+    /// Where the oldest packets lie.
+    fn front(&self) -> &Chunk {
+        self.chunks.front().unwrap_or(&self.last)
+    }
+
     /// Whether a packet may enter. An empty queue takes any packet, else one that is larger than the bound could never
     /// be received.
     fn fits(&self, length: usize) -> bool {
@@ -426,45 +472,59 @@ impl Queue {
     fn entered(&mut self, length: usize) {
         self.available += 1;
         self.used += cost(length);
-        self.peak = self.peak.max(self.used);
+        self.peak = self.peak.max(u32::try_from(self.used).unwrap_or(u32::MAX));
         self.quiet = 0;
         self.counts.add(length);
     }
 
     /// Puts a packet behind all others.
     fn store(&mut self, payload: &[u8], mut stamp: Stamp) {
-        if self.chunks.is_empty() {
+        if self.available == 0 && self.held_back == 0 {
             self.front_time = stamp.time;
             self.back_time = stamp.time;
+            self.begin_anew();
         }
         let gap = i128::from(stamp.time) - i128::from(self.back_time);
         // Of packets that came more than half an hour apart the later one gets too early a time; its successors do not.
         let gap = i32::try_from(gap).unwrap_or(if gap > 0 { i32::MAX } else { i32::MIN });
         self.back_time = self.back_time.saturating_add_signed(gap.into());
         stamp.header.gap = gap;
-        if !self.chunks.back_mut().is_some_and(|chunk| chunk.push(payload, stamp.header)) {
+        if !self.last.push(payload, stamp.header) {
             let mut chunk = self.fresh_chunk(payload.len());
             chunk.push(payload, stamp.header);
-            self.chunks.push_back(chunk);
+            let full = mem::replace(&mut self.last, chunk);
+            if full.is_taken() {
+                self.put_aside(full);
+            } else {
+                self.chunks.push_back(full);
+            }
+        }
+    }
+
+    /// Empties the chunk that is left of what was taken, for what comes next, or puts it aside if it is still in hand.
+    fn begin_anew(&mut self) {
+        if !self.last.recycle() {
+            let in_hand = mem::take(&mut self.last);
+            self.put_aside(in_hand);
         }
     }
 
     /// An empty chunk with room for `needed` bytes at least, and as much as is queued already.
     fn fresh_chunk(&mut self, needed: usize) -> Chunk {
         let free = self.spares.iter_mut().enumerate().filter_map(|(i, spare)| spare.recycle().then_some((i, spare)));
-        let largest = free.max_by_key(|(_, spare)| spare.bytes.capacity());
-        if let Some((index, _)) = largest.filter(|(_, spare)| spare.bytes.capacity() >= needed) {
+        let largest = free.max_by_key(|(_, spare)| spare.bytes.len());
+        if let Some((index, _)) = largest.filter(|(_, spare)| spare.bytes.len() >= needed) {
             return self.spares.swap_remove(index);
         }
-        let payload = self.used - self.available * OVERHEAD;
+        let payload = self.used - self.len() * OVERHEAD;
         // Nor more than as many packets as it may hold will need.
-        let likely = (payload / self.available.max(1) + 1) * PACKETS_PER_CHUNK;
+        let likely = (payload / self.len().max(1) + 1) * PACKETS_PER_CHUNK;
         Chunk::with_capacity(needed.max(payload.min(likely).clamp(*CHUNK.start(), *CHUNK.end())))
     }
 
     /// Takes the header of the oldest packet off. There must be one that is available.
     fn pop_front(&mut self) -> Option<Stamp> {
-        let chunk = self.chunks.front_mut()?;
+        let chunk = self.chunks.front_mut().unwrap_or(&mut self.last);
         let header = *chunk.headers.get(chunk.next)?;
         let length = header.length();
         chunk.next += 1;
@@ -493,19 +553,27 @@ impl Queue {
     fn retire(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
             self.edge.0 = self.edge.0.saturating_sub(1);
-            if self.spares.len() < SPARES {
-                self.spares.push(chunk);
-            }
-        }
-        if self.chunks.is_empty() {
+            self.put_aside(chunk);
+        } else {
             self.settle();
+        }
+    }
+
+    /// Makes a spare of a chunk that was taken altogether.
+    fn put_aside(&mut self, chunk: Chunk) {
+        if self.spares.len() < SPARES && !chunk.bytes.is_empty() {
+            self.spares.push(chunk);
         }
     }
 
     /// Called when the queue has become empty: gives back memory for which the time since it was last empty had no use.
     fn settle(&mut self) {
-        let enough = KEPT.max(std::mem::take(&mut self.peak).saturating_mul(4));
-        let mut held = 0;
+        let enough = KEPT.max((mem::take(&mut self.peak) as usize).saturating_mul(4));
+        let mut held = self.last.held();
+        if held > enough {
+            self.last = Chunk::default();
+            held = 0;
+        }
         self.spares.retain(|spare| {
             let keep = held + spare.held() <= enough;
             held += if keep { spare.held() } else { 0 };
@@ -516,7 +584,7 @@ impl Queue {
     /// The memory that the queue holds on to.
     #[cfg(test)]
     fn held(&self) -> usize {
-        self.chunks.iter().chain(&self.spares).map(Chunk::held).sum()
+        self.chunks.iter().chain(&self.spares).chain([&self.last]).map(Chunk::held).sum()
     }
 }
 
@@ -737,7 +805,7 @@ mod tests {
         for time in times {
             queue.push_or_hold_back(b"x", Stamp::new(1, sender(1), time));
         }
-        let out: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, stamp)| stamp.time_usec()).collect();
+        let out: Vec<_> = iter::from_fn(|| queue.pop()).map(|(_, stamp)| stamp.time_usec()).collect();
         // More than half an hour apart: too early, and right again with the next ones.
         let step = i32::MAX as u64;
         assert_eq!(out[..5], times[..5]);

@@ -53,10 +53,22 @@ pub(crate) struct Opened {
     pub(crate) refused: Vec<Refusal>,
 }
 
+impl Opened {
+    /// Sets options, and keeps those that the system refuses.
+    fn apply(&mut self, options: impl Iterator<Item = SocketOption>) {
+        for option in options {
+            if let Err(reason) = option.check().and_then(|interface| self.socket.set(&option, interface)) {
+                let error = Error::new(Operation::SetOption, option.to_string(), reason);
+                self.refused.push(Refusal { option: option.name(), error });
+            }
+        }
+    }
+}
+
 impl Socket {
     /// Makes a socket that is not bound yet (where the platform wants one to be: bound to any port).
     pub(crate) fn open(family: Family, options: &Options) -> io::Result<Opened> {
-        let opened = Self::make_with(family, 0, options)?;
+        let opened = Self::make_with(family, 0, options, true)?;
         if sys::BIND_BEFORE_USE {
             opened.socket.bind_to(opened.socket.every_address(0))?;
         }
@@ -74,8 +86,15 @@ impl Socket {
         options: &Options,
     ) -> Result<Opened, Reason> {
         let family = to.map_or(Family::Dual, |to| Family::of(to.ip()));
-        let made = Self::make_with(family, receive_buffer, options);
-        let bound = made.map(|opened| (opened.socket.bind_to(to.unwrap_or(opened.socket.every_address(port))), opened));
+        let chooses = port == 0 && sys::CHOOSES_SHARED_PORTS;
+        let made = Self::make_with(family, receive_buffer, options, !chooses);
+        let bound = made.map(|mut opened| {
+            let bound = opened.socket.bind_to(to.unwrap_or(opened.socket.every_address(port)));
+            if chooses {
+                opened.apply(options.sharing());
+            }
+            (bound, opened)
+        });
         match (bound, to) {
             (Ok((Ok(()), opened)), _) => return Ok(opened),
             (Ok((Err(error), _)), Some(to)) if address::lacks_scope(to) => return Err(Reason::NoScope(error)),
@@ -91,9 +110,10 @@ impl Socket {
     }
 
     /// Makes a socket with the options applied. Without one for its receive buffer, that is as large as the kernel grants
-    /// of `receive_buffer`, and never smaller than its default.
-    fn make_with(family: Family, receive_buffer: usize, options: &Options) -> io::Result<Opened> {
-        let make = || Self::make(family, options.reuse_address);
+    /// of `receive_buffer`, and never smaller than its default. Where it is not to share its port yet, without the options
+    /// that say so.
+    fn make_with(family: Family, receive_buffer: usize, options: &Options, shares: bool) -> io::Result<Opened> {
+        let make = || Self::make(family, options.reuse_address && shares);
         let mut socket = make()?;
         if options.receive_buffer > 0 {
             ask(options.receive_buffer, |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
@@ -111,14 +131,10 @@ impl Socket {
             // The only system that refuses has no broadcasts; sending one then fails, with its words.
             let _ = socket.set_broadcast(true);
         }
-        let mut refused = Vec::new();
-        for option in options.unusual() {
-            if let Err(reason) = option.check().and_then(|interface| socket.set(&option, interface)) {
-                let error = Error::new(Operation::SetOption, option.to_string(), reason);
-                refused.push(Refusal { option: option.name(), error });
-            }
-        }
-        Ok(Opened { socket, refused })
+        let mut opened = Opened { socket, refused: Vec::new() };
+        let sharing: Vec<_> = options.sharing().collect();
+        opened.apply(options.unusual().filter(|option| shares || !sharing.contains(option)));
+        Ok(opened)
     }
 
     fn make(family: Family, reuse_address: bool) -> io::Result<Self> {
@@ -476,7 +492,7 @@ mod tests {
     #[test]
     fn the_system_has_its_own_hop_limit_back_with_0() {
         for family in [Family::V4, Family::V6, Family::Dual] {
-            let Ok(Opened { socket, .. }) = Socket::make_with(family, 0, &Options::default()) else { continue };
+            let Ok(Opened { socket, .. }) = Socket::make_with(family, 0, &Options::default(), true) else { continue };
             let hops = || {
                 let socket_ref = SockRef::from(&socket.io);
                 (socket_ref.ttl_v4().ok(), socket_ref.unicast_hops_v6().ok())

@@ -8,6 +8,7 @@
 //! calls the last of these before it drops the socket, and all of them only while it holds the lock that keeps the socket
 //! open.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -39,14 +40,20 @@ pub enum WaitEnd {
     Closed,
 }
 
-/// The waits in progress on one peer.
+/// Who waits: the peer whose socket it is ([`SELF`]), or one of those that share it, by number.
+pub(crate) type Who = u64;
+
+/// See [`Who`].
+pub(crate) const SELF: Who = 0;
+
+/// The waits in progress on one socket.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     entries: Vec<Entry>,
     next_id: u64,
-    /// An interruption that came when nobody waited: for the next one who does.
-    interrupted: bool,
-    /// Kept for the next wait on this peer; may go on watching the socket.
+    /// For whom an interruption came when they did not wait: it ends their next wait.
+    interrupted: BTreeSet<Who>,
+    /// Kept for the next wait on this socket; may go on watching it.
     kept: Option<Watcher>,
 }
 
@@ -61,6 +68,7 @@ struct Watcher {
 #[derive(Debug)]
 struct Entry {
     id: u64,
+    who: Who,
     watcher: Watcher,
     /// Set by the one who ends the wait; the first to do so is right.
     ended: Option<WaitEnd>,
@@ -82,20 +90,20 @@ impl Waiters {
         self.entries.len()
     }
 
-    /// Takes an interruption that nobody has had yet.
-    pub(crate) fn take_interruption(&mut self) -> bool {
-        std::mem::take(&mut self.interrupted)
+    /// How many of `who`.
+    pub(crate) fn count(&self, who: Who) -> usize {
+        self.entries.iter().filter(|entry| entry.who == who).count()
     }
 
-    /// Forgets an interruption that nobody has had: the peer was opened anew.
-    pub(crate) fn forget_interruption(&mut self) {
-        self.interrupted = false;
+    /// Takes an interruption that `who` has not had yet.
+    pub(crate) fn take_interruption(&mut self, who: Who) -> bool {
+        self.interrupted.remove(&who)
     }
 
     /// Begins a wait on `socket`, which stays open until [`end_all`](Self::end_all) was called with it; `None` where
     /// somebody else reads it, and wakes who waits.
-    pub(crate) fn enter(&mut self, socket: Option<&UdpSocket>) -> io::Result<Entered> {
-        if self.take_interruption() {
+    pub(crate) fn enter(&mut self, who: Who, socket: Option<&UdpSocket>) -> io::Result<Entered> {
+        if self.take_interruption(who) {
             return Ok(Entered::Interrupted);
         }
         let mut watcher = match self.kept.take() {
@@ -108,7 +116,7 @@ impl Waiters {
         let id = self.next_id;
         self.next_id += 1;
         let sleeper = Arc::clone(&watcher.sleeper);
-        self.entries.push(Entry { id, watcher, ended: None, closed: false });
+        self.entries.push(Entry { id, who, watcher, ended: None, closed: false });
         Ok(Entered::Waiting(id, sleeper))
     }
 
@@ -167,14 +175,27 @@ impl Waiters {
         self.entries.iter().all(|entry| !entry.closed)
     }
 
-    /// Ends every wait in progress, or else the next one.
-    pub(crate) fn interrupt(&mut self) {
-        let mut nobody = true;
-        for entry in self.entries.iter_mut().filter(|entry| !entry.closed) {
-            nobody = false;
-            entry.end(WaitEnd::Interrupted);
+    /// Ends every wait of `who` in progress, or else the next one.
+    pub(crate) fn interrupt(&mut self, who: Who) {
+        if !self.end_waits_of(who, WaitEnd::Interrupted) {
+            self.interrupted.insert(who);
         }
-        self.interrupted = nobody;
+    }
+
+    /// Ends every wait of `who`, who leaves a socket that stays open.
+    pub(crate) fn end_all_of(&mut self, who: Who) {
+        self.end_waits_of(who, WaitEnd::Closed);
+        self.interrupted.remove(&who);
+    }
+
+    /// Whether there was any.
+    fn end_waits_of(&mut self, who: Who, how: WaitEnd) -> bool {
+        let mut any = false;
+        for entry in self.entries.iter_mut().filter(|entry| entry.who == who && !entry.closed) {
+            any = true;
+            entry.end(how);
+        }
+        any
     }
 
     /// Ends every wait in progress because `socket` is about to be closed, and takes it out of all sleepers.
@@ -188,7 +209,7 @@ impl Waiters {
             kept.unwatch(socket);
             kept.put_back();
         }
-        self.interrupted = false;
+        self.interrupted.clear();
     }
 }
 

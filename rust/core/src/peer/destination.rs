@@ -107,6 +107,7 @@ impl Peer {
     /// Where the system refuses, the peer is closed, as the engine does.
     pub fn connect(&self, host: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
+        self.own(Operation::Connect, host)?;
         self.noted((|| {
             let purpose = self.valid(Purpose::connect(port)).map_err(fail)?;
             let found = self.find(host).map_err(fail)?;
@@ -140,6 +141,7 @@ impl Peer {
     /// that need not be looked up is connected to in the call.
     pub fn connect_async(&self, host: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
+        self.own(Operation::Connect, host)?;
         let purpose = self.valid(Purpose::connect(port)).map_err(fail);
         self.noted(purpose.and_then(|purpose| self.begin(host, purpose))).map(drop)
     }
@@ -223,7 +225,7 @@ impl Peer {
         link.resolving.lookup = None;
         link.resolving.resolved = Some(resolved);
         if let Some(token) = self.token.get() {
-            background::note_news(*token);
+            background::note_news(&[*token]);
         }
     }
 

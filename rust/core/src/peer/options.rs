@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::sync::atomic::Ordering;
 
-use super::{Endpoint, Peer, State};
+use super::{Endpoint, Link, Peer, State};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::interfaces::{self, Found};
 use crate::queue::OverflowPolicy;
@@ -94,6 +94,13 @@ impl Options {
         with_usual.filter(|(option, usual)| option != usual).map(|(option, _)| option)
     }
 
+    /// Those of them that let others have the same port.
+    pub(crate) fn sharing(&self) -> impl Iterator<Item = SocketOption> {
+        let shares =
+            |option: &SocketOption| matches!(option, SocketOption::ReuseAddress(_) | SocketOption::ReusePort(_));
+        self.unusual().filter(shares)
+    }
+
     fn all(&self) -> [SocketOption; 7] {
         [
             SocketOption::ReuseAddress(self.reuse_address),
@@ -167,10 +174,21 @@ impl fmt::Display for SocketOption {
     }
 }
 
+impl Link {
+    /// Whether options are the peer's to set, and not those of the server that it belongs to.
+    fn owner(&self) -> std::result::Result<(), Reason> {
+        if self.listener().is_some() { Err(Reason::Served) } else { Ok(()) }
+    }
+}
+
 impl Peer {
-    /// What `read` finds among the options that are set.
+    /// What `read` finds among the options that are set; those of a server's peer are the server's.
     pub fn option<T>(&self, read: impl FnOnce(&Options) -> T) -> T {
-        read(&self.link.read().options)
+        let link = self.link.read();
+        match link.listener() {
+            Some(listener) => read(&listener.link.read().options),
+            None => read(&link.options),
+        }
     }
 
     /// Sets an option, now and whenever the peer is opened again. Where the system refuses, or the value makes no sense, it
@@ -179,6 +197,7 @@ impl Peer {
         let set = || {
             let interface = option.check()?;
             let link = self.link.write();
+            link.owner()?;
             link.state.socket().map_or(Ok(()), |socket| socket.set(&option, interface))?;
             Ok(link)
         };
@@ -207,6 +226,7 @@ impl Peer {
     /// Allows or forbids sending to broadcast addresses (`SO_BROADCAST`), now and whenever the peer is opened again.
     pub fn set_broadcast(&self, enabled: bool) -> Result<()> {
         let mut link = self.link.write();
+        self.noted(link.owner().map_err(|reason| Error::new(Operation::SetBroadcast, "", reason)))?;
         link.options.broadcast = enabled;
         let Some(socket) = link.state.socket() else { return Ok(()) };
         let result = socket.set_broadcast(enabled);
@@ -216,7 +236,7 @@ impl Peer {
     /// Whether the background thread receives for this peer whenever it is open.
     #[must_use]
     pub fn background_receive(&self) -> bool {
-        self.link.read().options.background
+        self.option(|options| options.background)
     }
 
     /// Has the background thread receive for this peer, now and whenever it is opened again, or no longer. Nothing is lost
@@ -225,15 +245,13 @@ impl Peer {
     /// Fails where the system has no thread to give, or nothing to wake it by.
     pub fn set_background_receive(&self, enabled: bool) -> Result<()> {
         let mut link = self.link.write();
+        self.noted(link.owner().map_err(|reason| unset("background_receive", enabled, reason)))?;
         if let State::Open(endpoint) = &mut link.state {
             if enabled {
                 self.noted(self.attach(endpoint))?;
                 self.waiters.lock().unwatch(endpoint.socket.io());
                 // What is queued already has been told to nobody.
-                let is_queued = self.inbox.lock().queue.len() > 0;
-                if is_queued {
-                    self.note_news();
-                }
+                self.note_queued();
             } else if let Some(released) = self.detach(endpoint) {
                 endpoint.released = Some(released);
                 self.waiters.lock().watch(endpoint.socket.io());
@@ -261,8 +279,7 @@ impl Peer {
     /// While the peer is closed, what will be asked for; 0 for the default.
     #[must_use]
     pub fn receive_buffer_size(&self) -> usize {
-        let link = self.link.read();
-        granted(link.state.socket().map(Socket::receive_buffer_size), link.options.receive_buffer)
+        self.granted(Socket::receive_buffer_size, |options| options.receive_buffer)
     }
 
     /// Asks the kernel for a receive buffer of so many bytes, now and whenever the peer is opened again; 0 for what it
@@ -271,10 +288,11 @@ impl Peer {
     pub fn set_receive_buffer_size(&self, bytes: i64) -> Result<()> {
         let asked = self.noted(buffer_size("receive_buffer_size", bytes))?;
         let mut link = self.link.write();
+        self.noted(link.owner().map_err(|reason| unset("receive_buffer_size", asked, reason)))?;
         if let State::Open(endpoint) = &mut link.state {
             let Endpoint { socket, recv_buf_size, kernel_buffer, .. } = endpoint;
             let result = socket.resize_receive_buffer(asked, *recv_buf_size);
-            self.noted(result.map_err(|error| refused("receive_buffer_size", asked, error)))?;
+            self.noted(result.map_err(|error| unset("receive_buffer_size", asked, Reason::Os(error))))?;
             *kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
         }
         link.options.receive_buffer = asked;
@@ -284,8 +302,7 @@ impl Peer {
     /// As [`receive_buffer_size`](Self::receive_buffer_size), for what is sent (`SO_SNDBUF`).
     #[must_use]
     pub fn send_buffer_size(&self) -> usize {
-        let link = self.link.read();
-        granted(link.state.socket().map(Socket::send_buffer_size), link.options.send_buffer)
+        self.granted(Socket::send_buffer_size, |options| options.send_buffer)
     }
 
     /// As [`set_receive_buffer_size`](Self::set_receive_buffer_size), for what is sent (Linux: `net.core.wmem_max` at
@@ -293,17 +310,20 @@ impl Peer {
     pub fn set_send_buffer_size(&self, bytes: i64) -> Result<()> {
         let asked = self.noted(buffer_size("send_buffer_size", bytes))?;
         let mut link = self.link.write();
+        self.noted(link.owner().map_err(|reason| unset("send_buffer_size", asked, reason)))?;
         if let Some(socket) = link.state.socket() {
             let result = socket.resize_send_buffer(asked);
-            self.noted(result.map_err(|error| refused("send_buffer_size", asked, error)))?;
+            self.noted(result.map_err(|error| unset("send_buffer_size", asked, Reason::Os(error))))?;
         }
         link.options.send_buffer = asked;
         Ok(())
     }
-}
 
-fn granted(size: Option<io::Result<usize>>, asked: usize) -> usize {
-    size.map_or(asked, |size| size.unwrap_or(asked))
+    /// The size of a buffer: what the system has granted, or else what it will be asked for.
+    fn granted(&self, size: impl Fn(&Socket) -> io::Result<usize>, asked: impl Fn(&Options) -> usize) -> usize {
+        let granted = self.link.read().with_way(|way| size(&way.endpoint.socket).ok()).flatten();
+        granted.unwrap_or_else(|| self.option(asked))
+    }
 }
 
 /// The system takes an `int`.
@@ -312,6 +332,6 @@ fn buffer_size(option: &str, bytes: i64) -> Result<usize> {
     asked.ok_or_else(|| Error::new(Operation::SetOption, format!("{option} to {bytes}"), Reason::OutOfRange(bytes)))
 }
 
-fn refused(option: &str, asked: usize, error: io::Error) -> Error {
-    Error::os(Operation::SetOption, format!("{option} to {asked}"), error)
+fn unset(option: &str, value: impl fmt::Display, reason: Reason) -> Error {
+    Error::new(Operation::SetOption, format!("{option} to {value}"), reason)
 }

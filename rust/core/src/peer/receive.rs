@@ -85,7 +85,7 @@ pub(super) struct Receiver {
     /// The largest message of the last batch.
     largest: usize,
     /// When the packet came that was read last.
-    latest: u64,
+    pub(super) latest: u64,
     pub(super) system_calls: u64,
 }
 
@@ -116,9 +116,9 @@ impl Receiver {
 }
 
 /// What the socket has given.
-struct Got {
+pub(super) struct Got {
     /// How many messages.
-    count: usize,
+    pub(super) count: usize,
     /// Whether there may be more.
     more: bool,
 }
@@ -147,16 +147,19 @@ impl Peer {
     /// Where receiving is in the background, all that the background thread has read.
     #[must_use]
     pub fn available(&self) -> Option<usize> {
-        if self.is_received_in_background() {
+        if self.is_fed() {
             return self.inbox.lock().available_for_now();
         }
         let mut spent = 0;
+        let mut guess = Guess::Maybe;
         // In batches, each under locks of its own: other threads are not kept waiting for as long as a large buffer takes.
         loop {
             let link = self.link.read();
             let endpoint = link.state.endpoint()?;
-            let batch = self.read(endpoint, None, Guess::Maybe);
+            let batch = self.read(endpoint, None, guess);
             spent += batch.cost;
+            // After a full batch, to ask whether there is more costs as much as to find that there is not.
+            guess = Guess::Yes;
             // What came after the call is for the next one; else a flood could keep this one busy.
             if batch.last || spent > endpoint.kernel_buffer + LARGEST_COST {
                 return Some(batch.available);
@@ -176,7 +179,7 @@ impl Peer {
                 return self.noted(Err(Error::new(Operation::Receive, "", Reason::NotOpen)));
             }
         }
-        if !self.is_received_in_background() {
+        if !self.is_fed() {
             let link = self.link.read();
             if let Some(endpoint) = link.state.endpoint() {
                 self.read_one(endpoint, None, Guess::Maybe);
@@ -196,13 +199,13 @@ impl Peer {
         let bound = inbox.queue.bound();
         drop(inbox);
         stamps.clear();
-        let in_background = self.is_received_in_background();
+        let is_fed = self.is_fed();
         let kernel_buffer = self.link.read().state.endpoint().map_or(0, |endpoint| endpoint.kernel_buffer);
         Ok(Taking {
             peer: self,
-            left: max.unwrap_or(if in_background { available } else { usize::MAX }),
+            left: max.unwrap_or(if is_fed { available } else { usize::MAX }),
             budget: bound.saturating_add(kernel_buffer).saturating_add(LARGEST_COST),
-            socket_is_empty: in_background,
+            socket_is_empty: is_fed,
             stamps,
             run: Packet::default(),
             lease: None,
@@ -212,12 +215,25 @@ impl Peer {
         })
     }
 
-    /// Whether a packet can be taken. `wait` is the wait that asks, if it is one.
-    pub(super) fn has_packet(&self, endpoint: &Endpoint, wait: Option<u64>, guess: Guess) -> bool {
-        if guess == Guess::No || self.is_received_in_background() {
-            return self.inbox.lock().available().is_some_and(|count| count > 0);
+    /// Whether a packet can be taken. `endpoint` is that of `host`, who is this peer itself or has its server's socket; `wait`
+    /// is the wait that asks, if it is one.
+    pub(super) fn has_packet(&self, host: &Self, endpoint: &Endpoint, wait: Option<u64>, mut guess: Guess) -> bool {
+        if ptr::eq(self, host) && guess != Guess::No && !self.is_fed() {
+            return self.read_one(endpoint, wait, guess);
         }
-        self.read_one(endpoint, wait, guess)
+        let mut spent = 0;
+        loop {
+            if self.inbox.lock().available().is_some_and(|count| count > 0) {
+                return true;
+            }
+            if guess == Guess::No || host.is_fed() || spent > endpoint.kernel_buffer + LARGEST_COST {
+                return false;
+            }
+            // What is read may be for others.
+            let batch = host.read(endpoint, wait, guess);
+            spent += batch.cost;
+            guess = if batch.last { Guess::No } else { Guess::Maybe };
+        }
     }
 
     /// Reads until there is a packet, or no more to read. (A batch may be of nothing but errors, or of strangers' packets
@@ -242,6 +258,8 @@ impl Peer {
         let mut receiver = self.receiver.lock();
         let limit = match self.look(endpoint, &mut receiver, guess) {
             Look::Nothing { available } => return Batch { cost: 0, last: true, available },
+            // Each of a server's peers has room of its own, or not.
+            Look::Something { .. } if self.crowd.is_some() => sys::SLOTS,
             // Who waits needs one packet; to find out that there is no second one takes time.
             Look::Something { .. } if wait.is_some() => 1,
             Look::Something { room, .. } => receiver.limit(room),
@@ -252,6 +270,12 @@ impl Peer {
         let clocks = Clocks::now();
         // As an empty packet, so that errors without end come to one all the same.
         let mut cost = kernel_cost(0);
+        if let Some(crowd) = &self.crowd {
+            cost += self.deal(crowd, endpoint, arena, &got, &clocks, &mut receiver);
+            drop(receiver);
+            self.waiters.lock().wake_others(wait);
+            return Batch { cost, last: !got.more, available: 0 };
+        }
         let mut grown = false;
         let mut inbox = self.inbox.lock();
         for message in messages(arena, got.count) {
@@ -330,6 +354,16 @@ impl Peer {
             let mut receiver = self.receiver.lock();
             let got = self.receive(endpoint, &mut receiver, arena, sys::SLOTS);
             let clocks = Clocks::now();
+            if let Some(crowd) = &self.crowd {
+                self.deal(crowd, endpoint, arena, &got, &clocks, &mut receiver);
+                drop(receiver);
+                self.waiters.lock().wake_others(None);
+                drop(link);
+                if got.more {
+                    continue;
+                }
+                return;
+            }
             let mut grown = false;
             let mut inbox = self.inbox.lock();
             for message in messages(arena, got.count) {
@@ -355,21 +389,30 @@ impl Peer {
         }
     }
 
+    /// Has [`background::take_news`] tell of what is queued already, if receiving is in the background.
+    pub fn note_queued(&self) {
+        let is_queued = self.inbox.lock().queue.len() > 0;
+        if is_queued {
+            self.note_news();
+        }
+    }
+
     /// Has [`background::take_news`] tell of this peer, unless it is about to anyway.
     pub(super) fn note_news(&self) {
         // Without a name it can be called by, nobody is told, and it stays news.
         let Some(token) = self.token.get() else { return };
         let is_known = std::mem::replace(&mut self.inbox.lock().has_news, true);
         if !is_known {
-            background::note_news(*token);
+            background::note_news(&[*token]);
         }
     }
 
     /// Whether packets have arrived in the background since this was last called, and are still there: how many can be
     /// taken now.
     pub fn take_news(&self) -> Option<usize> {
+        let in_background = self.is_fed() && self.link.read().listener().is_none_or(|listener| listener.is_fed());
         let mut inbox = self.inbox.lock();
-        let is_news = std::mem::take(&mut inbox.has_news) && self.is_received_in_background();
+        let is_news = std::mem::take(&mut inbox.has_news) && in_background;
         inbox.available().filter(|count| is_news && *count > 0)
     }
 }
@@ -393,7 +436,7 @@ enum Look {
 impl Endpoint {
     /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to, or was
     /// sent to a group that it has not joined.
-    fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<Stamp> {
+    pub(super) fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<Stamp> {
         let sender = address::to_canonical(message.sender);
         // The kernel filters too, but only what arrives after the socket was connected.
         let is_welcome = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
@@ -440,7 +483,7 @@ impl Inbox {
     }
 
     /// Likewise; what does not fit is given up, or the oldest are.
-    fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
+    pub(super) fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
         datagrams(message, from).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
     }
 }
@@ -452,12 +495,12 @@ impl Stamp {
     }
 }
 
-fn messages(arena: &Arena, count: usize) -> impl Iterator<Item = Message<'_>> {
+pub(super) fn messages(arena: &Arena, count: usize) -> impl Iterator<Item = Message<'_>> {
     (0..count).map(|index| arena.message(index))
 }
 
 /// How many datagrams a message is made of.
-fn datagrams_in(message: &Message<'_>) -> usize {
+pub(super) fn datagrams_in(message: &Message<'_>) -> usize {
     message.bytes.len().div_ceil(message.segment.max(1)).max(1)
 }
 

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
+use super::served::Way;
 use super::{Endpoint, Link, Peer};
 use crate::error::{Error, Operation, Reason, Result};
+use crate::socket::Socket;
 use crate::sys::{self, Payloads};
 use crate::{address, interfaces};
 
@@ -45,23 +47,22 @@ impl Peer {
 
     fn send_to_destination(&self, datagram: &[u8]) -> Result<()> {
         let (link, to) = self.link_to_destination()?;
-        let endpoint = opened(&link)?;
-        self.send_one(endpoint, to, datagram)
+        by_way(&link, |way| self.send_one(way, to, datagram))
     }
 
     /// Sends one datagram to a numeric address, leaving the destination as it is; opens the peer if it is closed. Port
     /// 0 is the system's to refuse. [`Reason::Connected`] on a connected peer.
     pub fn send_to(&self, datagram: &[u8], ip: &str, port: i64) -> Result<()> {
         let fail = |reason| Error::new(Operation::Send, ip, reason);
+        self.own(Operation::Send, ip)?;
         self.counted((|| {
             let mut to = address::parse_scoped(ip).map_err(fail)?.ok_or_else(|| fail(Reason::InvalidAddress))?;
             to.set_port(u16::try_from(port).map_err(|_| fail(Reason::InvalidPort(port)))?);
             let link = self.link_to_send(to.ip())?;
-            let endpoint = opened(&link)?;
-            if endpoint.connected_to.is_some() {
+            if link.state.is_connected() {
                 return Err(fail(Reason::Connected));
             }
-            self.send_one(endpoint, to, datagram)
+            by_way(&link, |way| self.send_one(way, to, datagram))
         })())
     }
 
@@ -72,6 +73,7 @@ impl Peer {
     /// [`Reason::WrongFamily`] on one that has IPv6 only.
     pub fn send_broadcast(&self, datagram: &[u8], port: i64) -> Result<usize> {
         let fail = |reason| Error::new(Operation::Broadcast, "", reason);
+        self.own(Operation::Broadcast, "")?;
         let (link, to) = self.counted((|| {
             let port = address::port_to_reach(port).map_err(fail)?;
             if !self.link.read().options.broadcast {
@@ -83,7 +85,8 @@ impl Peer {
             if link.state.is_connected() {
                 return Err(fail(Reason::Connected));
             }
-            if !opened(&link)?.socket.family().reaches(Ipv4Addr::BROADCAST.into()) {
+            let family = link.state.socket().map(Socket::family);
+            if !family.is_some_and(|family| family.reaches(Ipv4Addr::BROADCAST.into())) {
                 return Err(fail(Reason::WrongFamily(None)));
             }
             Ok((link, to))
@@ -91,9 +94,8 @@ impl Peer {
         if to.is_empty() {
             self.note(&fail(Reason::NoInterface));
         }
-        let endpoint = opened(&link)?;
-        let is_sent = |to: &&SocketAddr| self.counted(self.send_one(endpoint, **to, datagram)).is_ok();
-        Ok(to.iter().filter(is_sent).count())
+        let send = |to: &SocketAddr| by_way(&link, |way| self.send_one(way, *to, datagram));
+        Ok(to.iter().filter(|to| self.counted(send(to)).is_ok()).count())
     }
 
     /// Sends many datagrams to the destination, in order; how many the kernel took. When it refuses one, the rest is not
@@ -114,7 +116,12 @@ impl Peer {
 
     fn send_payloads(&self, payloads: &Payloads<'_>) -> Result<usize> {
         let (link, to) = self.counted(self.link_to_destination())?;
-        let endpoint = opened(&link)?;
+        by_way(&link, |way| Ok(self.send_all(way, to, payloads)))
+    }
+
+    fn send_all(&self, way: &Way<'_>, to: SocketAddr, payloads: &Payloads<'_>) -> usize {
+        let endpoint = way.endpoint;
+        let mut system_calls = 0;
         let mut sent = 0;
         let mut reports = Reports::new();
         loop {
@@ -124,7 +131,7 @@ impl Peer {
                 self.note_reports(&mut reports);
             }
             sent += outcome.packets;
-            self.sending.more_system_calls.fetch_add(outcome.system_calls, Ordering::Relaxed);
+            system_calls += outcome.system_calls;
             match outcome.error {
                 None => break,
                 Some(error) if endpoint.connected_to.is_some() && reports.may_be_one(&error) => reports.add(error),
@@ -133,16 +140,22 @@ impl Peer {
                     error.subject = format!("{} (packet {sent} of {})", error.subject, payloads.len());
                     // What came at every attempt is about this datagram.
                     let _ = self.counted::<()>(Err(error));
+                    way.count_for_server(|sending| add(&sending.errors, 1));
                     break;
                 }
             }
         }
-        self.sending.packets.fetch_add(sent as u64, Ordering::Relaxed);
-        self.sending.bytes.fetch_add(payloads.bytes(sent) as u64, Ordering::Relaxed);
-        Ok(sent)
+        let bytes = payloads.bytes(sent);
+        way.count(&self.sending, |sending| {
+            add(&sending.packets, sent as u64);
+            add(&sending.bytes, bytes as u64);
+            add(&sending.more_system_calls, system_calls);
+        });
+        sent
     }
 
-    fn send_one(&self, endpoint: &Endpoint, to: SocketAddr, datagram: &[u8]) -> Result<()> {
+    fn send_one(&self, way: &Way<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
+        let endpoint = way.endpoint;
         let result = if endpoint.connected_to.is_some() {
             self.send_connected(endpoint, datagram)
         } else {
@@ -150,12 +163,15 @@ impl Peer {
         };
         match result {
             Ok(()) => {
-                self.sending.alone.fetch_add(1, Ordering::Relaxed);
-                self.sending.bytes.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+                way.count(&self.sending, |sending| {
+                    add(&sending.alone, 1);
+                    add(&sending.bytes, datagram.len() as u64);
+                });
                 Ok(())
             }
             Err(error) => {
-                self.sending.more_system_calls.fetch_add(1, Ordering::Relaxed);
+                way.count(&self.sending, |sending| add(&sending.more_system_calls, 1));
+                way.count_for_server(|sending| add(&sending.errors, 1));
                 Err(refused(endpoint, Some(to), error))
             }
         }
@@ -195,7 +211,7 @@ impl Peer {
         let Some(to) = link.destination else {
             return Err(Error::new(Operation::Send, "", Reason::NoDestination));
         };
-        if link.state.socket().is_some() {
+        if link.is_open() {
             return Ok((link, to));
         }
         drop(link);
@@ -205,12 +221,12 @@ impl Peer {
     /// The link; its socket is opened if the peer is closed, for `ip`.
     fn link_to_send(&self, ip: IpAddr) -> Result<RwLockReadGuard<'_, Link>> {
         let link = self.link.read();
-        if link.state.socket().is_some() {
+        if link.is_open() {
             return Ok(link);
         }
         drop(link);
         let mut link = self.link.write();
-        if link.state.socket().is_none() {
+        if !link.is_open() {
             self.open_for(&mut link, ip).map_err(|reason| Error::new(Operation::Send, ip.to_string(), reason))?;
         }
         Ok(RwLockWriteGuard::downgrade(link))
@@ -240,9 +256,15 @@ impl Reports {
     }
 }
 
-fn opened(link: &Link) -> Result<&Endpoint> {
-    // Cannot fail: who calls this has opened the peer and held the lock since.
-    link.state.endpoint().ok_or_else(|| Error::new(Operation::Send, "", Reason::NotOpen))
+/// What `send` makes of the socket, which whoever calls this has opened, and held the lock since. (A server may have been
+/// stopped in between.)
+fn by_way<T>(link: &Link, send: impl FnOnce(&Way<'_>) -> Result<T>) -> Result<T> {
+    let not_open = || Err(Error::new(Operation::Send, "", Reason::NotOpen));
+    link.with_way(send).unwrap_or_else(not_open)
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
 }
 
 fn refused(endpoint: &Endpoint, to: Option<SocketAddr>, error: io::Error) -> Error {

@@ -88,8 +88,8 @@ impl Peer {
         }
     }
 
-    /// What the kernel has dropped at this peer's sockets.
-    fn kernel_drops(&self) -> u64 {
+    /// What the kernel has dropped at this peer's own sockets.
+    pub(crate) fn kernel_drops(&self) -> u64 {
         let link = self.link.read();
         link.kernel_drops + link.state.socket().map_or(0, |socket| sys::kernel_drops(socket.io()))
     }

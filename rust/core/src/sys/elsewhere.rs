@@ -14,6 +14,9 @@ pub(crate) use super::portable::{Arena, send_batch};
 
 pub(crate) const BEST_PATH: Path = Path::Portable;
 
+/// Not known to; and Windows and macOS want it said before.
+pub(crate) const CHOOSES_SHARED_PORTS: bool = false;
+
 /// Nothing to prepare.
 pub(crate) fn prepare_path(_socket: &UdpSocket, _wanted: Path) -> Path {
     Path::Portable

@@ -18,6 +18,9 @@ use super::{Message, Path, Payloads, SLOT, SLOT_STRIDE, SLOTS, Sent};
 
 pub(crate) const BEST_PATH: Path = Path::Offload;
 
+/// As of Linux 6.
+pub(crate) const CHOOSES_SHARED_PORTS: bool = true;
+
 /// libc does not name it for Android; the number is that of all processors that Android runs on.
 #[cfg(target_os = "android")]
 const SO_MEMINFO: c_int = 55;

@@ -31,6 +31,8 @@
 //! `linux` (Linux and Android) and `elsewhere` (all others) each provide:
 //!
 //! - `const BEST_PATH: Path`: the best that this platform's code knows.
+//! - `const CHOOSES_SHARED_PORTS: bool`: whether the system, when it is to choose a port for a socket that shares its port, may
+//!   choose one that others share already; then it is to share it only afterwards.
 //! - `fn prepare_path(socket: &UdpSocket, wanted: Path) -> Path`: called once for a new socket, with the path that it is to
 //!   use. Turns on what the path needs: the kernel's receive times, and joining for [`Path::Offload`]. Returns the path
 //!   that the socket can really use (on an old kernel less than was wanted), which is to be handed to all below. Never
@@ -80,6 +82,7 @@
 use std::env;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::ptr;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -107,8 +110,8 @@ pub(crate) use windows::{
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use linux::{
-    Arena, BEST_PATH, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path, send_batch,
-    set_multicast_interface_v4, ticks_nsec,
+    Arena, BEST_PATH, CHOOSES_SHARED_PORTS, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path,
+    send_batch, set_multicast_interface_v4, ticks_nsec,
 };
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -125,8 +128,8 @@ pub(crate) use poller::Sleeper;
 mod elsewhere;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use elsewhere::{
-    Arena, BEST_PATH, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path, send_batch,
-    set_multicast_interface_v4, ticks_nsec,
+    Arena, BEST_PATH, CHOOSES_SHARED_PORTS, change_group_v4, hear_own_groups_only, kernel_drops, prepare_path,
+    send_batch, set_multicast_interface_v4, ticks_nsec,
 };
 
 #[cfg(test)]
@@ -247,4 +250,30 @@ pub(crate) struct Sent {
 pub(crate) fn real_time_nsec() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The size of a line of the processor's cache; a guess that does no harm.
+const CACHE_LINE: usize = 64;
+
+/// Has the processor fetch a value into its cache, where it can be told to, and goes on meanwhile.
+pub(crate) fn prefetch<T: ?Sized>(value: &T) {
+    let start = ptr::from_ref(value).cast::<u8>();
+    for line in (0..size_of_val(value)).step_by(CACHE_LINE) {
+        let place = start.wrapping_add(line);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: changes nothing and reads no value, whatever the address; every x86-64 processor has the instruction.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            // SAFETY: likewise; every AArch64 processor has it.
+            unsafe {
+                std::arch::asm!("prfm pldl1keep, [{}]", in(reg) place, options(nostack, readonly, preserves_flags))
+            };
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = place;
+    }
 }

@@ -1,0 +1,385 @@
+//! Who belongs to a server: found by where their packets come from, those that wait to be taken in order, and the next who
+//! may have been silent for too long.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::peer::Peer;
+use crate::queue::Origin;
+use crate::wait::Who;
+
+/// How many peers may be pending, as in the engine.
+const MAX_PENDING: usize = 16;
+
+/// The least that is worth putting in order: empty places in the table, and appointments with those who are gone.
+const SLACK: usize = 64;
+
+/// The members of a server. Locked by whoever deals packets out, for a batch at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    members: Mutex<Members>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// Whether there may be any: the server listens.
+    gathered: bool,
+    /// The standard library's hash is keyed with a number of each map's own that nobody outside knows, so nobody can choose
+    /// addresses that collide.
+    by_origin: HashMap<Origin, Member>,
+    /// Those that were not taken yet, oldest first.
+    pending: VecDeque<Origin>,
+    max_pending: usize,
+    /// How many members there have been.
+    made: Who,
+    /// Packets that no member has got.
+    dropped: u64,
+    /// After how many microseconds of silence a member is to go; 0 for never.
+    timeout: u64,
+    /// When to look at whom: while there is a timeout, one for each who was taken, at a time before which they cannot have
+    /// been silent for long enough. (And some for those who are gone.)
+    appointments: BinaryHeap<Reverse<Appointment>>,
+    /// Nobody counts as having been silent before this.
+    forgiven: u64,
+}
+
+/// Small, so that to find one touches little memory.
+#[derive(Debug)]
+struct Member {
+    peer: Arc<Peer>,
+    number: Who,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Appointment {
+    at: u64,
+    number: Who,
+    origin: Origin,
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            gathered: false,
+            by_origin: HashMap::new(),
+            pending: VecDeque::new(),
+            max_pending: MAX_PENDING,
+            made: 0,
+            dropped: 0,
+            timeout: 0,
+            appointments: BinaryHeap::new(),
+            forgiven: 0,
+        }
+    }
+}
+
+impl Crowd {
+    pub(crate) fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock()
+    }
+
+    /// The server begins to listen.
+    pub(crate) fn gather(&self) {
+        self.members().gathered = true;
+    }
+
+    /// The server listens no more. All who were members.
+    pub(crate) fn disband(&self) -> Vec<Arc<Peer>> {
+        let mut members = self.members();
+        members.gathered = false;
+        members.pending.clear();
+        members.appointments = BinaryHeap::new();
+        let all = mem::take(&mut members.by_origin);
+        drop(members);
+        all.into_values().map(|member| member.peer).collect()
+    }
+}
+
+impl Members {
+    /// The peer to whom packets from there belong.
+    pub(crate) fn find(&self, origin: &Origin) -> Option<&Peer> {
+        self.by_origin.get(origin).map(|member| &*member.peer)
+    }
+
+    /// Likewise; whoever is not known yet becomes a pending member, made by `newcomer` with its number. `None` where too many
+    /// are pending.
+    pub(crate) fn admit(&mut self, origin: Origin, newcomer: impl FnOnce(Who) -> Option<Arc<Peer>>) -> Option<&Peer> {
+        match self.by_origin.entry(origin) {
+            Entry::Occupied(entry) => Some(&entry.into_mut().peer),
+            Entry::Vacant(_) if !self.gathered || self.pending.len() >= self.max_pending => None,
+            Entry::Vacant(place) => {
+                self.made += 1;
+                let peer = newcomer(self.made)?;
+                self.pending.push_back(origin);
+                Some(&place.insert(Member { peer, number: self.made }).peer)
+            }
+        }
+    }
+
+    /// Notes packets that no member has got.
+    pub(crate) fn drop_packets(&mut self, packets: usize) {
+        self.dropped += packets as u64;
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes the one that has been pending for longest. `now` is in microseconds, as packets' times.
+    pub(crate) fn take(&mut self, now: u64) -> Option<Arc<Peer>> {
+        let origin = self.pending.pop_front()?;
+        let member = self.by_origin.get(&origin)?;
+        let (peer, number) = (Arc::clone(&member.peer), member.number);
+        let at = peer.heard_at(now) + self.timeout;
+        if self.timeout > 0 {
+            if self.appointments.len() > 2 * self.taken() + SLACK {
+                self.make_appointments();
+            } else {
+                self.appointments.push(Reverse(Appointment { at, number, origin }));
+            }
+        }
+        Some(peer)
+    }
+
+    /// Forgets a member who was taken.
+    pub(crate) fn forget(&mut self, origin: &Origin, number: Who) {
+        // Somebody else may be there by now.
+        if self.by_origin.get(origin).is_some_and(|member| member.number == number) {
+            self.by_origin.remove(origin);
+            self.tidy();
+        }
+    }
+
+    /// Gives memory back when most of a crowd is gone.
+    fn tidy(&mut self) {
+        let needed = self.by_origin.len();
+        if self.by_origin.capacity() > 4 * needed + SLACK {
+            self.by_origin.shrink_to(2 * needed);
+        }
+    }
+
+    /// How many were taken and have not left.
+    pub(crate) fn taken(&self) -> usize {
+        self.by_origin.len() - self.pending.len()
+    }
+
+    pub(crate) fn all_taken(&self) -> Vec<Arc<Peer>> {
+        self.each_taken().map(|(_, member)| Arc::clone(&member.peer)).collect()
+    }
+
+    fn each_taken(&self) -> impl Iterator<Item = (&Origin, &Member)> {
+        let pending: HashSet<_> = self.pending.iter().collect();
+        self.by_origin.iter().filter(move |(origin, _)| !pending.contains(origin))
+    }
+
+    pub(crate) fn max_pending(&self) -> usize {
+        self.max_pending
+    }
+
+    /// Those that are too many now, newest first.
+    pub(crate) fn set_max_pending(&mut self, max: usize) -> Vec<Arc<Peer>> {
+        self.max_pending = max;
+        let too_many = self.pending.split_off(max.min(self.pending.len()));
+        let gone = too_many.iter().rev().filter_map(|origin| self.by_origin.remove(origin));
+        gone.map(|member| member.peer).collect()
+    }
+
+    pub(crate) fn timeout(&self) -> u64 {
+        self.timeout
+    }
+
+    pub(crate) fn set_timeout(&mut self, usec: u64) {
+        self.timeout = usec;
+        self.make_appointments();
+    }
+
+    /// With everybody who was taken, and nobody else.
+    fn make_appointments(&mut self) {
+        let timeout = self.timeout;
+        let appointment = |(origin, member): (&Origin, &Member)| {
+            Reverse(Appointment { at: member.peer.heard() + timeout, number: member.number, origin: *origin })
+        };
+        self.appointments = self.each_taken().filter(|_| timeout > 0).map(appointment).collect();
+    }
+
+    /// Whether somebody is to be looked at by now.
+    pub(crate) fn is_anybody_due(&self, now: u64) -> bool {
+        self.appointments.peek().is_some_and(|next| next.0.at <= now)
+    }
+
+    /// Takes out those who have been silent for too long, as far as it is known: until then.
+    pub(crate) fn take_silent(&mut self, until: u64) -> Vec<Arc<Peer>> {
+        let mut silent = Vec::new();
+        while self.is_anybody_due(until)
+            && let Some(Reverse(mut appointment)) = self.appointments.pop()
+        {
+            let Entry::Occupied(entry) = self.by_origin.entry(appointment.origin) else { continue };
+            if entry.get().number != appointment.number {
+                continue;
+            }
+            appointment.at = entry.get().peer.heard().max(self.forgiven) + self.timeout;
+            if appointment.at <= until {
+                silent.push(entry.remove().peer);
+            } else {
+                self.appointments.push(Reverse(appointment));
+            }
+        }
+        self.tidy();
+        silent
+    }
+
+    /// Has nobody count as having been silent before `now`.
+    pub(crate) fn forgive(&mut self, now: u64) {
+        self.forgiven = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::queue::Stamp;
+
+    fn crowd(max_pending: usize) -> Members {
+        Members { gathered: true, max_pending, ..Members::default() }
+    }
+
+    fn origin(from: u16) -> Origin {
+        Stamp::new(1, SocketAddr::from(([127, 0, 0, 1], from)), 0).origin()
+    }
+
+    /// Whether somebody gets it.
+    fn hear(members: &mut Members, from: u16, at: u64) -> bool {
+        let heard = members.admit(origin(from), |_| Some(Peer::new()));
+        heard.map(|peer| peer.heard_at(at)).is_some()
+    }
+
+    /// Takes all who are pending.
+    fn take_all(members: &mut Members, now: u64) -> Vec<Arc<Peer>> {
+        std::iter::from_fn(|| members.take(now)).collect()
+    }
+
+    #[test]
+    fn one_address_is_one_member_pending_and_taken() {
+        let mut members = crowd(2);
+        assert!(hear(&mut members, 1, 0) && hear(&mut members, 1, 0) && hear(&mut members, 2, 0));
+        assert_eq!((members.pending.len(), members.taken()), (2, 0));
+        assert_eq!(take_all(&mut members, 0).len(), 2);
+        assert!(hear(&mut members, 1, 0));
+        assert_eq!((members.pending.len(), members.taken()), (0, 2));
+    }
+
+    #[test]
+    fn strangers_without_end_leave_nothing_behind() {
+        let mut members = crowd(3);
+        for from in 1..=10 {
+            hear(&mut members, from, 0);
+            take_all(&mut members, 0);
+        }
+        for from in 11..60_000 {
+            assert_eq!(hear(&mut members, from, 0), from < 14);
+        }
+        assert_eq!((members.pending.len(), members.taken()), (3, 10));
+        assert!(members.by_origin.capacity() < 2 * SLACK);
+        assert!((1..=13).all(|from| hear(&mut members, from, 0)), "those who were there are still heard");
+    }
+
+    #[test]
+    fn lowering_the_limit_drops_the_newest_that_are_too_many_and_raising_it_none() {
+        let mut members = crowd(5);
+        (1..=5).for_each(|from| assert!(hear(&mut members, from, 0)));
+        assert_eq!(members.set_max_pending(20).len(), 0);
+        assert_eq!(members.set_max_pending(3).len(), 2);
+        assert_eq!(members.pending, [1, 2, 3].map(origin));
+        assert!(!hear(&mut members, 4, 0));
+        assert_eq!(members.set_max_pending(0).len(), 3);
+        assert!(!members.has_pending() && members.by_origin.is_empty());
+    }
+
+    #[test]
+    fn who_was_forgotten_is_new_and_forgetting_the_old_again_does_not_touch_the_new() {
+        let mut members = crowd(5);
+        hear(&mut members, 1, 0);
+        take_all(&mut members, 0);
+        members.forget(&origin(1), 1);
+        assert_eq!(members.taken(), 0);
+        hear(&mut members, 1, 0);
+        assert_eq!((members.pending.len(), members.made), (1, 2));
+        members.forget(&origin(1), 1);
+        assert_eq!(members.by_origin.len(), 1);
+    }
+
+    #[test]
+    fn the_silent_go_when_their_time_is_over_and_no_sooner() {
+        let mut members = crowd(10);
+        members.set_timeout(100);
+        (1..=3).for_each(|from| assert!(hear(&mut members, from, 10)));
+        let [first, second, _third] = take_all(&mut members, 20).try_into().unwrap_or_else(|_| panic!("three"));
+        hear(&mut members, 2, 90);
+        hear(&mut members, 3, 119);
+        assert!(!members.is_anybody_due(119) && members.is_anybody_due(120));
+        assert_eq!(members.take_silent(119).len(), 0);
+        let silent = members.take_silent(120);
+        assert!(matches!(&silent[..], [one] if Arc::ptr_eq(one, &first)));
+        assert_eq!(members.take_silent(189).len(), 0);
+        let silent = members.take_silent(200);
+        assert!(matches!(&silent[..], [one] if Arc::ptr_eq(one, &second)));
+        assert_eq!(members.taken(), 1);
+    }
+
+    #[test]
+    fn a_timeout_counts_for_those_who_are_there_already_and_not_for_those_who_are_pending() {
+        let mut members = crowd(10);
+        hear(&mut members, 1, 10);
+        take_all(&mut members, 10);
+        hear(&mut members, 2, 10);
+        members.set_timeout(100);
+        assert_eq!(members.take_silent(1_000).len(), 1);
+        members.set_timeout(0);
+        take_all(&mut members, 1_000);
+        assert!(!members.is_anybody_due(u64::MAX));
+        assert_eq!(members.taken(), 1);
+    }
+
+    #[test]
+    fn what_is_forgiven_counts_as_no_silence() {
+        let mut members = crowd(10);
+        members.set_timeout(100);
+        hear(&mut members, 1, 0);
+        take_all(&mut members, 0);
+        members.forgive(500);
+        assert_eq!(members.take_silent(599).len(), 0);
+        assert_eq!(members.take_silent(600).len(), 1);
+    }
+
+    #[test]
+    fn those_who_come_and_go_leave_no_memory_behind() {
+        let mut members = crowd(10);
+        members.set_timeout(1_000_000_000);
+        for number in 1..10_000 {
+            hear(&mut members, 1, 0);
+            take_all(&mut members, 0);
+            members.forget(&origin(1), number);
+        }
+        assert!(members.appointments.len() <= SLACK + 1);
+        for from in 1..5_000 {
+            hear(&mut members, from, 0);
+            take_all(&mut members, 0);
+        }
+        let all: Vec<_> = members.by_origin.iter().map(|(origin, member)| (*origin, member.number)).collect();
+        for (origin, number) in all {
+            members.forget(&origin, number);
+        }
+        assert!(members.by_origin.capacity() <= 2 * SLACK);
+    }
+}
