@@ -5,13 +5,15 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
+//! | [`udp_server`] | the class `UdpServerRs`, likewise |
 //! | [`virtuals`] | what the engine calls for each packet |
-//! | [`registry`] | how a method finds its peer without borrowing the object |
+//! | [`registry`] | how a method finds its peer without borrowing the object; all peers and servers |
 //! | [`arrays`] | packets as Godot's arrays |
 //! | [`monitors`] | what all peers do, in the editor's debugger |
 //! | [`clock`] | the core's clock and the engine's |
 //! | [`report`] | lines in Godot's log: which, and how often |
-//! | [`convert`] | the core's errors in Godot's |
+//! | [`properties`] | why a property cannot be set |
+//! | [`convert`] | the core's errors and figures in Godot's |
 //!
 //! # What holds everywhere
 //!
@@ -29,8 +31,10 @@ mod clock;
 mod convert;
 mod monitors;
 mod packet_peer;
+mod properties;
 mod registry;
 mod report;
+mod udp_server;
 mod virtuals;
 
 struct PacketPeerUdpRsExtension;
@@ -49,6 +53,7 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     }
 
     fn on_main_loop_frame() {
+        registry::close_silent();
         packet_peer::emit_signals();
         monitors::sample();
     }

@@ -80,7 +80,9 @@ static SUM: Mutex<Option<Sum>> = Mutex::new(None);
 
 impl Sum {
     fn new(since: Instant) -> Self {
-        let (left, totals) = registry::all();
+        let (left, mut totals) = registry::all();
+        // Of a server's packets its peers tell, but for those that no peer has got.
+        totals.packets_dropped += registry::servers().iter().map(|shared| shared.server.drops()).sum::<u64>();
         Self { since, left, totals }
     }
 

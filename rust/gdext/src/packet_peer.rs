@@ -15,12 +15,13 @@ use godot::prelude::*;
 use godot::register::property::PhantomVar;
 use godot::sys;
 use packet_peer_udp_core::{
-    DestinationChange, Error, Operation, OverflowPolicy, Reason, Resolved, SocketOption, Taking, WaitEnd,
+    DestinationChange, Error, Operation, OverflowPolicy, Peer, Reason, Resolved, SocketOption, Taking, WaitEnd,
     format_address,
 };
 
 use crate::arrays::{Joined, Packets};
-use crate::convert::to_godot_error;
+use crate::convert::{stats_dictionary, to_godot_error};
+use crate::properties::{self, BUFFER_RANGE};
 use crate::registry::{self, Shared};
 use crate::report::Limit;
 
@@ -166,6 +167,25 @@ pub(crate) struct PacketPeerUdpRs {
 }
 
 impl PacketPeerUdpRs {
+    /// An object for a peer that a server has made.
+    pub(crate) fn of(peer: Arc<Peer>) -> Gd<Self> {
+        Gd::from_init_fn(|base| Self {
+            background_receive: PhantomVar::default(),
+            overflow_policy: PhantomVar::default(),
+            receive_buffer_size: PhantomVar::default(),
+            send_buffer_size: PhantomVar::default(),
+            reuse_address: PhantomVar::default(),
+            reuse_port: PhantomVar::default(),
+            time_to_live: PhantomVar::default(),
+            traffic_class: PhantomVar::default(),
+            multicast_time_to_live: PhantomVar::default(),
+            multicast_loopback: PhantomVar::default(),
+            multicast_interface: PhantomVar::default(),
+            shared: Arc::new(Shared::of(peer)),
+            base,
+        })
+    }
+
     pub(crate) fn shared(&self) -> Arc<Shared> {
         Arc::clone(&self.shared)
     }
@@ -185,6 +205,10 @@ impl Drop for PacketPeerUdpRs {
 }
 
 pub(crate) const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first.";
+
+/// What to do about a call that a server's peer does not take.
+const OF_SERVER: &str =
+    "the peer belongs to a server, and talks to its one client; call close() first, or use a peer of its own.";
 
 pub(crate) const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
 
@@ -250,6 +274,7 @@ impl PacketPeerUdpRs {
         let shared = registry::of(&this);
         let result = shared.peer.bind(port, &bind_address.to_string(), recv_buf_size);
         answer(&shared, "bind", result, |error| match &error.reason {
+            Reason::AlreadyOpen if shared.peer.is_served() => Some(OF_SERVER.to_owned()),
             Reason::AlreadyOpen => {
                 let port = local_port(&shared).unwrap_or(0);
                 Some(format!("the peer is already open on port {port}; call close() first."))
@@ -408,8 +433,12 @@ impl PacketPeerUdpRs {
     #[func(gd_self)]
     fn set_broadcast_enabled(this: Gd<Self>, enabled: bool) {
         let shared = registry::of(&this);
-        if let Err(error) = shared.peer.set_broadcast(enabled) {
-            complain(&shared, "set_broadcast_enabled", &format_args!("the system refuses: {error}"));
+        match shared.peer.set_broadcast(enabled) {
+            Ok(()) => {}
+            Err(Error { reason: Reason::Served, .. }) => complain(&shared, "set_broadcast_enabled", &OF_SERVER),
+            Err(error) => {
+                complain(&shared, "set_broadcast_enabled", &format_args!("the system refuses: {error}"));
+            }
         }
     }
 
@@ -429,7 +458,7 @@ impl PacketPeerUdpRs {
         match shared.peer.set_destination(&host.to_string(), port) {
             Ok(DestinationChange::Set) => GodotError::OK,
             Ok(DestinationChange::Connected) => {
-                complain(&shared, "set_dest_address", &fixed_destination(&host, port));
+                complain(&shared, "set_dest_address", &fixed_destination(&shared, &host, port));
                 GodotError::OK
             }
             Err(error) => to_godot_error(&error),
@@ -450,7 +479,8 @@ impl PacketPeerUdpRs {
         match shared.peer.set_destination_async(&host.to_string(), port) {
             Ok(DestinationChange::Set) => GodotError::OK,
             Ok(DestinationChange::Connected) => {
-                shared.reporter.print("set_dest_address_async", Limit::Ours, &fixed_destination(&host, port));
+                let text = fixed_destination(&shared, &host, port);
+                shared.reporter.print("set_dest_address_async", Limit::Ours, &text);
                 GodotError::OK
             }
             Err(error) => answer_in(Limit::Ours, &shared, "set_dest_address_async", Err(error), |error| {
@@ -768,6 +798,7 @@ impl PacketPeerUdpRs {
             Reason::UnknownInterface(name) => Some(no_such_scope(name, &ip)),
             Reason::NoScope(_) => Some(format!("{error}.")),
             Reason::InvalidPort(port) => Some(format!("port {port} is out of range; use 1 to 65535.")),
+            Reason::Served => Some(OF_SERVER.to_owned()),
             Reason::Connected => Some(
                 "the peer is connected, and sends to nobody else; call close() first, or use put_packet().".to_owned(),
             ),
@@ -788,20 +819,7 @@ impl PacketPeerUdpRs {
     /// - `send_syscalls`, `receive_syscalls`: how often the system was called for it.
     #[func(gd_self)]
     fn get_stats(this: Gd<Self>) -> VarDictionary {
-        let stats = registry::of(&this).peer.stats();
-        let int = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        vdict! {
-            "packets_sent" => int(stats.packets_sent),
-            "bytes_sent" => int(stats.bytes_sent),
-            "packets_received" => int(stats.packets_received),
-            "bytes_received" => int(stats.bytes_received),
-            "packets_dropped_queue" => int(stats.packets_dropped_queue),
-            "packets_dropped_kernel" => int(stats.packets_dropped_kernel),
-            "send_errors" => int(stats.send_errors),
-            "receive_errors" => int(stats.receive_errors),
-            "send_syscalls" => int(stats.send_syscalls),
-            "receive_syscalls" => int(stats.receive_syscalls),
-        }
+        stats_dictionary(&registry::of(&this).peer.stats())
     }
 
     /// Sets everything that [method get_stats] tells to 0.
@@ -821,9 +839,7 @@ impl PacketPeerUdpRs {
     fn set_background_receive(&self, enabled: bool) {
         // From now on there may be signals to emit.
         registry::announce(&self.to_gd());
-        if let Err(error) = self.shared.peer.set_background_receive(enabled) {
-            self.refuse("background_receive", &format_args!("{error}."));
-        }
+        self.explain("background_receive", self.shared.peer.set_background_receive(enabled), "");
     }
 
     #[func]
@@ -842,7 +858,7 @@ impl PacketPeerUdpRs {
             _ => {
                 let text = format!("{policy} is no policy; use DROP_NEWEST (0) or DROP_OLDEST (1).");
                 self.shared.peer.note_misuse(&text);
-                return self.refuse("overflow_policy", &text);
+                return self.shared.reporter.print_of_property("overflow_policy", &text);
             }
         });
     }
@@ -854,8 +870,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_receive_buffer_size(&self, bytes: i64) {
-        let result = self.shared.peer.set_receive_buffer_size(bytes);
-        self.set_buffer("receive_buffer_size", result);
+        self.explain("receive_buffer_size", self.shared.peer.set_receive_buffer_size(bytes), BUFFER_RANGE);
     }
 
     #[func]
@@ -865,8 +880,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_send_buffer_size(&self, bytes: i64) {
-        let result = self.shared.peer.set_send_buffer_size(bytes);
-        self.set_buffer("send_buffer_size", result);
+        self.explain("send_buffer_size", self.shared.peer.set_send_buffer_size(bytes), BUFFER_RANGE);
     }
 
     #[func]
@@ -876,7 +890,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_reuse_address(&self, enabled: bool) {
-        self.set_option(SocketOption::ReuseAddress(enabled), "");
+        self.set_option(SocketOption::ReuseAddress(enabled));
     }
 
     #[func]
@@ -886,7 +900,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_reuse_port(&self, enabled: bool) {
-        self.set_option(SocketOption::ReusePort(enabled), "");
+        self.set_option(SocketOption::ReusePort(enabled));
     }
 
     #[func]
@@ -896,7 +910,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_time_to_live(&self, hops: i64) {
-        self.set_option(SocketOption::TimeToLive(hops), "use 1 to 255, or 0 for the system's default");
+        self.set_option(SocketOption::TimeToLive(hops));
     }
 
     #[func]
@@ -906,7 +920,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_traffic_class(&self, class: i64) {
-        self.set_option(SocketOption::TrafficClass(class), "use 0 to 255");
+        self.set_option(SocketOption::TrafficClass(class));
     }
 
     #[func]
@@ -916,7 +930,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_multicast_time_to_live(&self, hops: i64) {
-        self.set_option(SocketOption::MulticastTimeToLive(hops), "use 0 to 255");
+        self.set_option(SocketOption::MulticastTimeToLive(hops));
     }
 
     #[func]
@@ -926,7 +940,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_multicast_loopback(&self, enabled: bool) {
-        self.set_option(SocketOption::MulticastLoopback(enabled), "");
+        self.set_option(SocketOption::MulticastLoopback(enabled));
     }
 
     #[func]
@@ -936,34 +950,18 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn set_multicast_interface(&self, name: GString) {
-        self.set_option(SocketOption::MulticastInterface(name.to_string()), "");
+        self.set_option(SocketOption::MulticastInterface(name.to_string()));
     }
 }
 
 impl PacketPeerUdpRs {
-    fn set_option(&self, option: SocketOption, range: &str) {
-        let property = option.name();
+    fn set_option(&self, option: SocketOption) {
+        let (property, range) = (option.name(), properties::range(&option));
         self.explain(property, self.shared.peer.set_option(option), range);
     }
 
-    fn set_buffer(&self, property: &'static str, result: packet_peer_udp_core::Result<()>) {
-        self.explain(property, result, "use 1 to 2147483647, or 0 for the system's default");
-    }
-
-    /// Says why a property could not be set, where that is so; for a number out of range what `range` says.
     fn explain(&self, property: &'static str, result: packet_peer_udp_core::Result<()>, range: &str) {
-        match result {
-            Ok(()) => {}
-            Err(Error { reason: Reason::OutOfRange(value), .. }) => {
-                self.refuse(property, &format_args!("{value} is out of range; {range}."));
-            }
-            Err(error) => self.refuse(property, &option_remedy(&error)),
-        }
-    }
-
-    /// Says why a property stays as it was.
-    fn refuse(&self, property: &'static str, text: &dyn Display) {
-        self.shared.reporter.print_of_property(property, text);
+        properties::explain(&self.shared.reporter, property, result, range);
     }
 }
 
@@ -1028,6 +1026,7 @@ fn count_or_complain(shared: &Shared, member: &'static str, result: packet_peer_
         Reason::InvalidPort(port) => format!("port {port} is out of range; use 1 to 65535."),
         Reason::NoBroadcast => "broadcasts are not enabled; call set_broadcast_enabled(true) first.".to_owned(),
         Reason::Connected => "the peer is connected, and sends to nobody else; call close() first.".to_owned(),
+        Reason::Served => OF_SERVER.to_owned(),
         Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
         Reason::NoSocket(_) => no_socket(&error),
         _ => format!("{error}."),
@@ -1076,6 +1075,7 @@ fn connect_remedy(error: &Error, host: &GString) -> Option<String> {
     match &error.reason {
         // Whoever closed it, or connected it elsewhere, knows.
         Reason::Closed | Reason::Superseded => None,
+        Reason::Served => Some(OF_SERVER.to_owned()),
         Reason::InvalidPort(port) => Some(format!("port {port} is out of range; use 1 to 65535.")),
         Reason::Unresolvable(_) => {
             Some(format!("{error}. Check the name and the machine's network, or use a numeric address."))
@@ -1107,7 +1107,10 @@ fn no_connection(error: &Error) -> String {
     }
 }
 
-fn fixed_destination(host: &GString, port: i64) -> String {
+fn fixed_destination(shared: &Shared, host: &GString, port: i64) -> String {
+    if shared.peer.is_served() {
+        return format!("{OF_SERVER} (Its destination cannot become {host} port {port}.)");
+    }
     format!(
         "the peer is connected, so its destination cannot become {host} port {port}; call close() first, or \
          connect_to_host() to connect elsewhere."
@@ -1118,20 +1121,10 @@ fn no_such_scope(name: &str, address: &GString) -> String {
     format!("there is no interface \"{name}\", which \"{address}\" asks for; IP.get_local_interfaces() lists them.")
 }
 
-/// What to do about an option that is refused.
-pub(crate) fn option_remedy(error: &Error) -> String {
-    match &error.reason {
-        Reason::UnknownInterface(name) => format!(
-            "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
-             the choice to the system."
-        ),
-        _ => format!("the system refuses: {error}."),
-    }
-}
-
 fn group_remedy(error: &Error) -> String {
     match &error.reason {
         Reason::NotOpen => format!("{error}; call bind() first."),
+        Reason::Served => OF_SERVER.to_owned(),
         Reason::InvalidAddress => {
             format!("\"{}\" is not a numeric IP address; give that of a multicast group.", error.subject)
         }

@@ -18,10 +18,11 @@ use godot::meta::ToGodot;
 use godot::obj::{Gd, InstanceId};
 use godot::private::{Storage, as_storage};
 use godot::sys::{self, interface_fn};
-use packet_peer_udp_core::{Peer, Totals};
-use parking_lot::RwLock;
+use packet_peer_udp_core::{Peer, Server, Totals};
+use parking_lot::{Mutex, RwLock};
 
-use crate::packet_peer::{PacketPeerUdpRs, option_remedy};
+use crate::packet_peer::PacketPeerUdpRs;
+use crate::properties;
 use crate::report::Reporter;
 
 /// What belongs to one `PacketPeerUdpRs` and may be used from any thread.
@@ -36,17 +37,28 @@ pub(crate) struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { peer: Peer::new(), reporter: Reporter::default(), id: OnceLock::new(), object: OnceLock::new() }
+        Self::of(Peer::new())
     }
 }
 
 impl Shared {
+    pub(crate) fn of(peer: Arc<Peer>) -> Self {
+        let reporter = Reporter::new("PacketPeerUdpRs");
+        Self { peer, reporter, id: OnceLock::new(), object: OnceLock::new() }
+    }
+
     /// Says which options the system refused when the peer was opened, if any. To be called after whatever may open it.
     pub(crate) fn tell_refusals(&self) {
         for refusal in self.peer.take_refusals() {
-            self.reporter.print_of_property(refusal.option, &option_remedy(&refusal.error));
+            self.reporter.print_of_property(refusal.option, &properties::remedy(&refusal.error));
         }
     }
+}
+
+/// What belongs to one `UdpServerRs` and may be used from any thread.
+pub(crate) struct SharedServer {
+    pub(crate) server: Server,
+    pub(crate) reporter: Reporter,
 }
 
 /// The engine's own weak reference.
@@ -60,6 +72,9 @@ unsafe impl Send for WeakObject {}
 unsafe impl Sync for WeakObject {}
 
 static PEERS: LazyLock<RwLock<Peers>> = LazyLock::new(RwLock::default);
+
+/// Every server.
+static SERVERS: Mutex<Vec<Arc<SharedServer>>> = Mutex::new(Vec::new());
 
 #[derive(Default)]
 struct Peers {
@@ -158,14 +173,20 @@ const LEAVING: Duration = Duration::from_secs(1);
 /// How long a thread may take from the end of a wait back to the engine: a moment, in which nobody can see it.
 const LAST_STEPS: Duration = Duration::from_millis(50);
 
-/// Closes every peer, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
+/// Closes every peer and stops every server, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
 /// would come back to code that is not there. (The engine frees the objects only afterwards.)
 pub(crate) fn close_all() {
-    let (all, _) = all();
-    let is_waited_on = || all.iter().any(|shared| shared.peer.waits() > 0);
+    let ((all, _), servers) = (all(), servers());
+    let is_waited_on = || {
+        let of_servers = servers.iter().any(|shared| shared.server.waits() > 0);
+        of_servers || all.iter().any(|shared| shared.peer.waits() > 0)
+    };
     let somebody_waits = is_waited_on();
     for shared in &all {
         shared.peer.close();
+    }
+    for shared in &servers {
+        shared.server.stop();
     }
     if somebody_waits {
         let deadline = Instant::now() + LEAVING;
@@ -216,4 +237,31 @@ pub(crate) fn remove(shared: &Shared) {
 pub(crate) fn all() -> (Vec<Arc<Shared>>, Totals) {
     let peers = PEERS.read();
     (peers.by_id.values().map(Arc::clone).collect(), peers.gone)
+}
+
+/// What belongs to a new `UdpServerRs`. To be undone by [`remove_server`].
+pub(crate) fn new_server() -> Arc<SharedServer> {
+    let shared = Arc::new(SharedServer { server: Server::default(), reporter: Reporter::new("UdpServerRs") });
+    SERVERS.lock().push(Arc::clone(&shared));
+    shared
+}
+
+/// Forgets a server that is being freed.
+pub(crate) fn remove_server(shared: &Arc<SharedServer>) {
+    SERVERS.lock().retain(|other| !Arc::ptr_eq(other, shared));
+    PEERS.write().gone.packets_dropped += shared.server.drops();
+}
+
+/// All servers.
+pub(crate) fn servers() -> Vec<Arc<SharedServer>> {
+    SERVERS.lock().clone()
+}
+
+/// Closes the peers that were silent for too long, of servers that nobody need poll. Called once a frame.
+pub(crate) fn close_silent() {
+    for shared in servers() {
+        if shared.server.background_receive() {
+            shared.server.close_silent();
+        }
+    }
 }

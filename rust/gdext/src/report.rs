@@ -13,9 +13,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// How many characters of a line are printed.
 const LONGEST_LINE: usize = 600;
 
-/// Remembers, for one peer, what was printed lately. Costs nothing until something is.
-#[derive(Default)]
+/// Remembers, for one object, what was printed lately. Costs nothing until something is.
 pub(crate) struct Reporter {
+    class: &'static str,
     members: Mutex<Vec<Member>>,
 }
 
@@ -55,17 +55,22 @@ impl Limit {
 }
 
 impl Reporter {
-    /// Prints `PacketPeerUdpRs.<member>(): <text>` as an error, unless it is held back.
+    /// For an object of that class.
+    pub(crate) fn new(class: &'static str) -> Self {
+        Self { class, members: Mutex::default() }
+    }
+
+    /// Prints `<class>.<member>(): <text>` as an error, unless it is held back.
     ///
     /// Printing runs whatever `Logger`s the game has added, which may call this very peer: call this with no lock and no
     /// borrow held.
     pub(crate) fn print(&self, member: &'static str, limit: Limit, text: &dyn Display) {
-        self.print_line(member, limit, &format!("PacketPeerUdpRs.{member}(): {text}"));
+        self.print_line(member, limit, &format!("{}.{member}(): {text}", self.class));
     }
 
     /// Likewise, for a property: one that only we have.
     pub(crate) fn print_of_property(&self, property: &'static str, text: &dyn Display) {
-        self.print_line(property, Limit::Ours, &format!("PacketPeerUdpRs.{property}: {text}"));
+        self.print_line(property, Limit::Ours, &format!("{}.{property}: {text}", self.class));
     }
 
     fn print_line(&self, member: &'static str, limit: Limit, line: &str) {
@@ -115,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_same_line_is_printed_once_a_second() {
-        let reporter = Reporter::default();
+        let reporter = Reporter::new("Class");
         let start = Instant::now();
         assert_eq!(admitted(&reporter, Limit::Native, &["a", "a", "b", "a", "b"], start), [Yes, No, Yes, No, No]);
         assert_eq!(reporter.admits("other member", Limit::Native, "a", start), Yes);
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn lines_that_change_each_time_are_printed_a_few_times_a_second_and_the_last_says_so() {
-        let reporter = Reporter::default();
+        let reporter = Reporter::new("Class");
         assert_eq!(
             admitted(&reporter, Limit::Native, &["1", "2", "3", "4", "5", "6", "1"], Instant::now()),
             [Yes, Yes, Yes, Yes, AsTheLast, No, No]
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_new_member_prints_one_line_a_second() {
-        let reporter = Reporter::default();
+        let reporter = Reporter::new("Class");
         let start = Instant::now();
         assert_eq!(admitted(&reporter, Limit::Ours, &["a", "b"], start), [Yes, No]);
         assert_eq!(admitted(&reporter, Limit::Ours, &["b"], start + WINDOW), [Yes]);
