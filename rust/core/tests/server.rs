@@ -360,7 +360,9 @@ fn statistics_are_those_of_all_peers_together_also_when_they_are_gone() {
         assert_eq!(peer.stats().packets_sent, index as u64 + 2);
         assert!(peer.send(&vec![0; 70_000]).is_err());
     }
-    pairs.iter().for_each(|(_, peer)| peer.close());
+    for (_, peer) in &pairs {
+        peer.close();
+    }
     let stats = server.stats();
     assert_eq!((stats.all.packets_sent, stats.all.bytes_sent), (1 + 2 + 3 + 3, 603));
     assert_eq!((stats.all.packets_received, stats.all.bytes_received), (6, 3 * 9));
@@ -483,9 +485,9 @@ fn who_is_silent_for_too_long_is_closed_and_new_when_heard_again() {
             alive.send(b"here").unwrap();
             thread::sleep(Duration::from_millis(2));
             if in_background {
-                server.close_silent()
+                server.close_silent();
             } else {
-                server.poll().unwrap()
+                server.poll().unwrap();
             }
             while take(&its_peer).is_some() {}
             !peer.is_open()
@@ -571,7 +573,7 @@ fn a_server_shares_its_port_unless_told_otherwise_and_none_gets_one_by_chance() 
 fn threads_that_do_everything_at_once_come_to_an_end() {
     let rounds = if cfg!(windows) { 20 } else { 200 };
     let server = listening(V4, false);
-    let at = server_port(&server);
+    let at = server.local_addr().unwrap();
     let done = AtomicBool::new(false);
     let peers = Mutex::new(Vec::new());
     let go_on = |work: &(dyn Fn() + Sync)| {
@@ -582,8 +584,8 @@ fn threads_that_do_everything_at_once_come_to_an_end() {
     };
     let sender = || {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let _ = socket.send_to(b"hello", ("127.0.0.1", at as u16));
-        let _ = socket.send_to(b"again", ("127.0.0.1", at as u16));
+        let _ = socket.send_to(b"hello", at);
+        let _ = socket.send_to(b"again", at);
     };
     let poller = || {
         let _ = server.poll();
@@ -621,7 +623,7 @@ fn threads_that_do_everything_at_once_come_to_an_end() {
             if round % 10 == 9 {
                 server.stop();
                 // Another test's socket may have been given the port meanwhile.
-                eventually("the port is free", || server.listen(at, "127.0.0.1").is_ok());
+                eventually("the port is free", || server.listen(at.port().into(), "127.0.0.1").is_ok());
             }
         }
         done.store(true, Ordering::Relaxed);

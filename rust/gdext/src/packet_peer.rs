@@ -20,7 +20,7 @@ use packet_peer_udp_core::{
 };
 
 use crate::arrays::{Joined, Packets};
-use crate::convert::{stats_dictionary, to_godot_error};
+use crate::convert::{stats_dictionary, to_godot_error, to_int};
 use crate::properties::{self, BUFFER_RANGE};
 use crate::registry::{self, Shared};
 use crate::report::Limit;
@@ -967,14 +967,22 @@ impl PacketPeerUdpRs {
 
 /// Emits the signals of the peers that have something to tell. Called once a frame, on the main thread.
 pub(crate) fn emit_signals() {
-    for token in packet_peer_udp_core::take_news() {
+    let news = packet_peer_udp_core::take_news();
+    if news.is_empty() {
+        return;
+    }
+    let packets_available = StringName::from("packets_available");
+    for token in news {
         let Some((object, shared)) = registry::find(token) else { continue };
-        let Ok(mut peer) = object.try_to::<Gd<PacketPeerUdpRs>>() else { continue };
+        // (As no more than that: to find out what class it is of takes longer than all the rest.)
+        let Ok(mut peer) = object.try_to::<Gd<Object>>() else { continue };
         // Both before either is told: what a handler brings about is for the next frame.
         let (count, resolved) = (shared.peer.take_news(), shared.peer.take_resolved());
-        if let Some(count) = count {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            peer.emit_signal("packets_available", vslice![count]);
+        // There may be thousands of peers, and of most nobody wants to know.
+        if let Some(count) = count
+            && peer.has_connections(&packets_available)
+        {
+            peer.emit_signal(&packets_available, vslice![to_int(count as u64)]);
         }
         if let Some(resolved) = resolved {
             emit_resolved(&mut peer, &shared, resolved);
@@ -982,7 +990,7 @@ pub(crate) fn emit_signals() {
     }
 }
 
-fn emit_resolved(peer: &mut Gd<PacketPeerUdpRs>, shared: &Shared, resolved: Resolved) {
+fn emit_resolved(peer: &mut Gd<Object>, shared: &Shared, resolved: Resolved) {
     let ip = resolved.address.map_or(GString::new(), |address| GString::from(&format_address(address)));
     let error = resolved.error.as_ref().map_or(GodotError::OK, to_godot_error);
     peer.emit_signal("host_resolved", vslice![error, ip]);
