@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "small numbers")]
 
+use std::collections::HashSet;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -554,11 +555,12 @@ fn a_server_shares_its_port_unless_told_otherwise_and_none_gets_one_by_chance() 
     let second = Server::default();
     second.listen(at, "127.0.0.1").unwrap();
     second.stop();
-    let mut ports: Vec<_> =
-        (0..500).map(|_| listening(V4, false)).collect::<Vec<_>>().iter().map(server_port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    assert_eq!(ports.len(), 500);
+    // (Where it is not known what else could be done, a system may choose a port that is shared.)
+    if cfg!(target_os = "linux") {
+        let all: Vec<_> = (0..500).map(|_| listening(V4, false)).collect();
+        let ports: HashSet<_> = all.iter().map(server_port).collect();
+        assert_eq!(ports.len(), all.len());
+    }
     assert!(server.listen(0, "127.0.0.1").is_err(), "it listens already");
     assert_eq!(server_port(&server), at);
     let wrapped = Server::default();
