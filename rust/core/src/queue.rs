@@ -292,6 +292,8 @@ pub(crate) struct Queue {
     /// How often in a row the queue was found empty.
     quiet: u8,
     policy: OverflowPolicy,
+    /// Whether it keeps next to no memory when it has become empty: one of thousands.
+    lean: bool,
     /// Taken altogether, and kept for what comes next.
     spares: Vec<Chunk>,
     /// Where the first of those that are held back lies: the number of its chunk, and its number in there.
@@ -310,13 +312,19 @@ impl Queue {
         let asked = usize::try_from(recv_buf_size).unwrap_or(0).min(MAX_RING - 1);
         let ring = (asked + 1).next_power_of_two().max(MIN_RING);
         self.bound = ring - 1;
+        self.lean = false;
         self.clear();
     }
 
     /// Empties the queue, and gives its memory back.
     pub(crate) fn clear(&mut self) {
-        let Self { bound, counts, policy, forgotten, .. } = *self;
-        *self = Self { bound, counts, policy, forgotten, ..Self::default() };
+        let Self { bound, counts, policy, lean, forgotten, .. } = *self;
+        *self = Self { bound, counts, policy, lean, forgotten, ..Self::default() };
+    }
+
+    /// Has it keep next to no memory when it has become empty, until it is reset.
+    pub(crate) fn make_lean(&mut self) {
+        self.lean = true;
     }
 
     /// What the packets that can be taken may cost together.
@@ -335,6 +343,12 @@ impl Queue {
     /// What has entered so far, and what was given up.
     pub(crate) fn counts(&mut self) -> &mut Counts {
         &mut self.counts
+    }
+
+    /// Counts by whose change it can be seen what a packet has brought about, wherever counting began anew.
+    pub(crate) fn tally(&self) -> Counts {
+        // Only old packets may have been counted before; and that lies farther away.
+        if self.policy == OverflowPolicy::DropOldest { self.total_counts() } else { self.counts }
     }
 
     /// What was counted since the queue was made.
@@ -544,7 +558,11 @@ impl Queue {
         let is_counted = self.counted_before == 0;
         match self.pop_front() {
             Some(stamp) if is_counted => self.counts.give_up(1, stamp.length()),
-            Some(_) => self.counts.dropped += 1,
+            Some(stamp) => {
+                self.forgotten.give_up(1, stamp.length());
+                self.forgotten.dropped -= 1;
+                self.counts.dropped += 1;
+            }
             None => {}
         }
     }
@@ -568,7 +586,8 @@ impl Queue {
 
     /// Called when the queue has become empty: gives back memory for which the time since it was last empty had no use.
     fn settle(&mut self) {
-        let enough = KEPT.max((mem::take(&mut self.peak) as usize).saturating_mul(4));
+        let peak = mem::take(&mut self.peak) as usize;
+        let enough = if self.lean { KEPT } else { KEPT.max(peak.saturating_mul(4)) };
         let mut held = self.last.held();
         if held > enough {
             self.last = Chunk::default();
@@ -775,8 +794,8 @@ mod tests {
         }
         // 52 old ones were left, so some of the new ones went as well.
         assert_eq!(*queue.counts(), Counts { packets: 63, bytes: 63_000, dropped: 10 + 59 });
-        // In all 63 and 70 packets came; those of before that were given up later count as received, and as dropped.
-        assert_eq!(queue.total_counts(), Counts { packets: 126, bytes: 126_000, dropped: 10 + 59 });
+        // In all 63 and 70 packets came.
+        assert_eq!(queue.total_counts(), Counts { packets: 133 - 69, bytes: 64_000, dropped: 69 });
     }
 
     #[test]
@@ -859,6 +878,19 @@ mod tests {
             }
             assert_eq!(queue.held(), 0);
             assert_eq!(queue.bound(), (2 << 20) - 1);
+        }
+    }
+
+    #[test]
+    fn a_lean_queue_holds_next_to_no_memory_once_it_is_empty() {
+        for length in [0, 1, 1_200] {
+            let mut queue = queue(0);
+            queue.make_lean();
+            burst(&mut queue, length);
+            assert!(queue.held() <= KEPT, "{length}: {}", queue.held());
+            queue.clear();
+            burst(&mut queue, length);
+            assert!(queue.held() <= KEPT, "it stays so: {}", queue.held());
         }
     }
 

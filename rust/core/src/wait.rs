@@ -170,6 +170,12 @@ impl Waiters {
         }
     }
 
+    /// Wakes some of those who share the socket, but not `except`: there is something for them.
+    pub(crate) fn wake_those(&self, whose: &[Who], except: Option<u64>) {
+        let entries = self.entries.iter().filter(|entry| whose.contains(&entry.who) && Some(entry.id) != except);
+        entries.for_each(|entry| entry.watcher.sleeper.wake());
+    }
+
     /// Whether nobody is left who was still on his way out of a wait on a socket that is gone.
     pub(crate) fn all_ended_have_left(&self) -> bool {
         self.entries.iter().all(|entry| !entry.closed)

@@ -107,13 +107,14 @@ impl Hasher for IdHasher {
 }
 
 /// How many of the peers that it has used last each thread remembers.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 128;
 
 thread_local! {
     /// Whom this thread has asked for lately, each in the place that its id's last bits say: so threads that use different
     /// peers do not get into each other's way at the registry. An id is never used twice, and a peer whose object is gone
     /// is not kept by this.
-    static LATELY: RefCell<[(Option<InstanceId>, Weak<Shared>); REMEMBERED]> = RefCell::default();
+    static LATELY: RefCell<[(Option<InstanceId>, Weak<Shared>); REMEMBERED]> =
+        const { RefCell::new([const { (None, Weak::new()) }; REMEMBERED]) };
 }
 
 /// What belongs to `object`.

@@ -58,7 +58,7 @@ use crate::report::Limit;
 /// - A new [member max_pending_connections] drops only the pending connections that are over it, newest first.
 /// - [method PacketPeerUdpRs.wait] on a peer reads the server's socket, so it ends when a packet for that peer has come,
 ///   though nobody polls; and [method stop] ends it.
-/// - One [method poll] reads a bounded amount, so a flood of packets never stalls a frame.
+/// - One [method poll] reads no more than the system's buffer can have held when it was called, however long a flood goes on.
 /// - The system is asked for a receive buffer of 4 MiB, so that more survives a long frame.
 /// - [method get_last_error_message] says in the system's words why something failed.
 ///

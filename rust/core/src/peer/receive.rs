@@ -179,12 +179,15 @@ impl Peer {
                 return self.noted(Err(Error::new(Operation::Receive, "", Reason::NotOpen)));
             }
         }
-        if !self.is_fed() {
-            let link = self.link.read();
-            if let Some(endpoint) = link.state.endpoint() {
-                self.read_one(endpoint, None, Guess::Maybe);
-            }
+        if self.is_fed() {
+            self.inbox.lock().queue.note_quiet();
+            return Ok(None);
         }
+        let link = self.link.read();
+        if let Some(endpoint) = link.state.endpoint() {
+            self.read_one(endpoint, None, Guess::Maybe);
+        }
+        drop(link);
         Ok(self.inbox.lock().take())
     }
 
@@ -270,10 +273,8 @@ impl Peer {
         let clocks = Clocks::now();
         // As an empty packet, so that errors without end come to one all the same.
         let mut cost = kernel_cost(0);
-        if let Some(crowd) = &self.crowd {
-            cost += self.deal(crowd, endpoint, arena, &got, &clocks, &mut receiver);
-            drop(receiver);
-            self.waiters.lock().wake_others(wait);
+        if self.crowd.is_some() {
+            cost += self.deal(endpoint, arena, &got, &clocks, &mut receiver, wait);
             return Batch { cost, last: !got.more, available: 0 };
         }
         let mut grown = false;
@@ -354,11 +355,8 @@ impl Peer {
             let mut receiver = self.receiver.lock();
             let got = self.receive(endpoint, &mut receiver, arena, sys::SLOTS);
             let clocks = Clocks::now();
-            if let Some(crowd) = &self.crowd {
-                self.deal(crowd, endpoint, arena, &got, &clocks, &mut receiver);
-                drop(receiver);
-                self.waiters.lock().wake_others(None);
-                drop(link);
+            if self.crowd.is_some() {
+                self.deal(endpoint, arena, &got, &clocks, &mut receiver, None);
                 if got.more {
                     continue;
                 }
@@ -597,7 +595,12 @@ impl Taking<'_> {
         let taken = self.stamps.len();
         let mut inbox = self.peer.inbox.lock();
         inbox.queue.admit();
-        let Some(run) = inbox.queue.pop_run(self.left, &mut self.stamps) else { return Some(false) };
+        let Some(run) = inbox.queue.pop_run(self.left, &mut self.stamps) else {
+            if self.socket_is_empty && taken == 0 {
+                inbox.queue.note_quiet();
+            }
+            return Some(false);
+        };
         inbox.last = self.stamps.last().copied();
         self.following = inbox.queue.len().min(self.left - (self.stamps.len() - taken));
         drop(inbox);

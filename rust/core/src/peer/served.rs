@@ -88,6 +88,7 @@ impl Peer {
         let member = Membership { listener, origin: packet.origin(), number, opening };
         let mut queue = Queue::default();
         queue.reset(0);
+        queue.make_lean();
         // Nothing was taken yet, and yet it is known who it will be from.
         let last = Some(Stamp::new(0, sender, 0));
         Self::with(|peer| {

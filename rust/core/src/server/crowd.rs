@@ -19,6 +19,9 @@ const MAX_PENDING: usize = 16;
 /// The least that is worth putting in order: empty places in the table, and appointments with those who are gone.
 const SLACK: usize = 64;
 
+/// How many are looked at in one go: thousands may have come at the same moment.
+const AT_ONCE: usize = 500;
+
 /// The members of a server. Locked by whoever deals packets out, for a batch at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
@@ -55,11 +58,20 @@ struct Member {
     number: Who,
 }
 
+/// A member, and which it is.
+pub(crate) type Found<'a> = (&'a Peer, Who);
+
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Appointment {
     at: u64,
     number: Who,
     origin: Origin,
+}
+
+impl Member {
+    fn found(&self) -> Found<'_> {
+        (&self.peer, self.number)
+    }
 }
 
 impl Default for Members {
@@ -102,23 +114,33 @@ impl Crowd {
 
 impl Members {
     /// The peer to whom packets from there belong.
-    pub(crate) fn find(&self, origin: &Origin) -> Option<&Peer> {
-        self.by_origin.get(origin).map(|member| &*member.peer)
+    pub(crate) fn find(&self, origin: &Origin) -> Option<Found<'_>> {
+        self.by_origin.get(origin).map(Member::found)
     }
 
     /// Likewise; whoever is not known yet becomes a pending member, made by `newcomer` with its number. `None` where too many
     /// are pending.
-    pub(crate) fn admit(&mut self, origin: Origin, newcomer: impl FnOnce(Who) -> Option<Arc<Peer>>) -> Option<&Peer> {
+    pub(crate) fn admit(
+        &mut self,
+        origin: Origin,
+        newcomer: impl FnOnce(Who) -> Option<Arc<Peer>>,
+    ) -> Option<Found<'_>> {
+        let is_full = self.is_full();
         match self.by_origin.entry(origin) {
-            Entry::Occupied(entry) => Some(&entry.into_mut().peer),
-            Entry::Vacant(_) if !self.gathered || self.pending.len() >= self.max_pending => None,
+            Entry::Occupied(entry) => Some(entry.into_mut().found()),
+            Entry::Vacant(_) if is_full => None,
             Entry::Vacant(place) => {
                 self.made += 1;
                 let peer = newcomer(self.made)?;
                 self.pending.push_back(origin);
-                Some(&place.insert(Member { peer, number: self.made }).peer)
+                Some(place.insert(Member { peer, number: self.made }).found())
             }
         }
+    }
+
+    /// Whether nobody new is let in.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.gathered || self.pending.len() >= self.max_pending
     }
 
     /// Notes packets that no member has got.
@@ -141,7 +163,7 @@ impl Members {
         let (peer, number) = (Arc::clone(&member.peer), member.number);
         let at = peer.heard_at(now) + self.timeout;
         if self.timeout > 0 {
-            if self.appointments.len() > 2 * self.taken() + SLACK {
+            if self.appointments.len() > 2 * self.by_origin.len() + SLACK {
                 self.make_appointments();
             } else {
                 self.appointments.push(Reverse(Appointment { at, number, origin }));
@@ -216,10 +238,13 @@ impl Members {
         self.appointments.peek().is_some_and(|next| next.0.at <= now)
     }
 
-    /// Takes out those who have been silent for too long, as far as it is known: until then.
+    /// Takes out those who have been silent for too long, as far as it is known: until then. Some of them, if there are many to
+    /// be looked at.
     pub(crate) fn take_silent(&mut self, until: u64) -> Vec<Arc<Peer>> {
         let mut silent = Vec::new();
-        while self.is_anybody_due(until)
+        let mut others = 0;
+        while silent.len() + others < AT_ONCE
+            && self.is_anybody_due(until)
             && let Some(Reverse(mut appointment)) = self.appointments.pop()
         {
             let Entry::Occupied(entry) = self.by_origin.entry(appointment.origin) else { continue };
@@ -230,6 +255,7 @@ impl Members {
             if appointment.at <= until {
                 silent.push(entry.remove().peer);
             } else {
+                others += 1;
                 self.appointments.push(Reverse(appointment));
             }
         }
@@ -261,7 +287,7 @@ mod tests {
     /// Whether somebody gets it.
     fn hear(members: &mut Members, from: u16, at: u64) -> bool {
         let heard = members.admit(origin(from), |_| Some(Peer::new()));
-        heard.map(|peer| peer.heard_at(at)).is_some()
+        heard.map(|(peer, _)| peer.heard_at(at)).is_some()
     }
 
     /// Takes all who are pending.
