@@ -15,6 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bench_servers
+from bench_rows import missing_row, timed_row
+
 # ---- what is measured, and what is to be reached ---------------------------------------------------------------
 
 SENDING = "Sending"
@@ -77,44 +80,10 @@ MUST_SURVIVE = 20_000
 MODES = {"polled": "polled", "background": "in background mode"}
 
 
-def ratio_verdict(ratio, must, aim):
-    """In a word; empty where nothing is asked."""
-    if must is None:
-        return ""
-    return "aim" if ratio <= aim else "must" if ratio <= must else "MISSED"
-
-
-def timed_row(group, name, detail, size, native, ours, goal=(None, None)):
-    """A row of times, from a figure per round for each of the two."""
-    ratios = [our / their for our, their in zip(ours, native)]
-    quartiles = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    ratio = statistics.median(ratios)
-    return {
-        "group": group,
-        "name": name,
-        "detail": detail,
-        "size": size,
-        "unit": "µs",
-        "native": statistics.median(native),
-        "ours": statistics.median(ours),
-        "ratio": ratio,
-        "ratio_quartiles": [quartiles[0], quartiles[2]],
-        "rounds": len(ratios),
-        "must": goal[0],
-        "aim": goal[1],
-        "verdict": ratio_verdict(ratio, *goal),
-    }
-
-
 def percentile(values, percent):
     """The smallest value that so many percent of them do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
-
-
-def missing_row(group, name, detail, size, unit, members, goal=(None, None)):
-    row = {"group": group, "name": name, "detail": detail, "size": size, "unit": unit}
-    return row | {"must": goal[0], "aim": goal[1], "verdict": "missing", "missing": members}
 
 
 def timed_rows(raw, floor):
@@ -207,22 +176,24 @@ def machine(raw):
 # ---- the table -------------------------------------------------------------------------------------------------
 
 COLUMNS = "{:<44}{:>7}{:>9}{:>9}{:>9}{:>8}{:>8}{:>8}  {}"
-UNITS = {"µs": "µs per packet", "packets": "packets", "bytes": "bytes"}
+UNITS = {"µs": "µs per packet", "packets": "packets", "bytes": "bytes", "times": "times"}
 
 
 def figure(value, unit):
     """A measured figure as the table shows it."""
     if value is None:
         return ""
-    if unit != "µs":
+    if unit in ("packets", "bytes"):
         return f"{value:,.0f}"
+    if unit == "times":
+        return f"{value:.2f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
 def goal(value, unit):
     if value is None:
         return ""
-    return f"{value:,}" if unit == "packets" else f"{value:.2f}"
+    return f"{value:,}" if unit in ("packets", "bytes") else f"{value:.2f}"
 
 
 def words_of(row):
@@ -295,7 +266,12 @@ def main():
 
     raw = json.loads(Path(options.raw).read_text(encoding="utf-8"))
     floor = floor_of(options.floor)
-    rows = [*timed_rows(raw, floor), *stall_rows(raw, floor), *memory_rows(raw)]
+    rows = []
+    if "peers" in raw:
+        peers = raw["peers"]
+        rows += [*timed_rows(peers, floor), *stall_rows(peers, floor), *memory_rows(peers)]
+    if "servers" in raw:
+        rows += bench_servers.rows_of(raw["servers"], floor)
     bare = [
         {"name": FLOOR[name], "size": size, "usec": usec}
         for (name, size), usec in sorted(floor.items(), key=lambda item: [*FLOOR, "held"].index(item[0][0]))

@@ -5,9 +5,13 @@ extends RefCounted
 
 var _others: int
 var _total: int
+var _own: PackedStringArray = ["self"]
 
 
-func _init() -> void:
+## [param helper] is a process that does part of what is measured.
+func _init(helper := -1) -> void:
+	if helper >= 0:
+		_own.append(str(helper))
 	var now := _ticks()
 	_others = now[0]
 	_total = now[1]
@@ -22,10 +26,9 @@ func share() -> float:
 
 
 # Processor time in the kernel's ticks: what others had, and all there was.
-static func _ticks() -> PackedInt64Array:
+func _ticks() -> PackedInt64Array:
 	var machine := _figures("/proc/stat")
-	var own := _figures("/proc/self/stat")
-	if machine.size() < 9 or own.size() < 15:
+	if machine.size() < 9:
 		return [0, 0]
 	var total := 0
 	for i in range(1, 9):
@@ -36,10 +39,15 @@ static func _ticks() -> PackedInt64Array:
 	var busy := 0
 	for i: int in [1, 2, 3, 8]:
 		busy += machine[i].to_int()
-	return [busy - own[13].to_int() - own[14].to_int(), total]
+	for process in _own:
+		var own := _figures("/proc/%s/stat" % process)
+		if own.size() < 15:
+			return [0, 0]
+		busy -= own[13].to_int() + own[14].to_int()
+	return [busy, total]
 
 
-# The words of a file's first line. A program's name is one word there, and ours has no spaces.
+# The words of a file's first line. A program's name is one word there, and ours have no spaces.
 static func _figures(path: String) -> PackedStringArray:
 	var file := FileAccess.open(path, FileAccess.READ)
 	return PackedStringArray() if file == null else file.get_line().split(" ", false)

@@ -10,8 +10,10 @@ var id: String
 var size: int
 
 # Microseconds per packet (or call), a figure per round.
-var _native: PackedFloat64Array
-var _ours: PackedFloat64Array
+var _usec: Dictionary[StringName, PackedFloat64Array] = {
+	NATIVE: PackedFloat64Array(),
+	OURS: PackedFloat64Array(),
+}
 
 
 func _init(case_id: String, packet_size: int) -> void:
@@ -30,10 +32,14 @@ func run(rounds: int) -> String:
 		var second := _round(OURS if i % 2 else NATIVE)
 		problem = _problem()
 		if i > 0 and problem.is_empty():  # the first round warms up
-			_native.append(first if i % 2 else second)
-			_ours.append(second if i % 2 else first)
+			_keep(NATIVE, first if i % 2 else second)
+			_keep(OURS, second if i % 2 else first)
 	_close()
 	return problem
+
+
+func name() -> String:
+	return "%s, %d bytes" % [id, size]
 
 
 ## What the row needs that the addon, as it is built, does not have.
@@ -45,8 +51,8 @@ func to_dictionary() -> Dictionary:
 	return {
 		"row": id,
 		"size": size,
-		"native": _native,
-		"ours": _ours,
+		"native": _usec[NATIVE],
+		"ours": _usec[OURS],
 		"missing": missing_members(),
 	}
 
@@ -79,6 +85,11 @@ func _open() -> String:
 ## One round; returns the microseconds per packet or call.
 func _round(_kind: StringName) -> float:
 	return 0.0
+
+
+## Notes what a round has told.
+func _keep(kind: StringName, usec: float) -> void:
+	_usec[kind].append(usec)
 
 
 func _problem() -> String:

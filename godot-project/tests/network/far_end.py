@@ -1,16 +1,11 @@
 """The far host of the network tests: opens sockets, sends, and reports what each datagram came with.
 
-Run in the namespace "far" by support/far_end.gd. Requests come in on standard input and answers go out on standard
-output, one JSON object a line, so that nothing of it passes the links under test. It ends when standard input does.
+Run in the namespace "far" by support/far_end.gd, whose requests support/asked_process.py brings.
 """
 
-import fcntl
-import json
-import os
 import select
 import socket
 import struct
-import sys
 import time
 
 IP_PKTINFO = 8
@@ -186,18 +181,3 @@ def answer(request: dict) -> dict:
     else:
         raise ValueError(f"cannot {wish}")
     return {}
-
-
-def main() -> None:
-    # Where the engine's pipe does not block, this end might share that.
-    flags = fcntl.fcntl(0, fcntl.F_GETFL)
-    fcntl.fcntl(0, fcntl.F_SETFL, flags & ~os.O_NONBLOCK)
-    for line in sys.stdin:
-        try:
-            said = answer(json.loads(line))
-        except Exception as error:  # whatever it is, the test has to know
-            said = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(said), flush=True)
-
-
-main()
