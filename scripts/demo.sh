@@ -10,7 +10,8 @@ Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall|
 
 Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, a game that freezes for a
 second while packets come in, and a lobby that finds games on the local network. In a window where there is a display;
-otherwise, as with --headless, a scripted session in the terminal that checks all it shows.
+otherwise, as with --headless, a scripted session in the terminal that checks all it shows, and lets bots play on a
+dedicated server too (scripts/dedicated.sh is the large version of that).
 
   --headless          play in the terminal, without a window
   --screenshot FILE   open the window, play a short session, save a picture of it to FILE, and end

@@ -9,9 +9,9 @@ usage() {
 Usage: scripts/test.sh [--fast] [--help]
 
 Formatting, lints, the core's tests, documentation, then the addon in a real Godot: the test scenes, also on two hosts,
-the benchmark and the soak for a moment, the proof that the test runner notices failures, the editor reloading the addon,
-the demo in the terminal and the demo in a window. Every step runs, whatever came of the one before; the exit code is 0
-only if none failed.
+the demo in the terminal and in a window, a dedicated server, the benchmark and the soak for a moment, the proof that the
+test runner notices failures, the editor reloading the addon. Every step runs, whatever came of the one before; the exit
+code is 0 only if none failed.
 
   --fast   leave out the proof of the runner, the reload and the demo in a window
 
@@ -192,9 +192,26 @@ windowed_demo() {
 # That it runs and tells; how fast it is on a busy machine says nothing.
 quick_benchmark() {
     make_temporary
-    scripts/bench.sh --quick --json "$temporary/bench.json" --chart "$temporary/bench.svg"
-    python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["rows"]' "$temporary/bench.json"
-    python3 -c 'import sys, xml.dom.minidom as dom; assert dom.parse(sys.argv[1]).getElementsByTagName("rect")' "$temporary/bench.svg"
+    local chart="$temporary/peers.svg" server_chart="$temporary/servers.svg"
+    scripts/bench.sh --quick --json "$temporary/bench.json" --chart "$chart" --server-chart "$server_chart"
+    python3 - "$temporary/bench.json" "$chart" "$server_chart" <<'PYTHON'
+import json, sys, xml.dom.minidom as dom
+
+rows = json.load(open(sys.argv[1]))["rows"]
+assert {"peers" in row for row in rows} == {True, False}, "rows of peers and of servers"
+for chart in sys.argv[2:]:
+    assert dom.parse(chart).getElementsByTagName("rect"), chart
+PYTHON
+}
+
+# A short session in which nothing is lost; then one in which something is, and that is said.
+dedicated_server() {
+    local answer direction
+    scripts/dedicated.sh --bots 40 --processes 2 --seconds 3
+    if answer=$(scripts/dedicated.sh --bots 4 --seconds 1 --leave-out 5 2>&1); then die "lost updates were not noticed."; fi
+    for direction in "bots to server" "server to bots"; do
+        grep -qx "FAILED: $direction: 4 lost, 0 repeated, 0 late" <<< "$answer" || die "it failed otherwise: $answer"
+    done
 }
 
 step "formatting: Rust" rust_format
@@ -236,6 +253,7 @@ done
 after import "Godot test scenes on two hosts" scripts/network_tests.sh
 after import "demo in the terminal" scripts/demo.sh --headless
 after import "LAN lobby between two hosts" scripts/lobby.sh
+after import "dedicated server with bots" dedicated_server
 after build "benchmark, a few rounds" quick_benchmark
 after import "soak, for a moment" scripts/soak.sh --minutes 0.2
 

@@ -5,13 +5,18 @@ extends Node
 ##   the end);
 ## - headless, or with `--scripted`: the same as a scripted session in the terminal;
 ## - with `--bob=PORT`: Bob alone, for an Alice in another process;
-## - with `--lobby=host` or `--lobby=browse`: a LAN lobby without a window (lobby/lobby_process.gd).
+## - with `--lobby=host` or `--lobby=browse`: a LAN lobby without a window (lobby/lobby_process.gd);
+## - with `--dedicated=server` or `--dedicated=bots`: a dedicated server, or players for it, without
+##   a window (dedicated/server_process.gd, dedicated/bots_process.gd).
 ## These are user arguments: they come after `--` on the command line.
 
 const SAMPLE_WINDOW := "res://demo/window/sample_window.tscn"
 const SCRIPTED_SESSION := "res://demo/scripted/session.gd"
 const BOB_PROCESS := "res://demo/peers/bob_process.gd"
 const LOBBY_PROCESS := "res://demo/lobby/lobby_process.gd"
+const SERVER_SCENE := "res://demo/dedicated/server.tscn"
+const BOTS_PROCESS := "res://demo/dedicated/bots_process.gd"
+const SUMMARY_PROCESS := "res://demo/dedicated/summary_process.gd"
 
 
 func _ready() -> void:
@@ -28,6 +33,12 @@ func _ready() -> void:
 		part = load(BOB_PROCESS).new()
 	elif arguments.has("lobby"):
 		part = load(LOBBY_PROCESS).new()
+	elif arguments.get("dedicated") == "server":
+		part = load(SERVER_SCENE).instantiate()
+	elif arguments.get("dedicated") == "bots":
+		part = load(BOTS_PROCESS).new()
+	elif arguments.get("dedicated") == "summary":
+		part = load(SUMMARY_PROCESS).new()
 	elif arguments.has("scripted") or DisplayServer.get_name() == "headless":
 		part = load(SCRIPTED_SESSION).new()
 	else:

@@ -1,11 +1,13 @@
 extends Node
 ## The sample as a session in the terminal: Alice talks to all four Bobs, threads wait and are
-## ended, the game freezes for a second, hosts announce games, things go wrong and say so. Every
-## line marked [ok] was checked, and the exit code is 0 only when all of them held.
+## ended, the game freezes for a second, hosts announce games, bots play on a server, things go
+## wrong and say so. Every line marked [ok] was checked, and the exit code is 0 only when all of
+## them held.
 
 const ChatChapter := preload("chat_chapter.gd")
 const Claims := preload("claims.gd")
 const Conversation := preload("../conversation.gd")
+const DedicatedChapter := preload("dedicated_chapter.gd")
 const ErrorLog := preload("error_log.gd")
 const ErrorsChapter := preload("errors_chapter.gd")
 const LobbyChapter := preload("lobby_chapter.gd")
@@ -13,7 +15,7 @@ const StallChapter := preload("stall_chapter.gd")
 const VariantsChapter := preload("variants_chapter.gd")
 const WaitingChapter := preload("waiting_chapter.gd")
 
-const SESSION_MSEC := 44_000
+const SESSION_MSEC := 60_000
 
 const BOBS: Dictionary[Conversation.BobKind, String] = {
 	Conversation.BobKind.RS: "Bob is a PacketPeerUdpRs, too",
@@ -31,6 +33,7 @@ var _waiting := WaitingChapter.new()
 var _errors := ErrorsChapter.new()
 var _stall := StallChapter.new()
 var _lobby := LobbyChapter.new()
+var _dedicated := DedicatedChapter.new()
 var _chapter := 0
 var _start_msec := Time.get_ticks_msec()
 var _is_over := false
@@ -43,7 +46,7 @@ func play(_arguments: Dictionary[String, String]) -> void:
 	add_child(_conversation)
 	_chat.conversation = _conversation
 	_errors.error_log = _log
-	for chapter: Node in [_chat, _variants, _waiting, _stall, _lobby, _errors]:
+	for chapter: Node in [_chat, _variants, _waiting, _stall, _lobby, _dedicated, _errors]:
 		chapter.claims = _claims
 		add_child(chapter)
 	_play_all()
@@ -82,6 +85,8 @@ func _play_all() -> void:
 	await _stall.play()
 	_begin("A LAN lobby")
 	await _lobby.play()
+	_begin("A dedicated server")
+	await _dedicated.play()
 	_begin("Errors in words")
 	await _errors.play()
 	_end()

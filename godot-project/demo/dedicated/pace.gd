@@ -1,0 +1,28 @@
+extends RefCounted
+## How evenly updates come in.
+
+var longest_gap_usec := 0
+## By how much the time between two updates differs from what it should be, over the latest ones:
+## RFC 3550's way of smoothing.
+var jitter_usec := 0.0
+
+var _interval_usec: int
+var _last_usec := 0
+
+
+func _init(per_second: int) -> void:
+	_interval_usec = 1_000_000 / per_second
+
+
+func note(arrival_usec: int) -> void:
+	if _last_usec:
+		var gap := maxi(arrival_usec - _last_usec, 0)
+		longest_gap_usec = maxi(longest_gap_usec, gap)
+		jitter_usec += (absi(gap - _interval_usec) - jitter_usec) / 16.0
+	_last_usec = arrival_usec
+
+
+## When the packet came that was taken last: PacketPeerUdpRs knows when the system received it, the
+## engine's class does not, so there it is now.
+static func arrival_usec(socket) -> int:
+	return socket.get_packet_time_usec() if socket is PacketPeerUdpRs else Time.get_ticks_usec()

@@ -1,0 +1,74 @@
+extends RefCounted
+## What the server and its players say to each other: arrays, sent with put_var(), whose first
+## element is the kind. Anyone can send anything to a port, so whatever is read is checked, down to
+## the types, before any of it is used.
+##
+## | kind     | from, to         | after the kind                                              |
+## |----------|------------------|-------------------------------------------------------------|
+## | HELLO    | player to server | its name, its ticket ("" when it has none); repeated until  |
+## |          |                  | it is welcome                                               |
+## | TICKET   | server to player | the ticket                                                  |
+## | WELCOME  | server to player | its id                                                      |
+## | MOVE     | player to server | number, position, how many snapshots it has missed          |
+## | SNAPSHOT | server to player | number, tick, ids of the players it sees, their positions   |
+## | BYE      | player to server | how many moves it sent, its tally of snapshots              |
+## | FAREWELL | server to player | how many snapshots it sent, its tally of moves, and the     |
+## |          |                  | tally that the player has told                              |
+##
+## The ticket shows that a player hears what is sent to its address. Otherwise anyone could write a
+## victim's address on a hello, and the server would drown the victim in snapshots.
+##
+## Moves and snapshots are numbered from 1 for each player and each direction, so both ends know
+## exactly what is missing. They are never sent again: a newer one is on its way already.
+
+enum Kind { HELLO, TICKET, WELCOME, MOVE, SNAPSHOT, BYE, FAREWELL }
+
+const SHAPES: Dictionary[int, Array] = {
+	Kind.HELLO: [TYPE_STRING, TYPE_STRING],
+	Kind.TICKET: [TYPE_STRING],
+	Kind.WELCOME: [TYPE_INT],
+	Kind.MOVE: [TYPE_INT, TYPE_VECTOR2, TYPE_INT],
+	Kind.SNAPSHOT: [TYPE_INT, TYPE_INT, TYPE_PACKED_INT32_ARRAY, TYPE_PACKED_VECTOR2_ARRAY],
+	Kind.BYE: [TYPE_INT, TYPE_PACKED_INT32_ARRAY],
+	Kind.FAREWELL: [TYPE_INT, TYPE_PACKED_INT32_ARRAY, TYPE_PACKED_INT32_ARRAY],
+}
+
+const UPDATES_PER_SECOND := 30
+## What every network carries in one piece. No message is longer.
+const MAX_BYTES := 1200
+const MAX_LETTERS := 16
+
+
+## The next message from a socket that has a packet; empty where that is none. Of a stranger's bytes
+## the engine would print an error for each packet: a log that anyone can fill. So it is asked not
+## to, for just that long.
+static func take_from(socket) -> Array:
+	Engine.print_error_messages = false
+	# Without objects: who may send these may run code here.
+	var value: Variant = socket.get_var()
+	Engine.print_error_messages = true
+	if is_message(value):
+		return value
+	return []
+
+
+static func is_message(value: Variant) -> bool:
+	if not value is Array or value.is_empty() or typeof(value[0]) != TYPE_INT:
+		return false
+	var shape: Array = SHAPES.get(value[0], [])
+	if shape.is_empty() or value.size() != shape.size() + 1:
+		return false
+	for i in shape.size():
+		if typeof(value[i + 1]) != shape[i]:
+			return false
+	return true
+
+
+## Letters that every terminal just shows: names are printed, and a stranger chooses them.
+static func is_name(text: String) -> bool:
+	if text.strip_edges().is_empty() or text.length() > MAX_LETTERS:
+		return false
+	for i in text.length():
+		if text.unicode_at(i) < 0x20 or text.unicode_at(i) > 0x7E:
+			return false
+	return true
