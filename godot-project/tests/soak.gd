@@ -14,6 +14,7 @@ const WORKERS: Dictionary[String, GDScript] = {
 	"visitors": preload("soak/visitors.gd"),
 	"floods": preload("soak/floods.gd"),
 	"waits": preload("soak/waits.gd"),
+	"guests": preload("soak/guests.gd"),
 }
 const REPORT_EVERY := 10
 ## A worker that has not come to the end of a round in this time has hung.

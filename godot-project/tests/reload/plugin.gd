@@ -7,6 +7,7 @@ extends EditorPlugin
 const ROUNDS := 6
 const MANIFEST := "res://addons/packet_peer_udp_rs/addon.gdextension"
 const OURS := &"PacketPeerUdpRs"
+const SERVER := &"UdpServerRs"
 const HOST := "127.0.0.1"
 const SOON_MSEC := 5000
 
@@ -30,6 +31,9 @@ const MONITORS: Array[StringName] = [
 
 var _peers: Array[PacketPeer]
 var _resolving: Array[PacketPeer]
+var _server: RefCounted
+# Those that it handed out.
+var _served: Array[PacketPeer]
 # All there ever were.
 var _made: Array[WeakRef]
 var _waiting: Array[Thread]
@@ -77,6 +81,8 @@ func _let_go() -> void:
 	for peer in _peers:
 		peer.packets_available.disconnect(_on_packets_available)
 	_peers.clear()
+	_served.clear()
+	_server = null
 
 
 func _do_round() -> void:
@@ -130,7 +136,30 @@ func _put_to_work() -> void:
 		_check(_peers[i].wait(SOON_MSEC) == OK, "peer %d: wait" % i)
 	await _frames_until(func() -> bool: return _counts.has(1) and _counts.has(2))
 	_check(_counts.keys().size() == 2, "signals of the peers %s" % [_counts.keys()])
+	await _serve()
 	_begin_waits()
+
+
+# One peer is taken and heard; another's first packet is left where it is.
+func _serve() -> void:
+	if _server == null:
+		_server = ClassDB.instantiate(SERVER)
+		_made.append(weakref(_server))
+	_server.background_receive = true
+	_server.peer_timeout_msec = 50_000
+	_check(_server.listen(0, HOST) == OK, "listen")
+	_served.clear()
+	var clients: Array[PacketPeerUDP] = []
+	for i in 2:
+		clients.append(PacketPeerUDP.new())
+		clients[i].set_dest_address(HOST, _server.get_local_port())
+		clients[i].put_packet([i])
+	await _frames_until(func() -> bool: return _server.is_connection_available())
+	_served.append(_server.take_connection())
+	_made.append(weakref(_served[0]))
+	_check(_served[0].get_packet() == PackedByteArray([0]), "the first client's packet")
+	await _frames_until(func() -> bool: return _server.is_connection_available())
+	_check(_server.get_peer_count() == 1, "%d peers" % _server.get_peer_count())
 
 
 func _begin_waits() -> void:
@@ -140,7 +169,10 @@ func _begin_waits() -> void:
 	quiet.background_receive = true
 	quiet.bind(0, HOST)
 	for call: Callable in [
-		_peers[3].wait.bind(), _peers[3].wait.bind(60_000), func() -> Error: return quiet.wait()
+		_peers[3].wait.bind(),
+		_peers[3].wait.bind(60_000),
+		func() -> Error: return quiet.wait(),
+		_served[0].wait.bind(),
 	]:
 		_waiting.append(Thread.new())
 		_waiting[-1].start(call)
@@ -191,6 +223,10 @@ func _check_closed() -> void:
 		for option: String in OPTIONS[2].keys() + OPTIONS[3].keys() + OPTIONS[4].keys():
 			var default: Variant = ClassDB.class_get_property_default_value(OURS, option)
 			_check(peer.get(option) == default, "peer %d: %s is %s" % [i, option, peer.get(option)])
+	_check(not _server.is_listening(), "the server listens")
+	_check(_server.get_peer_count() == 0 and _server.take_connection() == null, "it has peers")
+	_check(_server.peer_timeout_msec == 0 and _server.reuse_address, "it has kept options")
+	_check(not _served[0].is_bound() and not _served[0].is_socket_connected(), "its peer is open")
 	for peer in _resolving:
 		_check(not peer.is_resolving(), "a peer is resolving")
 	_resolving.clear()

@@ -294,11 +294,11 @@ impl Peer {
         }
         drop(endpoint);
         drop(link);
-        *self.being_closed.lock() -= 1;
-        self.is_closed.notify_all();
         for orphan in orphans.into_iter().flatten() {
             orphan.leave_server();
         }
+        *self.being_closed.lock() -= 1;
+        self.is_closed.notify_all();
     }
 
     /// Joins a multicast group on an interface (`""`: the system's choice), opening the peer if it is closed.

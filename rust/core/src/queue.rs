@@ -327,6 +327,10 @@ impl Queue {
         self.lean = true;
     }
 
+    pub(crate) fn is_lean(&self) -> bool {
+        self.lean
+    }
+
     /// What the packets that can be taken may cost together.
     pub(crate) fn bound(&self) -> usize {
         self.bound

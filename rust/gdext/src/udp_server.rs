@@ -306,7 +306,7 @@ impl UdpServerRs {
     #[func]
     fn set_max_pending_connections(&self, max_pending_connections: i64) {
         let result = self.shared.server.set_max_pending(max_pending_connections);
-        self.explain("max_pending_connections", result, "use 0 and more; 0 lets nobody new in");
+        self.explain("max_pending_connections", result, "use 0 to 4294967295; 0 lets nobody new in");
     }
 
     #[func]

@@ -100,8 +100,9 @@ impl Peer {
                 None => members.drop_packets(datagrams_in(&message)),
             }
         }
-        drop(members);
+        // Before somebody else can drop what has just been counted.
         self.inbox.lock().queue.counts().add_change(Counts::default(), dealt.change);
+        drop(members);
         background::note_news(&dealt.news);
         self.waiters.lock().wake_those(&dealt.whose, wait);
         cost

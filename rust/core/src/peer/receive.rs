@@ -689,16 +689,17 @@ impl Taking<'_> {
 
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
-        // What is left over after a burst is not worth keeping.
-        if self.stamps.capacity() > 4 * self.stamps.len() + 256 {
-            self.stamps.shrink_to(2 * self.stamps.len());
-        }
         // Packets that were read for somebody who did not want them in the end have nowhere to go back to.
         let unwanted = self.straight.get(self.next..).unwrap_or_default();
         let packets = unwanted.iter().map(|straight| straight.packets).sum();
         let bytes = unwanted.iter().map(|straight| straight.bytes).sum();
         let mut inbox = self.peer.inbox.lock();
         inbox.queue.counts().give_up(packets, bytes);
+        // What is left over after a burst is not worth keeping.
+        let slack = if inbox.queue.is_lean() { 16 } else { 256 };
+        if self.stamps.capacity() > 4 * self.stamps.len() + slack {
+            self.stamps.shrink_to(2 * self.stamps.len());
+        }
         inbox.batch = std::mem::take(&mut self.stamps);
     }
 }

@@ -46,8 +46,7 @@ impl Peer {
     }
 
     fn send_to_destination(&self, datagram: &[u8]) -> Result<()> {
-        let (link, to) = self.link_to_destination()?;
-        by_way(&link, |way| self.send_one(way, to, datagram))
+        self.to_destination(|way, to| self.send_one(way, to, datagram))?
     }
 
     /// Sends one datagram to a numeric address, leaving the destination as it is; opens the peer if it is closed. Port
@@ -115,8 +114,18 @@ impl Peer {
     }
 
     fn send_payloads(&self, payloads: &Payloads<'_>) -> Result<usize> {
-        let (link, to) = self.counted(self.link_to_destination())?;
-        by_way(&link, |way| Ok(self.send_all(way, to, payloads)))
+        self.counted(self.to_destination(|way, to| self.send_all(way, to, payloads)))
+    }
+
+    /// Has something sent by the socket that the peer goes by, opening it if it is closed, to the destination.
+    fn to_destination<T>(&self, send: impl Fn(&Way<'_>, SocketAddr) -> T) -> Result<T> {
+        loop {
+            let (link, to) = self.link_to_destination()?;
+            if let Some(done) = link.with_way(|way| send(way, to)) {
+                return Ok(done);
+            }
+            // Its server was stopped just now: the peer opens a socket of its own.
+        }
     }
 
     fn send_all(&self, way: &Way<'_>, to: SocketAddr, payloads: &Payloads<'_>) -> usize {
