@@ -146,7 +146,7 @@ impl fmt::Display for Error {
             Reason::NotOpen => f.write_str("the peer is not open"),
             Reason::Closed => f.write_str("the peer was closed meanwhile"),
             Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
-            Reason::AlreadyOpen => f.write_str("the peer is open already"),
+            Reason::AlreadyOpen => f.write_str("it is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
             Reason::Served => f.write_str("the peer belongs to a server"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),

@@ -105,7 +105,7 @@ impl Server {
         let Some(until) = self.listener.heard_until() else { return };
         let silent = self.crowd.members().take_silent(until);
         for peer in silent {
-            peer.leave_server();
+            peer.fall_silent(self.peer_timeout_msec());
         }
     }
 
@@ -164,7 +164,8 @@ impl Server {
 
     /// Sets after how much silence a peer that was taken is closed, in milliseconds; 0 for never.
     ///
-    /// Packets that wait to be read are no silence. Nor is what may have been dropped when nobody has read for long, where the
+    /// Such a peer has lost its destination, too: who goes on sending by it is told. Packets that wait to be read are no
+    /// silence. Nor is what may have been dropped when nobody has read for long, where the
     /// kernel tells (Linux).
     pub fn set_peer_timeout_msec(&self, msec: i64) -> Result<()> {
         let msec = self.in_range("peer_timeout_msec", msec)?;

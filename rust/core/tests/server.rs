@@ -252,6 +252,7 @@ fn stopping_closes_all_and_frees_the_port() {
         assert!(!server.is_listening() && !server.has_pending() && server.take().is_none());
         assert!(matches!(server.poll().unwrap_err().reason, Reason::NotOpen));
         assert_eq!((peer.is_open(), peer.available(), server.peers()), (false, None, 0));
+        assert!(peer.last_error().message.contains("the server was stopped"), "{:?}", peer.last_error());
         // As a socket that shares it with nobody.
         let other = Peer::new();
         other.bind(at, "127.0.0.1", 0).unwrap();
@@ -495,6 +496,10 @@ fn who_is_silent_for_too_long_is_closed_and_new_when_heard_again() {
         });
         assert!(clock_nsec() - begun > 200_000_000);
         assert_eq!(peer.available(), None);
+        assert!(peer.last_error().message.contains("was silent for 300 ms"), "{:?}", peer.last_error());
+        // Who does not notice opens no socket by sending on.
+        assert!(matches!(peer.send(b"still there?").unwrap_err().reason, Reason::NoDestination));
+        assert!(!peer.is_open());
         assert!(its_peer.is_open());
         assert_eq!(server.peers(), 1);
         client.send(b"back").unwrap();

@@ -76,6 +76,9 @@ use crate::report::Limit;
 /// is then in [method get_packet_ip] and [method get_packet_port]. [method get_packets] takes all at once, which is much
 /// cheaper, and with [member background_receive] nothing is lost while the game is busy.
 ///
+/// **Servers:** to talk to each of many senders by a peer of its own, use [UdpServerRs]. Its peers are of this class, but have
+/// no socket of their own; its reference says what they cannot do.
+///
 /// **Threads:** every method may be called from any thread. The one exception is the engine's own:
 /// [method PacketPeer.put_var] must not be called by several threads at once on one peer.
 ///
@@ -204,11 +207,12 @@ impl Drop for PacketPeerUdpRs {
     }
 }
 
-pub(crate) const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first.";
+pub(crate) const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first. (A peer \
+     that its server has closed because it was silent has lost its own: let go of it.)";
 
 /// What to do about a call that a server's peer does not take.
-const OF_SERVER: &str =
-    "the peer belongs to a server, and talks to its one client; call close() first, or use a peer of its own.";
+const OF_SERVER: &str = "the peer belongs to a server, and talks to its one client; use another PacketPeerUdpRs for that. \
+     (close() would end this connection.)";
 
 pub(crate) const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
 
@@ -292,7 +296,7 @@ impl PacketPeerUdpRs {
         })
     }
 
-    /// Closes this peer. When this returns, its port can be bound again, nothing is queued, and every [method wait] in
+    /// Closes this peer. When this returns, its port can be bound again (but not a server's), nothing is queued, and every [method wait] in
     /// progress, on any thread, returns [constant ERR_UNAVAILABLE].
     ///
     /// The destination (also one that was connected to), [method get_packet_ip] and [method get_packet_port], and all
@@ -387,7 +391,8 @@ impl PacketPeerUdpRs {
         registry::of(&this).peer.is_open()
     }
 
-    /// Returns whether this peer is connected by [method connect_to_host].
+    /// Returns whether this peer is connected by [method connect_to_host], or belongs to an [UdpServerRs]. Of a server's peer it
+    /// tells whether it still does.
     #[func(gd_self)]
     fn is_socket_connected(this: Gd<Self>) -> bool {
         registry::of(&this).peer.is_connected()
@@ -521,6 +526,9 @@ impl PacketPeerUdpRs {
     ///         thread.wait_to_finish()
     /// ```
     ///
+    /// A peer of an [UdpServerRs] reads the server's socket meanwhile, for all peers of the server: they get their packets, and
+    /// newcomers become pending, though nobody polls.
+    ///
     /// Returns [constant OK] when a packet can be taken, at once if one is queued already; [constant ERR_TIMEOUT] when the
     /// time is over; [constant ERR_SKIP] after [method interrupt_wait]; [constant ERR_UNAVAILABLE] when the peer was
     /// closed meanwhile; [constant ERR_UNCONFIGURED] if it is not open; [constant ERR_INVALID_PARAMETER] for a timeout
@@ -559,7 +567,8 @@ impl PacketPeerUdpRs {
     }
 
     /// Reads what has arrived into this peer's queue. Never needed: every method that looks at the queue does it. It is
-    /// there for scripts written for engines whose [PacketPeerUDP] has such a method.
+    /// there for scripts written for engines whose [PacketPeerUDP] has such a method. For the peers of an [UdpServerRs] it does
+    /// nothing: [method UdpServerRs.poll] reads for them.
     ///
     /// Returns [constant OK], or [constant FAILED] if this peer is not open.
     #[func(gd_self)]

@@ -5,7 +5,7 @@ use packet_peer_udp_core::{Error, Reason, Result, SocketOption};
 use crate::report::Reporter;
 
 /// What a buffer's size may be.
-pub(crate) const BUFFER_RANGE: &str = "use 1 to 2147483647, or 0 for the system's default";
+pub(crate) const BUFFER_RANGE: &str = "use 1 to 2147483647, or 0 for the default";
 
 /// What an option may be.
 pub(crate) fn range(option: &SocketOption) -> &'static str {

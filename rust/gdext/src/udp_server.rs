@@ -10,7 +10,7 @@ use godot::classes::RefCounted;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
-use packet_peer_udp_core::{Reason, Result, SocketOption};
+use packet_peer_udp_core::{Reason, Result, Server, SocketOption};
 
 use crate::convert::{stats_dictionary, to_godot_error, to_int};
 use crate::packet_peer::PacketPeerUdpRs;
@@ -29,6 +29,7 @@ use crate::report::Limit;
 /// var peers: Array[PacketPeerUdpRs] = []
 ///
 /// func _ready():
+///     server.peer_timeout_msec = 10_000
 ///     if server.listen(4242) != OK:
 ///         push_error(server.get_last_error_message())
 ///
@@ -38,20 +39,25 @@ use crate::report::Limit;
 ///         peers.append(server.take_connection())
 ///     for peer in peers:
 ///         for i in peer.get_available_packet_count():
-///             peer.put_packet(peer.get_packet())  # what somebody has sent goes back to them
+///             peer.put_packet(peer.get_packet())  # back to where it came from
+///     peers = peers.filter(func(peer): return peer.is_socket_connected())
 /// ```
 ///
 /// All peers share the server's socket. It is [method poll] that reads from it; with [member background_receive] a thread of
 /// the addon does so all the time. To find the peer that a packet is for takes as long with 10 peers as with 10000. Each peer
-/// has a queue of its own, of 65535 bytes at 24 bytes a packet beyond its length, so nobody can fill it for others.
+/// has a queue of its own, so nobody can fill it for others: 65535 bytes, of which each packet takes its length and 24 more.
+/// When it is full, [member PacketPeerUdpRs.overflow_policy] says what is dropped.
 ///
-/// UDP knows no connections: a "connection" here is an address and port that something was received from. A peer stays with
-/// the server until [method PacketPeerUdpRs.close] is called on it, nobody refers to it any more, it was silent for
-/// [member peer_timeout_msec], or the server stops. Whoever is heard again after that is a new connection.
+/// UDP knows no connections: a "connection" here is an address and port that something was received from, and nobody says
+/// goodbye. A peer stays with the server, and [method PacketPeerUdpRs.is_socket_connected] is `true`, until
+/// [method PacketPeerUdpRs.close] is called on it, nobody refers to it any more (a signal that is connected with `bind(peer)`
+/// does refer to it), it was silent for [member peer_timeout_msec], or the server stops. Whoever is heard again after that is
+/// a new connection. The count of a closed peer's packets is -1, so write `while peer.get_available_packet_count() > 0`.
 ///
 /// **What such a peer cannot do**, since it has no socket of its own: [method PacketPeerUdpRs.connect_to_host],
 /// [method PacketPeerUdpRs.join_multicast_group] and [method PacketPeerUdpRs.send_to] answer [constant ERR_LOCKED],
-/// [method PacketPeerUdpRs.bind] [constant ERR_ALREADY_IN_USE]. Its destination stays its sender. Socket options and
+/// [method PacketPeerUdpRs.bind] [constant ERR_ALREADY_IN_USE], [method PacketPeerUdpRs.put_packet_broadcast] -1. Its
+/// destination stays its sender: [method PacketPeerUdpRs.set_dest_address] prints an error. Socket options and
 /// [member PacketPeerUdpRs.background_receive] are the server's; [member PacketPeerUdpRs.overflow_policy] is its own.
 ///
 /// **What differs from [UDPServer]:**
@@ -60,6 +66,7 @@ use crate::report::Limit;
 ///   though nobody polls; and [method stop] ends it.
 /// - One [method poll] reads no more than the system's buffer can have held when it was called, however long a flood goes on.
 /// - The system is asked for a receive buffer of 4 MiB, so that more survives a long frame.
+/// - A port that the system chooses (`listen(0)`) is nobody else's; [UDPServer] may get that of another one, on Linux.
 /// - [method get_last_error_message] says in the system's words why something failed.
 ///
 /// **Strangers:** anybody may send from any number of addresses, also from addresses that are not theirs. That fills at most
@@ -72,23 +79,28 @@ use crate::report::Limit;
 pub(crate) struct UdpServerRs {
     /// How many connections may be pending: heard, and not yet taken by [method take_connection]. What others send meanwhile
     /// is dropped, and counted as `packets_dropped_pending` by [method get_stats]. With 0 nobody new is let in; peers that
-    /// were taken do not count.
+    /// were taken do not count. A pending connection waits for as long as it takes: take also those that you do not want, and
+    /// let go of them.
     ///
     /// Where more are pending already, the newest that are too many are dropped, and all that they have sent.
     #[var(get = get_max_pending_connections, set = set_max_pending_connections, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,256,1,or_greater")]
     max_pending_connections: PhantomVar<i64>,
     /// After how many milliseconds of silence a peer that was taken is closed, as by [method PacketPeerUdpRs.close]; 0, the
-    /// default, for never. (Packets that were received and not yet taken are gone then, too.) Counted from when the last
-    /// packet of that peer arrived, or from when it was taken.
+    /// default, for never. Counted from when the last packet of that peer arrived, whatever it was, or from when it was taken;
+    /// what is sent to it does not count, so who only listens has to say something now and then.
     ///
-    /// Looked after by [method poll], and with [member background_receive] at every frame, in no time to speak of however
-    /// many peers there are. Packets that wait to be read are no silence. Nor, on Linux, is what the system has dropped
-    /// because nobody has polled for more than half of the time: everybody's time begins anew then.
+    /// Such a peer has lost its queue and its destination: [method PacketPeer.put_packet] answers [constant ERR_UNCONFIGURED],
+    /// [method PacketPeerUdpRs.is_socket_connected] `false`, and [method PacketPeerUdpRs.get_last_error_message] says why.
+    ///
+    /// [method poll] sees to it after it has read, and with [member background_receive] every frame does (but not
+    /// [method PacketPeerUdpRs.wait]), in no time to speak of however many peers there are. So a game that was busy for long
+    /// reads first what has arrived meanwhile. Where that was more than the system's buffer holds (Linux tells), nobody is
+    /// closed: everybody's time begins anew.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
     peer_timeout_msec: PhantomVar<i64>,
     /// Whether packets are received in the background: a thread of the addon moves what arrives into the peers' queues all the
-    /// time, so nothing is lost while the game loads or a frame is long, and receiving costs the game's thread no system
-    /// call. [method poll] need not be called then. The peers signal [signal PacketPeerUdpRs.packets_available].
+    /// time. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB, and
+    /// receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal [signal PacketPeerUdpRs.packets_available].
     ///
     /// May be switched at any time, also while packets arrive: none is lost or reordered by it.
     #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]
@@ -154,7 +166,7 @@ impl Drop for UdpServerRs {
 }
 
 // Nothing borrows a server mutably, and nothing here blocks: so `&self` keeps nobody waiting, also where printing runs a
-// script that calls the same server.
+// script that calls the same server. (The engine calls such methods `const`: so those that are not are `gd_self`.)
 #[godot_api]
 impl UdpServerRs {
     /// Begins to listen on a local `port`.
@@ -168,9 +180,10 @@ impl UdpServerRs {
     /// an address that is malformed or a name; [constant ERR_UNAVAILABLE] if the port is taken by a socket that does not
     /// share it, see [member reuse_address], or no interface has that address; [constant ERR_CANT_CREATE] if no socket is to
     /// be had.
-    #[func]
-    fn listen(&self, port: i64, #[opt(default = "*")] bind_address: GString) -> GodotError {
-        let SharedServer { server, reporter } = &*self.shared;
+    #[func(gd_self)]
+    fn listen(this: Gd<Self>, port: i64, #[opt(default = "*")] bind_address: GString) -> GodotError {
+        let shared = shared(&this);
+        let SharedServer { server, reporter } = &*shared;
         let result = server.listen(port, &bind_address.to_string());
         for refusal in server.take_refusals() {
             reporter.print_of_property(refusal.option, &properties::remedy(&refusal.error));
@@ -181,7 +194,7 @@ impl UdpServerRs {
                     let text = format!(
                         "port {port} is out of range, so its lower 16 bits count: {}; use 1 to 65535, or 0 for one that the \
                          system chooses.",
-                        self.local_port().unwrap_or(0)
+                        local_port(server).unwrap_or(0)
                     );
                     reporter.print("listen", Limit::Native, &text);
                 }
@@ -191,7 +204,7 @@ impl UdpServerRs {
         };
         let text = match &error.reason {
             Reason::AlreadyOpen => {
-                let port = self.local_port().unwrap_or(0);
+                let port = local_port(server).unwrap_or(0);
                 Some(format!("the server already listens on port {port}; call stop() first."))
             }
             Reason::InvalidAddress => Some(format!(
@@ -215,9 +228,9 @@ impl UdpServerRs {
     ///
     /// Returns [constant OK], or [constant ERR_UNCONFIGURED] if this server does not listen. Errors of single packets are
     /// counted, see [method get_stats].
-    #[func]
-    fn poll(&self) -> GodotError {
-        if self.shared.server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
+    #[func(gd_self)]
+    fn poll(this: Gd<Self>) -> GodotError {
+        if shared(&this).server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
     }
 
     /// Whether there is a pending connection, see [method take_connection].
@@ -230,9 +243,10 @@ impl UdpServerRs {
     ///
     /// [method PacketPeerUdpRs.get_packet_ip] and [method PacketPeerUdpRs.get_packet_port] tell at once who it is. Keep the
     /// peer: when nobody refers to it, it is closed, and forgotten by this server.
-    #[func]
-    fn take_connection(&self) -> Option<Gd<PacketPeerUdpRs>> {
-        let server = &self.shared.server;
+    #[func(gd_self)]
+    fn take_connection(this: Gd<Self>) -> Option<Gd<PacketPeerUdpRs>> {
+        let shared = shared(&this);
+        let server = &shared.server;
         let peer = server.take()?;
         let object = PacketPeerUdpRs::of(Arc::clone(&peer));
         registry::announce(&object);
@@ -244,9 +258,9 @@ impl UdpServerRs {
 
     /// Ends listening. All peers of this server are closed, pending connections are dropped, and the port is free when this
     /// returns. Does nothing if it does not listen.
-    #[func]
-    fn stop(&self) {
-        self.shared.server.stop();
+    #[func(gd_self)]
+    fn stop(this: Gd<Self>) {
+        shared(&this).server.stop();
     }
 
     /// Whether this server listens.
@@ -258,7 +272,7 @@ impl UdpServerRs {
     /// The port that this server listens on; 0, and an error in the log, if it does not.
     #[func]
     fn get_local_port(&self) -> i64 {
-        self.local_port().unwrap_or_else(|| {
+        local_port(&self.shared.server).unwrap_or_else(|| {
             let text = "the server does not listen, so it has no port; call listen() first.";
             self.shared.reporter.print("get_local_port", Limit::Native, &text);
             0
@@ -392,11 +406,6 @@ impl UdpServerRs {
 }
 
 impl UdpServerRs {
-    /// `None` where it does not listen.
-    fn local_port(&self) -> Option<i64> {
-        self.shared.server.local_addr().map(|address| address.port().into())
-    }
-
     fn set_option(&self, option: SocketOption) {
         let (property, range) = (option.name(), properties::range(&option));
         self.explain(property, self.shared.server.set_option(option), range);
@@ -405,4 +414,13 @@ impl UdpServerRs {
     fn explain(&self, property: &'static str, result: Result<()>, range: &str) {
         properties::explain(&self.shared.reporter, property, result, range);
     }
+}
+
+fn shared(object: &Gd<UdpServerRs>) -> Arc<SharedServer> {
+    Arc::clone(&object.bind().shared)
+}
+
+/// `None` where it does not listen.
+fn local_port(server: &Server) -> Option<i64> {
+    server.local_addr().map(|address| address.port().into())
 }

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::send::Sending;
 use super::{Endpoint, Inbox, Link, Peer, State};
+use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Counts, Origin, Queue, Stamp};
 use crate::wait::{SELF, Who};
@@ -124,21 +125,35 @@ impl Peer {
         self.waiters.lock().len()
     }
 
-    /// Closes the peer if it belongs to a server.
+    /// Closes the peer if it belongs to a server, which was stopped or wants it no more.
     pub(crate) fn leave_server(&self) {
-        self.leave(&mut self.link.write());
+        if self.leave(&mut self.link.write()) {
+            self.note_misuse("the peer's server has closed it: the server was stopped");
+        }
     }
 
-    pub(super) fn leave(&self, link: &mut Link) {
-        if link.listener().is_none() {
-            return;
+    /// Closes the peer if it belongs to a server, which has heard nothing from its sender for so many milliseconds.
+    pub(crate) fn fall_silent(&self, msec: u64) {
+        let mut link = self.link.write();
+        if self.leave(&mut link) {
+            // Nobody was told, and whoever goes on sending would open a socket that the other end does not know.
+            let sender = link.destination.take().map_or(String::new(), address::describe);
+            self.note_misuse(&format!("the peer's server has closed it: {sender} was silent for {msec} ms"));
         }
-        let State::Served(member) = std::mem::take(&mut link.state) else { return };
+    }
+
+    /// Whether it belonged to one.
+    pub(super) fn leave(&self, link: &mut Link) -> bool {
+        if link.listener().is_none() {
+            return false;
+        }
+        let State::Served(member) = std::mem::take(&mut link.state) else { return false };
         self.inbox.lock().close();
         self.is_fed.store(false, Ordering::Relaxed);
         member.listener.waiters.lock().end_all_of(member.number);
         if let Some(crowd) = &member.listener.crowd {
             crowd.members().forget(&member.origin, member.number);
         }
+        true
     }
 }
