@@ -10,9 +10,9 @@ func test_a_sender_is_told_with_its_interface() -> void:
 				var peer := receiver(background, address)
 				var far := far_socket("::")
 				for i: int in [0, 1, 1, 0]:
-					_send_from_far(far, i, peer, [i])
+					send_from_far(far, i, peer, [i])
 					check_equal(numbers_at(peer), PackedInt32Array([i]), "what comes")
-					check_equal(peer.get_packet_ip(), _scoped(i), "get_packet_ip")
+					check_equal(peer.get_packet_ip(), scoped(i), "get_packet_ip")
 					check_equal(peer.get_packet_port(), far.port, "get_packet_port")
 	)
 
@@ -23,16 +23,16 @@ func test_a_batch_of_senders_is_told_with_their_interfaces() -> void:
 			var peer := receiver(background, "*")
 			var far := far_socket("::")
 			var far_ipv4 := far_socket()
-			_send_from_far(far, 0, peer, [1, 2])
-			_send_from_far(far, 1, peer, [3, 4])
+			send_from_far(far, 0, peer, [1, 2])
+			send_from_far(far, 1, peer, [3, 4])
 			far.send(NEAR_IPV6[0], peer.get_local_port(), [5])
 			far_ipv4.send(NEAR_IPV4[1], peer.get_local_port(), [6])
-			_send_from_far(far, 0, peer, [7])
+			send_from_far(far, 0, peer, [7])
 			arrived(peer, 7)
 			var packets: Array[PackedByteArray] = peer.get_packets()
 			check_equal(numbers_of(packets), PackedInt32Array(range(1, 8)), "numbers")
-			var expected: PackedStringArray = [_scoped(0), _scoped(0), _scoped(1), _scoped(1)]
-			expected.append_array([FAR_IPV6[0], FAR_IPV4[1], _scoped(0)])
+			var expected: PackedStringArray = [scoped(0), scoped(0), scoped(1), scoped(1)]
+			expected.append_array([FAR_IPV6[0], FAR_IPV4[1], scoped(0)])
 			check_equal(peer.get_batch_ips(), expected, "get_batch_ips")
 	)
 
@@ -42,7 +42,7 @@ func test_an_answer_goes_back_the_same_way() -> void:
 		var peer := bound_peer(OURS, address)
 		var far := far_socket("::")
 		for i: int in [0, 1, 0]:
-			_send_from_far(far, i, peer, [i])
+			send_from_far(far, i, peer, [i])
 			arrived(peer)
 			peer.get_packet()
 			check_equal(
@@ -55,7 +55,7 @@ func test_an_answer_goes_back_the_same_way() -> void:
 				OK,
 				"send_to"
 			)
-			_check_arrival(far, i, [1, 2, 3, 4], "bound to " + address)
+			check_arrival(far, i, [1, 2, 3, 4], "bound to " + address)
 
 
 func test_connecting_to_a_sender_goes_the_same_way() -> void:
@@ -63,7 +63,7 @@ func test_connecting_to_a_sender_goes_the_same_way() -> void:
 		for i in 2:
 			var peer := bound_peer(OURS, address)
 			var far := far_socket("::")
-			_send_from_far(far, i, peer, [1])
+			send_from_far(far, i, peer, [1])
 			arrived(peer)
 			peer.get_packet()
 			check_equal(
@@ -71,26 +71,26 @@ func test_connecting_to_a_sender_goes_the_same_way() -> void:
 			)
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 			check_equal(peer.put_packets([numbered(2), numbered(3)]), 2, "put_packets")
-			_check_arrival(far, i, [1, 2, 3], "connected")
+			check_arrival(far, i, [1, 2, 3], "connected")
 			# What comes from the same address on the other interface comes from somebody else.
-			_send_from_far(far, 1 - i, peer, [2])
-			_send_from_far(far, i, peer, [3])
+			send_from_far(far, 1 - i, peer, [2])
+			send_from_far(far, i, peer, [3])
 			check_equal(numbers_at(peer), PackedInt32Array([3]), "what comes")
-			check_equal(peer.get_packet_ip(), _scoped(i), "get_packet_ip")
-			check_equal(peer.get_local_address(), _near_scoped(i), "get_local_address")
+			check_equal(peer.get_packet_ip(), scoped(i), "get_packet_ip")
+			check_equal(peer.get_local_address(), near_scoped(i), "get_local_address")
 
 
 func test_a_destination_may_name_the_interface(kind: StringName) -> void:
 	for i in 2:
 		for opened: String in ["by put_packet", "::", "*"]:
-			for address: String in ["fe80::fa%" + NEAR[i], _scoped(i)]:
+			for address: String in ["fe80::fa%" + NEAR[i], scoped(i)]:
 				var peer := make_peer(kind) if " " in opened else bound_peer(kind, opened)
 				var far := far_socket("::")
 				var what := "%s, opened %s" % [address, opened]
 				answer("dest " + what, peer.set_dest_address(address, far.port), OK)
 				answer("put_packet " + what, peer.put_packet(numbered(1)), OK)
 				if kind == OURS:
-					_check_arrival(far, i, [1], what)
+					check_arrival(far, i, [1], what)
 
 
 func test_a_destination_may_number_the_interface() -> void:
@@ -104,8 +104,8 @@ func test_a_destination_may_number_the_interface() -> void:
 		var connected := make_peer(OURS)
 		check_equal(connected.connect_to_host(address, far.port), OK, "connect")
 		check_equal(connected.put_packet(numbered(3)), OK, "put_packet, connected")
-		_check_arrival(far, i, [1, 2, 3], address)
-		check_equal(connected.get_local_address(), _near_scoped(i), "get_local_address")
+		check_arrival(far, i, [1, 2, 3], address)
+		check_equal(connected.get_local_address(), near_scoped(i), "get_local_address")
 
 
 func test_binding_to_one() -> void:
@@ -113,14 +113,14 @@ func test_binding_to_one() -> void:
 		for scope: String in [NEAR[i], str(index_of(NEAR[i]))]:
 			var peer := make_peer(OURS)
 			check_equal(peer.bind(0, "%s%%%s" % [NEAR_LINK_LOCAL[i], scope]), OK, "bind")
-			check_equal(peer.get_local_address(), _near_scoped(i), "get_local_address")
+			check_equal(peer.get_local_address(), near_scoped(i), "get_local_address")
 			var far := far_socket("::")
-			_send_from_far(far, i, peer, [1])
+			send_from_far(far, i, peer, [1])
 			check_equal(numbers_at(peer), PackedInt32Array([1]), "what comes")
-			check_equal(peer.get_packet_ip(), _scoped(i), "get_packet_ip")
+			check_equal(peer.get_packet_ip(), scoped(i), "get_packet_ip")
 			peer.set_dest_address(peer.get_packet_ip(), far.port)
 			check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-			_check_arrival(far, i, [2], "the answer")
+			check_arrival(far, i, [2], "the answer")
 			allow_lines("bind")
 			var other := make_peer(OURS)
 			check_equal(
@@ -133,11 +133,11 @@ func test_binding_to_one() -> void:
 
 func test_the_same_port_on_both_interfaces() -> void:
 	var peers: Array[PacketPeer] = [make_peer(OURS), make_peer(OURS)]
-	check_equal(peers[0].bind(0, _near_scoped(0)), OK, "bind")
-	check_equal(peers[1].bind(peers[0].get_local_port(), _near_scoped(1)), OK, "bind")
+	check_equal(peers[0].bind(0, near_scoped(0)), OK, "bind")
+	check_equal(peers[1].bind(peers[0].get_local_port(), near_scoped(1)), OK, "bind")
 	var far := far_socket("::")
 	for i in 2:
-		_send_from_far(far, i, peers[i], [i])
+		send_from_far(far, i, peers[i], [i])
 	for i in 2:
 		check_equal(numbers_at(peers[i]), PackedInt32Array([i]), "what comes by %s" % NEAR[i])
 		check_equal(peers[i].get_available_packet_count(), 0, "nothing else")
@@ -273,24 +273,3 @@ func test_a_name_that_another_interface_has_now_means_that_one() -> void:
 		check_equal(peer.send_to(numbered(i), address, far.port), OK, "send_to")
 		check_equal(far.told("interface", 2), ["far3", "far3"], "what arrives")
 		ip(["link", "del", "near3"])
-
-
-func _scoped(i: int) -> String:
-	return "%s%%%s" % [FAR_LINK_LOCAL, NEAR[i]]
-
-
-func _near_scoped(i: int) -> String:
-	return "%s%%%s" % [NEAR_LINK_LOCAL[i], NEAR[i]]
-
-
-func _send_from_far(far: FarSocket, i: int, peer: PacketPeer, numbers: Array) -> void:
-	far.send("%s%%%s" % [NEAR_LINK_LOCAL[i], FAR[i]], peer.get_local_port(), numbers)
-
-
-# That so numbered packets came to the far host by its interface i, from ours at the other end.
-func _check_arrival(far: FarSocket, i: int, numbers: Array, what: String) -> void:
-	var packets := far.received(numbers.size())
-	check_equal(packets.map(func(one: Dictionary) -> int: return one.number), numbers, what)
-	for packet in packets:
-		check_equal(packet.interface, FAR[i], "the interface, " + what)
-		check_equal(packet.from, "%s%%%s" % [NEAR_LINK_LOCAL[i], FAR[i]], "the sender, " + what)

@@ -128,27 +128,4 @@ func test_a_thousand_peers_can_come_and_go(kind: StringName) -> void:
 func test_an_idle_peer_takes_little_memory(kind: StringName) -> void:
 	if not needs_linux():
 		return
-	# The engine that runs us may be started by a script, which GODOT then names.
-	var engine := OS.get_environment("GODOT")
-	if engine.is_empty():
-		engine = OS.get_executable_path()
-	var output := []
-	var arguments := ["--headless", "--path", ProjectSettings.globalize_path("res://")]
-	arguments += ["--script", "res://tests/support/memory_probe.gd", "--", String(kind)]
-	check_equal(OS.execute(engine, arguments, output, true), 0, "the probe's exit code")
-	var resident := _figure(output[0], "resident")
-	note(
-		(
-			"%d bytes resident per bound, idle peer (the engine allocated %d)"
-			% [resident, _figure(output[0], "allocated")]
-		)
-	)
-	check(resident > 0, "the probe measured nothing: " + output[0])
-	if kind == OURS:
-		check(resident <= 8 * 1024, "%d bytes per idle peer, more than 8 KiB" % resident)
-
-
-# A figure of the probe's; -1 where it said none.
-static func _figure(output: String, what: String) -> int:
-	var found := RegEx.create_from_string(what + ": (\\d+)").search(output)
-	return -1 if found == null else found.get_string(1).to_int()
+	check_memory(kind, kind, 8 * 1024)

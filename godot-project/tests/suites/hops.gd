@@ -23,7 +23,7 @@ func finish() -> void:
 
 
 func test_a_receiver_sees_them_however_a_packet_is_sent() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for route in _routes():
 		for way in WAYS:
@@ -34,7 +34,7 @@ func test_a_receiver_sees_them_however_a_packet_is_sent() -> void:
 
 
 func test_a_connected_peer_has_them_too() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for route in _routes():
 		for opened_by: String in ["connect_to_host", "connect_to_host_async"]:
@@ -47,7 +47,7 @@ func test_a_connected_peer_has_them_too() -> void:
 
 
 func test_the_ends_of_their_ranges_arrive() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -58,7 +58,7 @@ func test_the_ends_of_their_ranges_arrive() -> void:
 
 
 func test_they_can_be_changed_while_open_and_0_is_what_was() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -75,7 +75,7 @@ func test_they_can_be_changed_while_open_and_0_is_what_was() -> void:
 
 
 func test_they_are_applied_again_when_the_peer_is_opened_again() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -89,7 +89,7 @@ func test_they_are_applied_again_when_the_peer_is_opened_again() -> void:
 
 
 func test_a_refused_value_changes_nothing_that_is_sent() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	var route := ROUTES[0]
 	var peer := _peer_on(route)
@@ -102,7 +102,7 @@ func test_a_refused_value_changes_nothing_that_is_sent() -> void:
 
 
 func test_multicasts_have_a_hop_limit_of_their_own() -> void:
-	if not _has_witness():
+	if not _witness.start_for(self):
 		return
 	for row: Array in [
 		["", Witness.GROUP, _witness.ipv4_port],
@@ -127,16 +127,6 @@ func test_multicasts_have_a_hop_limit_of_their_own() -> void:
 			check_equal(arrival.get("interface"), loopback_interface(), "the interface")
 			peer.close()
 			_check_arrival(peer, route, "put_packets", hops, 24)
-
-
-# Skips the test where there can be none.
-func _has_witness() -> bool:
-	if not needs_linux():
-		return false
-	if not _witness.start(loopback_interface()):
-		skip("what a receiver sees needs Python to tell")
-		return false
-	return true
 
 
 func _routes() -> Array[Array]:

@@ -1,6 +1,8 @@
 extends "../support/suite.gd"
 ## One peer used by many threads at once. Native promises nothing here, so these are tests of ours.
 
+const Tally := preload("../support/tally.gd")
+
 const TAKERS := 4
 const PACKETS := 4000
 ## What a thread is told that had a packet in hand when the peer was closed.
@@ -11,7 +13,7 @@ const ON_THE_WAY := 40
 
 func test_each_of_several_takers_gets_whole_packets_each_exactly_once() -> void:
 	var peer := bound_peer(OURS, LOOPBACK, 1 << 20)
-	var taken := _Tally.new()
+	var taken := Tally.new()
 	allow_lines(CLOSED_MEANWHILE)
 	var takers: Array[Thread] = []
 	for i in TAKERS:
@@ -27,7 +29,7 @@ func test_each_of_several_takers_gets_whole_packets_each_exactly_once() -> void:
 
 func test_several_threads_read_variants_each_exactly_once() -> void:
 	var peer := bound_peer(OURS, LOOPBACK, 1 << 20)
-	var taken := _Tally.new()
+	var taken := Tally.new()
 	allow_lines(CLOSED_MEANWHILE)
 	allow_lines('_get_packet|Condition "err != OK"')  # get_var, when another thread was faster
 	var read_all := func() -> PackedInt32Array:
@@ -57,8 +59,8 @@ func test_several_threads_read_variants_each_exactly_once() -> void:
 func test_several_threads_send_at_once() -> void:
 	var receiver := bound_peer(OURS, LOOPBACK, 1 << 20)
 	var sender := sender_to(receiver, OURS)
-	var sent := _Tally.new()
-	var taken := _Tally.new()
+	var sent := Tally.new()
+	var taken := Tally.new()
 	var threads: Array[Thread] = []
 	for t in TAKERS:
 		var send_some := func() -> int:
@@ -200,7 +202,7 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 
 
 # Takes packets until the peer is closed; their numbers, -1 for one that is not whole.
-static func _take_all(peer: PacketPeer, taken: _Tally) -> PackedInt32Array:
+static func _take_all(peer: PacketPeer, taken: Tally) -> PackedInt32Array:
 	var numbers: PackedInt32Array
 	while peer.wait() == OK:
 		while true:
@@ -215,20 +217,3 @@ static func _take_all(peer: PacketPeer, taken: _Tally) -> PackedInt32Array:
 
 static func _size_of(number: int) -> int:
 	return 16 + (number * 97) % 1400
-
-
-## A number that many threads add to.
-class _Tally:
-	var _mutex := Mutex.new()
-	var _count := 0
-
-	func add(more: int) -> void:
-		_mutex.lock()
-		_count += more
-		_mutex.unlock()
-
-	func count() -> int:
-		_mutex.lock()
-		var now := _count
-		_mutex.unlock()
-		return now

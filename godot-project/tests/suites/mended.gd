@@ -2,6 +2,8 @@ extends "../support/suite.gd"
 ## What is a defect of native's, and how ours does better. (Waiting and the queue have suites of
 ## their own.)
 
+const CallingLogger := preload("../support/calling_logger.gd")
+
 
 func test_a_closed_peer_holds_nothing() -> void:
 	var peer := bound_peer(OURS)
@@ -183,15 +185,20 @@ func test_misuses_that_take_turns_are_told_only_now_and_then() -> void:
 func test_a_logger_may_use_the_peer_that_prints() -> void:
 	var peer := bound_peer(OURS)
 	peer.set_dest_address(LOOPBACK, peer.get_local_port())
-	var logger := _CallingLogger.new()
-	logger.peer = peer
+	var logger := CallingLogger.new()
+	logger.use = func() -> void:
+		peer.set_broadcast_enabled(true)
+		peer.put_packet([logger.calls])
+		peer.wait(0)
+		peer.interrupt_wait()
+		peer.get_last_error_message()
 	allow_lines("bind|connect_to_host|wait")
 	OS.add_logger(logger)
 	check_equal(peer.bind(0), ERR_ALREADY_IN_USE, "bind")
 	check_equal(peer.connect_to_host("x y", 9), ERR_INVALID_PARAMETER, "connect_to_host")
 	check_equal(peer.wait(-2), ERR_INVALID_PARAMETER, "wait")
 	OS.remove_logger(logger)
-	logger.peer = null
+	logger.use = Callable()  # which holds the logger, and the peer
 	check_equal(logger.calls, 3, "calls of the logger")
 	var sent: Array[PackedByteArray] = [[1], [2], [3]]
 	check_equal(take(peer, 3), sent, "what arrives")
@@ -208,28 +215,3 @@ func test_numbers_too_large_for_native_are_refused_and_not_cut() -> void:
 		var named := [str(port)]
 		for row: Array in [["bind", [port, LOOPBACK]], ["connect_to_host", [LOOPBACK, port]]]:
 			misuse(OURS, row[0], make_peer(OURS), row[0], row[1], ERR_INVALID_PARAMETER, named)
-
-
-## Uses a peer whenever something is printed, as a game's logger might that sends errors somewhere.
-class _CallingLogger:
-	extends Logger
-
-	var peer: PacketPeer
-	var calls := 0
-
-	func _log_error(
-		_function: String,
-		_file: String,
-		_line: int,
-		_code: String,
-		_rationale: String,
-		_editor_notify: bool,
-		_error_type: int,
-		_script_backtraces: Array[ScriptBacktrace]
-	) -> void:
-		calls += 1
-		peer.set_broadcast_enabled(true)
-		peer.put_packet([calls])
-		peer.wait(0)
-		peer.interrupt_wait()
-		peer.get_last_error_message()

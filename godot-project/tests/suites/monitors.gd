@@ -1,4 +1,4 @@
-extends "../support/receiving.gd"
+extends "../support/serving.gd"
 ## The custom monitors of Performance: what all peers do. They are about the last full second, and
 ## other tests have peers too, so each test waits for a quiet second first.
 
@@ -54,6 +54,55 @@ func test_they_tell_what_a_second_has_brought_whoever_it_was() -> void:
 	_check_rates([109, 84, 4000 + size, 3000 + size])
 	await Frames.until(func() -> bool: return _rates() == NOTHING)
 	check_equal(_rates(), NOTHING, "in the next second")
+
+
+func test_what_a_server_and_its_connections_do_is_counted_once() -> void:
+	await _quiet()
+	var servers: Array[RefCounted] = [serving(false), serving(true)]
+	for server in servers:
+		var clients := clients_of(server, 5)
+		var peers := all_served(server, clients)  # HELLO from each
+		for i in 5:
+			send(clients[i], [numbered(i, 40), numbered(i, 40)])
+			arrived(peers[i], 2)
+			send(peers[i], [numbered(1, 30), numbered(2, 30), numbered(3, 30)])
+		# Some are gone when the second ends, and one server with all of its own.
+		peers[0].close()
+		peers.clear()
+	servers[1].stop()
+	await Frames.until(func() -> bool: return _rates() != NOTHING)
+	_check_rates([30, 30, 2 * 5 * (HELLO.length() + 80), 2 * 5 * 90])
+	await Frames.until(func() -> bool: return _rates() == NOTHING)
+	check_equal(_rates(), NOTHING, "in the next second")
+
+
+func test_what_a_server_drops_is_counted_and_stays() -> void:
+	await _quiet()
+	var before := _value(DROPPED)
+	var server := listening(OURS)
+	var marker := marker_of(server)
+	var peer_client := sender_to(server)
+	var peer := served(server, peer_client)
+	server.max_pending_connections = 1
+	for client in clients_of(server, 6):
+		send(client, [numbered(1), numbered(2)])
+	marker.follow()
+	for i in FITTING + 30:
+		peer_client.put_packet(numbered(i, 1000))
+		if i % CHUNK == 0:
+			marker.follow()
+	marker.follow()
+	check_equal(stat(server, "packets_dropped_pending"), 10, "packets_dropped_pending")
+	check_equal(stat(peer, "packets_dropped_queue"), 30, "packets_dropped_queue")
+	await _quiet()
+	check_equal(_value(DROPPED), before + 40, "packets_dropped")
+	peer.close()
+	server.stop()
+	await _quiet()
+	check_equal(_value(DROPPED), before + 40, "when it is stopped")
+	server = null
+	await _quiet()
+	check_equal(_value(DROPPED), before + 40, "when it is gone")
 
 
 func test_what_a_full_queue_drops_is_counted_and_stays() -> void:

@@ -67,6 +67,18 @@ func test_a_port_that_is_taken_can_be_shared_from_then_on() -> void:
 	check_equal(other.bind(port, LOOPBACK), OK, "after")
 
 
+func test_a_port_that_the_system_chooses_is_nobody_elses() -> void:
+	if not needs_linux():
+		return
+	for property in SHARING:
+		var peers: Array[PacketPeer] = []
+		var ports: Dictionary[int, bool] = {}
+		for i in 500:
+			peers.append(_sharing(property))
+			ports[peers[i].get_local_port()] = true
+		check_equal(ports.size(), 500, "ports with " + property)
+
+
 func test_a_packet_to_an_address_reaches_the_one_that_was_bound_last() -> void:
 	if not needs_linux():
 		return

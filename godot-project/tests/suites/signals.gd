@@ -3,6 +3,7 @@ extends "../support/receiving.gd"
 ## The signal packets_available.
 
 const Frames := preload("../support/frames.gd")
+const Listener := preload("../support/packets_listener.gd")
 
 
 func test_the_signal_is_declared_with_its_argument() -> void:
@@ -18,7 +19,7 @@ func test_the_signal_is_declared_with_its_argument() -> void:
 
 func test_it_tells_how_many_packets_are_queued() -> void:
 	var peer := receiver(true)
-	var heard := _Listener.new(peer)
+	var heard := Listener.new(peer)
 	var sender := sender_to(peer)
 	send(sender, [numbered(1), numbered(2), numbered(3)])
 	arrived(peer, 3)
@@ -73,7 +74,7 @@ func test_it_can_be_awaited() -> void:
 
 func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 	var peer := receiver(true, LOOPBACK, 1 << 20)
-	var heard := _Listener.new(peer)
+	var heard := Listener.new(peer)
 	var port: int = peer.get_local_port()
 	var stop := Semaphore.new()
 	var keep_sending := func() -> int:
@@ -98,7 +99,7 @@ func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 
 func test_it_is_not_emitted_when_polled() -> void:
 	var peer := receiver(false)
-	var heard := _Listener.new(peer)
+	var heard := Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
 	await Frames.wait(5)
 	arrived(peer, 2)
@@ -119,7 +120,7 @@ func test_it_is_not_emitted_when_polled() -> void:
 
 func test_going_to_the_background_tells_what_waits_in_the_kernel() -> void:
 	var peer := receiver(false)
-	var heard := _Listener.new(peer)
+	var heard := Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
 	await Frames.wait(3)
 	peer.background_receive = true
@@ -130,10 +131,10 @@ func test_going_to_the_background_tells_what_waits_in_the_kernel() -> void:
 
 func test_several_peers_tell_each_their_own() -> void:
 	var peers: Array[PacketPeer] = []
-	var heard: Array[_Listener] = []
+	var heard: Array[Listener] = []
 	for i in 20:
 		peers.append(receiver(true))
-		heard.append(_Listener.new(peers[i]))
+		heard.append(Listener.new(peers[i]))
 	for i in 20:
 		for k in i:
 			send(sender_to(peers[i]), [numbered(k)])
@@ -147,8 +148,8 @@ func test_several_peers_tell_each_their_own() -> void:
 
 func test_who_is_disconnected_hears_nothing() -> void:
 	var peer := receiver(true)
-	var heard := _Listener.new(peer)
-	var other := _Listener.new(peer)
+	var heard := Listener.new(peer)
+	var other := Listener.new(peer)
 	send(sender_to(peer), [numbered(1)])
 	await Frames.until(func() -> bool: return heard.last() == 1)
 	peer.packets_available.disconnect(heard.hear)
@@ -164,7 +165,7 @@ func test_who_is_disconnected_hears_nothing() -> void:
 
 func test_a_closed_peer_tells_nothing_and_the_next_socket_does() -> void:
 	var peer := receiver(true)
-	var heard := _Listener.new(peer)
+	var heard := Listener.new(peer)
 	for i in 5:
 		send(sender_to(peer), [numbered(1)])
 		arrived(peer)
@@ -271,34 +272,3 @@ func test_a_subclass_hears_its_own_signal() -> void:
 	send(sender_to(peer), [numbered(1)])
 	await Frames.until(func() -> bool: return not peer.heard.is_empty())
 	check_equal(peer.heard, PackedInt32Array([1]), "what it heard")
-
-
-## Notes what a peer tells, and when.
-class _Listener:
-	var counts: PackedInt32Array
-	var frames: PackedInt64Array
-	var in_other_threads := 0
-	var wrong_counts := 0
-	# Weak, or the two would hold each other.
-	var _peer: WeakRef
-
-	func _init(peer: PacketPeer) -> void:
-		_peer = weakref(peer)
-		peer.packets_available.connect(hear)
-
-	func hear(count: int) -> void:
-		counts.append(count)
-		frames.append(Engine.get_process_frames())
-		in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())
-		# More may have come since it was counted, and nobody has taken any.
-		var queued: int = _peer.get_ref().get_available_packet_count()
-		wrong_counts += int(count < 1 or count > queued)
-
-	func last() -> int:
-		return counts[-1] if not counts.is_empty() else 0
-
-	func check_all(suite: RefCounted) -> void:
-		suite.check_equal(in_other_threads, 0, "emissions in other threads")
-		suite.check_equal(wrong_counts, 0, "emissions with a wrong count")
-		for i in range(1, frames.size()):
-			suite.check(frames[i] > frames[i - 1], "two emissions in frame %d" % frames[i])

@@ -1,26 +1,63 @@
 extends SceneTree
-## Prints how many bytes a bound, idle peer takes of the machine's memory. Run as a process of its
-## own, because freed memory of whatever ran before would be used again and the peers look smaller
-## than they are.
+## Prints how many bytes a bound, idle peer takes of the machine's memory; of a server's class, how
+## many an accepted, idle connection does. Run as a process of its own, because freed memory of
+## whatever ran before would be used again and the peers look smaller than they are.
 
 const Process := preload("process.gd")
+const LOOPBACK := "127.0.0.1"
 const PEERS := 500
+## What the first peers bring into memory once is no peer's.
+const FIRST := 10
+
+var _peers: Array[PacketPeer] = []
 
 
 func _init() -> void:
 	var kind := OS.get_cmdline_user_args()[0]
-	var peers: Array[PacketPeer] = []
-	peers.resize(PEERS)
-	for i in 10:  # what the first peers bring into memory once is no peer's
-		ClassDB.instantiate(kind).bind(0, "127.0.0.1")
-	var before := Process.resident_bytes()
-	var allocated_before := OS.get_static_memory_usage()
-	for i in PEERS:
-		peers[i] = ClassDB.instantiate(kind)
-		if peers[i].bind(0, "127.0.0.1") != OK or peers[i].get_available_packet_count() != 0:
-			printerr("peer %d cannot be bound" % i)
+	_peers.resize(FIRST + PEERS)
+	var make := _accept.bind(_listen(kind)) if "Server" in kind else _bind.bind(kind)
+	var before := 0
+	var allocated_before := 0
+	for i in FIRST + PEERS:
+		if i == FIRST:
+			before = Process.resident_bytes()
+			allocated_before = OS.get_static_memory_usage()
+		_peers[i] = make.call(i)
+		if _peers[i] == null or _peers[i].get_available_packet_count() != 0:
+			printerr("peer %d cannot be had" % i)
 			quit(1)
 			return
 	print("resident: %d" % ((Process.resident_bytes() - before) / PEERS))
 	print("allocated: %d" % ((OS.get_static_memory_usage() - allocated_before) / PEERS))
 	quit(0)
+
+
+func _bind(_number: int, kind: String) -> PacketPeer:
+	var peer: PacketPeer = ClassDB.instantiate(kind)
+	return peer if peer.bind(0, LOOPBACK) == OK else null
+
+
+# A server, and the clients that will be accepted, which shall take no memory then any more.
+func _listen(kind: String) -> Dictionary:
+	var server: RefCounted = ClassDB.instantiate(kind)
+	server.listen(0, LOOPBACK)
+	var clients: Array[PacketPeer] = []
+	for i in FIRST + PEERS:
+		clients.append(ClassDB.instantiate(&"PacketPeerUdpRs"))
+		clients[i].bind(0, LOOPBACK)
+		clients[i].set_dest_address(LOOPBACK, clients[i].get_local_port())
+		clients[i].put_packet([1])
+		clients[i].get_packet()
+		clients[i].set_dest_address(LOOPBACK, server.get_local_port())
+	return {"server": server, "clients": clients}
+
+
+func _accept(number: int, of: Dictionary) -> PacketPeer:
+	of.clients[number].put_packet([1])
+	var deadline := Time.get_ticks_msec() + 1000
+	while not of.server.is_connection_available() and Time.get_ticks_msec() < deadline:
+		of.server.poll()
+	var peer: PacketPeer = of.server.take_connection()
+	if peer != null:
+		peer.get_packet()
+	return peer

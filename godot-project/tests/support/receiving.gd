@@ -13,11 +13,12 @@ const OVERHEAD := 24
 const SMALLEST := 65535
 
 
-## Runs [param body] in both modes: its parameter says whether to receive in the background.
+## Runs [param body] in both modes: its parameter says whether to receive in the background. (To be
+## awaited where the body awaits something.)
 func in_both_modes(body: Callable) -> void:
 	for background: bool in [false, true]:
 		var before := failures.size()
-		body.call(background)
+		await body.call(background)
 		for i in range(before, failures.size()):
 			failures[i] += " (in the background)" if background else " (polled)"
 
@@ -61,13 +62,32 @@ func settled_threads() -> int:
 	return counts[-1]
 
 
-## A figure of a peer's statistics.
-static func stat(peer: PacketPeer, key: String) -> int:
+## The process must take next to no processor time for so long. (That nothing happens can only be
+## awaited.)
+func check_idle(msec: int) -> void:
+	var before := Process.processor_msec()
+	OS.delay_msec(msec)
+	var used := Process.processor_msec() - before
+	note("%d ms of processor time in %d ms" % [used, msec])
+	check(before > 0, "the processor time cannot be read")
+	check(used < 100, "%d ms of processor time in %d ms of idling" % [used, msec])
+
+
+## Sends packets to a port on loopback until told to stop; for a thread.
+static func keep_sending(port: int, stop: Semaphore) -> void:
+	var sender := PacketPeerUDP.new()
+	sender.set_dest_address(LOOPBACK, port)
+	while not stop.try_wait():
+		sender.put_packet(numbered(1))
+
+
+## A figure of a peer's or a server's statistics.
+static func stat(peer: RefCounted, key: String) -> int:
 	return peer.get_stats()[key]
 
 
-## Waits until a figure of a peer's statistics is [param value].
-func reaches(peer: PacketPeer, key: String, value: int) -> void:
+## Waits until a figure of a peer's or a server's statistics is [param value].
+func reaches(peer: RefCounted, key: String, value: int) -> void:
 	wait_until(func() -> bool: return stat(peer, key) >= value)
 	check_equal(stat(peer, key), value, key)
 
@@ -76,7 +96,7 @@ func reaches(peer: PacketPeer, key: String, value: int) -> void:
 ## everything in [param named].
 func refused(
 	what: String,
-	peer: PacketPeer,
+	peer: RefCounted,
 	method: StringName,
 	arguments: Array,
 	expected: Variant,
@@ -88,13 +108,25 @@ func refused(
 
 ## Sets a property to what it cannot be: it must stay what it was, and one line must name it and the
 ## value.
-func refused_value(peer: PacketPeer, property: StringName, value: Variant) -> void:
+func refused_value(peer: RefCounted, property: StringName, value: Variant) -> void:
 	var before: Variant = peer.get(property)
 	var lines := lines_of(func() -> void: peer.set(property, value))
 	check_equal(peer.get(property), before, "%s after %s" % [property, value])
 	check_equal(lines.size(), 1, "%s = %s: lines printed" % [property, value])
 	for name: String in [property, str(value)]:
 		check(name in "".join(lines), "'%s' is not named in: %s" % [name, "; ".join(lines)])
+
+
+## A buffer's size must read what was granted for what was asked. (A system may grant more, and less
+## when that is more than it ever gives.)
+func check_granted(peer: RefCounted, property: StringName, asked: int) -> void:
+	var granted: int = peer.get(property)
+	if OS.get_name() == "Linux":
+		var is_receive := property == &"receive_buffer_size"
+		var most := first_line("/proc/sys/net/core/%s" % ("rmem_max" if is_receive else "wmem_max"))
+		check_equal(granted, 2 * mini(asked, most.to_int()), "%s for %d" % [property, asked])
+	else:
+		check(granted > 0, "%s reads %d" % [property, granted])
 
 
 ## The numbers of packets of [param size] bytes that [method numbered] made.

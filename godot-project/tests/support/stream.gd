@@ -26,9 +26,10 @@ var _to_send := _patterns()
 var _to_expect := _patterns()
 
 
-func _init(packets: int) -> void:
+## A queue that holds little is to be sent fewer [param windows] at a time.
+func _init(packets: int, windows := WINDOWS) -> void:
 	length = packets
-	_credits.post(WINDOWS)
+	_credits.post(windows)
 
 
 ## Sends the stream, WINDOW by WINDOW; returns how many packets were sent.

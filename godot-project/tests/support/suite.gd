@@ -122,13 +122,13 @@ func allow_lines(pattern: String) -> void:
 	_allowed_patterns.append(RegEx.create_from_string(pattern))
 
 
-## Misuses a peer: [param method] must answer [param expected], and both kinds must print, or
-## neither. A line of ours must be a single one that names the method and everything in [param
-## named].
+## Misuses a peer or a server: [param method] must answer [param expected], and both kinds must
+## print, or neither. A line of ours must be a single one that names the method and everything in
+## [param named].
 func misuse(
 	kind: StringName,
 	what: String,
-	peer: PacketPeer,
+	peer: RefCounted,
 	method: StringName,
 	arguments: Array,
 	expected: Variant,
@@ -142,8 +142,9 @@ func misuse(
 	answer(what, got[0], expected)
 	record(what + ": prints a line", not lines.is_empty())
 	# A method of the class itself, not one that it has from the engine's PacketPeer.
-	var is_ours := ClassDB.class_has_method(OURS, method, true)
-	var mine := Array(lines).filter(func(line: String) -> bool: return is_ours or OURS in line)
+	var title := peer.get_class()
+	var is_ours := ClassDB.class_has_method(title, method, true)
+	var mine := Array(lines).filter(func(line: String) -> bool: return is_ours or title in line)
 	if kind == OURS and not mine.is_empty():
 		check_equal(lines.size(), 1, "%s: lines printed (%s)" % [what, "; ".join(lines)])
 		for name: String in named + ([method] if is_ours else []):
@@ -166,8 +167,8 @@ func bound_peer(kind: StringName, address := LOOPBACK, recv_buf_size := 65536) -
 	return peer
 
 
-## A peer that sends to [param receiver].
-func sender_to(receiver: PacketPeer, kind := NATIVE, address := LOOPBACK) -> PacketPeer:
+## A peer that sends to [param receiver], a peer or a server.
+func sender_to(receiver: RefCounted, kind := NATIVE, address := LOOPBACK) -> PacketPeer:
 	var peer := make_peer(kind)
 	check_equal(
 		peer.set_dest_address(address, receiver.get_local_port()), OK, "set_dest_address " + address
@@ -175,8 +176,8 @@ func sender_to(receiver: PacketPeer, kind := NATIVE, address := LOOPBACK) -> Pac
 	return peer
 
 
-## A peer connected to [param other].
-func connected_to(other: PacketPeer, kind: StringName, address := LOOPBACK) -> PacketPeer:
+## A peer connected to [param other], a peer or a server.
+func connected_to(other: RefCounted, kind: StringName, address := LOOPBACK) -> PacketPeer:
 	var peer := make_peer(kind)
 	check_equal(
 		peer.connect_to_host(address, other.get_local_port()), OK, "connect_to_host " + address
@@ -195,9 +196,14 @@ func send(sender: PacketPeer, packets: Array) -> void:
 		check_equal(sender.put_packet(packet), OK, "sending %d bytes" % packet.size())
 
 
+## How many packets are queued in [param peer].
+func queued(peer: PacketPeer) -> int:
+	return peer.get_available_packet_count()
+
+
 ## Waits until [param count] packets are queued.
 func arrived(peer: PacketPeer, count := 1) -> bool:
-	var came := wait_until(func() -> bool: return peer.get_available_packet_count() >= count)
+	var came := wait_until(func() -> bool: return queued(peer) >= count)
 	check(came, "%d of %d packets arrived" % [peer.get_available_packet_count(), count])
 	return came
 
@@ -248,6 +254,29 @@ func needs_linux() -> bool:
 		return true
 	skip("needs Linux")
 	return false
+
+
+## An idle peer, or an accepted connection of a server's class, must take no more than [param most]
+## bytes of memory. (Native is only measured.)
+func check_memory(kind: StringName, title: StringName, most: int) -> void:
+	# The engine that runs us may be started by a script, which GODOT then names.
+	var engine := OS.get_environment("GODOT")
+	if engine.is_empty():
+		engine = OS.get_executable_path()
+	var output := []
+	var arguments := ["--headless", "--path", ProjectSettings.globalize_path("res://")]
+	arguments += ["--script", "res://tests/support/memory_probe.gd", "--", String(title)]
+	check_equal(OS.execute(engine, arguments, output, true), 0, "the probe's exit code")
+	var resident := _figure(output[0], "resident")
+	note(
+		(
+			"%d bytes resident per idle peer (the engine allocated %d)"
+			% [resident, _figure(output[0], "allocated")]
+		)
+	)
+	check(resident > 0, "the probe measured nothing: " + output[0])
+	if kind == OURS:
+		check(resident <= most, "%d bytes per idle peer, more than %d" % [resident, most])
 
 
 ## The first line of one of Linux' files on itself; "" where there is none. (They have no length, so
@@ -336,6 +365,12 @@ static func msec_of(call: Callable) -> int:
 	var start := Time.get_ticks_msec()
 	call.call()
 	return Time.get_ticks_msec() - start
+
+
+# A figure of the probe's; -1 where it said none.
+static func _figure(output: String, what: String) -> int:
+	var found := RegEx.create_from_string(what + ": (\\d+)").search(output)
+	return -1 if found == null else found.get_string(1).to_int()
 
 
 # Whether a line is wrong whatever a test expects: our own scripts' errors, and panics of the addon.

@@ -1,4 +1,4 @@
-extends "receiving.gd"
+extends "serving.gd"
 ## Base of the suites in tests/network/, for which scripts/network_tests.sh makes two hosts: this
 ## one, with the interfaces near1 and near2, and a far one, with far1 and far2 at the other ends of
 ## their cables.
@@ -160,3 +160,28 @@ func senders(kind: StringName, address: String, port: int) -> Array[PacketPeer]:
 ## Numbers of the packets that came to [param peer], waiting for [param count].
 func numbers_at(peer: PacketPeer, count := 1, size := 16) -> PackedInt32Array:
 	return numbers_of(take(peer, count), size)
+
+
+## The far host's link-local address, as seen from our interface i.
+func scoped(i: int) -> String:
+	return "%s%%%s" % [FAR_LINK_LOCAL, NEAR[i]]
+
+
+## The link-local address of our interface i.
+func near_scoped(i: int) -> String:
+	return "%s%%%s" % [NEAR_LINK_LOCAL[i], NEAR[i]]
+
+
+## Sends packets from there, by the cable i, to a peer or a server here.
+func send_from_far(far: FarSocket, i: int, near: RefCounted, numbers: Array) -> void:
+	far.send("%s%%%s" % [NEAR_LINK_LOCAL[i], FAR[i]], near.get_local_port(), numbers)
+
+
+## Checks that so numbered packets came to the far host by its interface i, from ours at the other
+## end of the cable.
+func check_arrival(far: FarSocket, i: int, numbers: Array, what: String) -> void:
+	var packets := far.received(numbers.size())
+	check_equal(packets.map(func(one: Dictionary) -> int: return one.number), numbers, what)
+	for packet in packets:
+		check_equal(packet.interface, FAR[i], "the interface, " + what)
+		check_equal(packet.from, "%s%%%s" % [NEAR_LINK_LOCAL[i], FAR[i]], "the sender, " + what)

@@ -33,6 +33,16 @@ func start(interface: String) -> bool:
 	return ipv4_port != 0
 
 
+## Starts it for a test, which is skipped where there can be none.
+func start_for(suite: RefCounted) -> bool:
+	if not suite.needs_linux():
+		return false
+	if not start(suite.loopback_interface()):
+		suite.skip("what a receiver sees needs Python to tell")
+		return false
+	return true
+
+
 ## The next report; empty where none comes.
 func report() -> Dictionary:
 	var deadline := Time.get_ticks_msec() + SOON_MSEC
@@ -41,6 +51,13 @@ func report() -> Dictionary:
 			return {}
 		OS.delay_usec(200)
 	return JSON.parse_string(_reports.get_packet().get_string_from_utf8())
+
+
+## Has it send "hello" to a port on loopback, of the family of [param address].
+func knock(port: int, address := "127.0.0.1") -> void:
+	var asking := PacketPeerUDP.new()
+	asking.set_dest_address(address, ipv6_port if ":" in address else ipv4_port)
+	asking.put_packet(("knock %d" % port).to_ascii_buffer())
 
 
 func stop() -> void:

@@ -3,7 +3,8 @@
 Usage: witness.py REPORT_PORT IPV4_GROUP IPV6_GROUP INTERFACE
 
 Listens on every address, and in both groups on the interface (the one that has 127.0.0.1). Its reports are JSON, and go
-to REPORT_PORT on loopback: first its port in each family, then one for each datagram. Ends when it is killed, or when
+to REPORT_PORT on loopback: first its port in each family, then one for each datagram. Asked by a datagram "knock PORT", it
+sends "hello" to that port of loopback, from the socket that was asked, and reports nothing. Ends when it is killed, or when
 nothing has come for a while.
 """
 
@@ -41,8 +42,15 @@ def open_ipv6(group, index):
     return s
 
 
+def knock(s, port):
+    s.sendto(b"hello", ("127.0.0.1" if s.family == socket.AF_INET else "::1", port))
+
+
 def report_of(s):
     data, ancillary, _flags, sender = s.recvmsg(65536, 1024)
+    if data.startswith(b"knock "):
+        knock(s, int(data[6:]))
+        return None
     report = {"size": len(data), "first": data[0] if data else -1, "port": sender[1]}
     for level, kind, value in ancillary:
         number = int.from_bytes(value[:4], sys.byteorder)
@@ -73,7 +81,9 @@ def main():
         if not ready:
             return
         for s in ready:
-            out.send(json.dumps(report_of(s)).encode())
+            report = report_of(s)
+            if report:
+                out.send(json.dumps(report).encode())
 
 
 main()

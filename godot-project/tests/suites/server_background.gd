@@ -1,0 +1,300 @@
+extends "../support/serving.gd"
+## UdpServerRs.background_receive: nobody polls, and everything comes all the same.
+
+const Frames := preload("../support/frames.gd")
+const Listener := preload("../support/packets_listener.gd")
+
+## So many packets on the way fit into a served peer's queue.
+const WINDOWS := 1
+
+
+func test_it_is_off_at_first_and_remembered() -> void:
+	var server := make_server(OURS)
+	check_equal(server.background_receive, false, "new")
+	server.background_receive = true
+	check_equal(server.background_receive, true, "turned on")
+	for i in 2:
+		check_equal(server.listen(0, LOOPBACK), OK, "listen")
+		check_equal(server.background_receive, true, "listening")
+		_check_unpolled(server)
+		server.stop()
+		check_equal(server.background_receive, true, "stopped")
+	check_equal(server.listen(0, LOOPBACK), OK, "listen")
+	server.background_receive = false
+	check_equal(server.background_receive, false, "turned off")
+	served(server, sender_to(server))
+
+
+func test_everything_comes_though_nobody_polls() -> void:
+	var server := serving(true)
+	var clients := clients_of(server, 10)
+	for i in 10:
+		send(clients[i], [numbered(i)])
+	var peers: Array[PacketPeer] = []
+	for i in 10:
+		check(wait_until(server.is_connection_available), "client %d is not pending" % i)
+		peers.append(server.take_connection())
+		check_equal(number_of(peers[i].get_packet()), i, "the first packet of client %d" % i)
+		check_equal(peers[i].get_packet_port(), clients[i].get_local_port(), "get_packet_port")
+	for i in 10:
+		send(clients[i], [numbered(i + 10), numbered(i + 20)])
+	for i in 10:
+		var came := func() -> bool: return peers[i].get_available_packet_count() == 2
+		check(wait_until(came), "packets of client %d" % i)
+		var numbers := numbers_of(peers[i].get_packets())
+		check_equal(numbers, PackedInt32Array([i + 10, i + 20]), "of client %d" % i)
+
+
+func test_it_reads_while_the_game_is_busy_more_than_the_kernel_holds() -> void:
+	var server := make_server(OURS)
+	server.receive_buffer_size = 16_384
+	server.background_receive = true
+	check_equal(server.listen(0, LOOPBACK), OK, "listen")
+	var clients := clients_of(server, 20, OURS)
+	var peers := all_served(server, clients)
+	for number in 500:
+		for client in clients:
+			client.put_packet(numbered(number, 64))
+		# The game looks at no peer; that the thread keeps up is seen from the figures.
+		var expected := 20 + 20 * (number + 1)
+		wait_until(func() -> bool: return stat(server, "packets_received") >= expected)
+	for i in 20:
+		var numbers := numbers_of(peers[i].get_packets(), 64)
+		check_equal(numbers, PackedInt32Array(range(500)), "packets of client %d" % i)
+
+
+func test_polling_and_looking_take_no_system_call_then() -> void:
+	var server := serving(true)
+	var client := sender_to(server)
+	var peer := served(server, client)
+	send(client, [numbered(1)])
+	reaches(server, "packets_received", 2)
+	# What its thread does after the last packet is over when the figure stays what it is.
+	var counts: Array[int] = []
+	var is_quiet := func() -> bool:
+		counts.append(stat(server, "receive_syscalls"))
+		OS.delay_msec(1)
+		return counts.size() > 20 and counts[-1] == counts[-20]
+	check(wait_until(is_quiet), "the thread reads all the time")
+	for i in 1000:
+		check_equal(server.poll(), OK, "poll")
+		server.is_connection_available()
+		server.get_peer_count()
+		peer.get_available_packet_count()
+	peer.get_packet()
+	peer.get_packet()
+	peer.wait(0)
+	check_equal(stat(server, "receive_syscalls"), counts[-1], "receive_syscalls")
+	check_equal(stat(server, "packets_received"), 2, "packets_received")
+
+
+func test_a_polled_server_takes_system_calls() -> void:
+	var server := serving(false)
+	served(server, sender_to(server))
+	var before := stat(server, "receive_syscalls")
+	for i in 10:
+		server.poll()
+	check(stat(server, "receive_syscalls") >= before + 10, "a poll that does not look")
+
+
+func test_connections_tell_what_has_come() -> void:
+	var server := serving(true)
+	var clients := clients_of(server, 5)
+	var peers := all_served(server, clients)
+	var heard: Array[Listener] = []
+	for peer in peers:
+		heard.append(Listener.new(peer))
+	for i in 5:
+		for number in i:
+			send(clients[i], [numbered(number)])
+	var all_told := func() -> bool:
+		return range(5).all(func(i: int) -> bool: return heard[i].last() == i)
+	await Frames.until(all_told)
+	for i in 5:
+		check_equal(heard[i].last(), i, "the count of connection %d" % i)
+		heard[i].check_all(self)
+	var times := heard[4].counts.size()
+	await Frames.wait(5)
+	check_equal(heard[4].counts.size(), times, "emissions while nothing comes")
+
+
+func test_a_connection_tells_what_came_before_it_was_taken() -> void:
+	var server := serving(true)
+	send(sender_to(server), [numbered(1), numbered(2)])
+	reaches(server, "packets_received", 2)
+	await Frames.wait(2)
+	var peer := accepted(server)
+	var heard := Listener.new(peer)
+	await Frames.until(func() -> bool: return heard.last() == 2)
+	check_equal(heard.last(), 2, "count")
+	heard.check_all(self)
+	check_equal(numbers_of(take(peer, 2)), PackedInt32Array([1, 2]), "packets")
+
+
+func test_going_to_the_background_tells_what_waits() -> void:
+	var server := serving(false)
+	var client := sender_to(server)
+	var peer := served(server, client)
+	var heard := Listener.new(peer)
+	send(client, [numbered(1)])
+	arrived(peer)
+	send(client, [numbered(2)])
+	await Frames.wait(3)
+	check_equal(heard.counts, PackedInt32Array(), "emissions when polled")
+	server.background_receive = true
+	await Frames.until(func() -> bool: return heard.last() == 2)
+	check_equal(heard.last(), 2, "count")
+	heard.check_all(self)
+	server.background_receive = false
+	await Frames.wait(2)  # one may be on its way
+	var times := heard.counts.size()
+	send(client, [numbered(3)])
+	arrived(peer, 3)
+	await Frames.wait(5)
+	check_equal(heard.counts.size(), times, "emissions when polled again")
+
+
+func test_packets_can_be_taken_and_connections_closed_where_it_is_heard() -> void:
+	for action: String in ["take", "close", "free", "stop", "answer"]:
+		var server := serving(true)
+		var client := sender_to(server)
+		var held := [served(server, client)]
+		var told := [0]
+		held[0].packets_available.connect(
+			func(_count: int) -> void:
+				told[0] += 1
+				match action:
+					"take":
+						check_equal(held[0].get_packets().size(), 1, "taken where it is heard")
+					"close":
+						held[0].close()
+					"free":
+						held.clear()
+					"stop":
+						server.stop()
+					"answer":
+						held[0].put_packet(numbered(2))
+		)
+		send(client, [numbered(1)])
+		await Frames.until(func() -> bool: return told[0] > 0)
+		check(told[0] > 0, action + ": it was not told")
+		match action:
+			"close", "free":
+				check_equal(server.get_peer_count(), 0, action + ": get_peer_count")
+			"stop":
+				check_equal(held[0].is_bound(), false, "stop: is_bound")
+			"answer":
+				check_equal(numbers_of(take(client)), PackedInt32Array([2]), "the answer")
+		await Frames.wait(2)
+		for held_one: PacketPeer in held:
+			for connection in held_one.packets_available.get_connections():
+				held_one.packets_available.disconnect(connection.callable)
+		held.clear()
+
+
+func test_a_closed_connection_tells_nothing_more() -> void:
+	var server := serving(true)
+	for ending: String in ["close", "stop"]:
+		var client := sender_to(server)
+		var peer := served(server, client)
+		var heard := Listener.new(peer)
+		send(client, [numbered(1)])
+		reaches(peer, "packets_received", 2)
+		if ending == "close":
+			peer.close()
+		else:
+			server.stop()
+		var times := heard.counts.size()
+		await Frames.wait(3)
+		check_equal(heard.counts.size(), times, "emissions after " + ending)
+
+
+func test_toggling_under_traffic_loses_and_reorders_nothing() -> void:
+	var server := serving(false)
+	var stop := Semaphore.new()
+	var toggle := func() -> int:
+		var toggles := 0
+		while not stop.try_wait():
+			server.background_receive = not server.background_receive
+			toggles += 1
+			OS.delay_usec(100)
+		return toggles
+	var clients := clients_of(server, 2, OURS)
+	var peers := all_served(server, clients)
+	var toggling := in_thread(toggle)
+	for i in 2:
+		var stream := Stream.new(15_000, WINDOWS)
+		var sending := in_thread(stream.send.bind(clients[i]))
+		take_stream(stream, peers[i])
+		check_equal(join(sending), stream.length, "packets sent")
+		check_equal(stat(peers[i], "packets_received"), 1 + stream.length, "packets_received")
+		for key: String in ["packets_dropped_queue", "packets_dropped_kernel"]:
+			check_equal(stat(server, key), 0, key)
+	stop.post()
+	var toggles: int = join(toggling)
+	note("%d toggles" % toggles)
+	check(toggles >= 100, "only %d toggles" % toggles)
+
+
+func test_one_thread_reads_for_all_servers_and_none_without_need() -> void:
+	if not needs_linux():
+		return
+	var before := settled_threads()
+	var servers: Array[RefCounted] = []
+	for i in 10:
+		servers.append(serving(true))
+		_check_unpolled(servers[i])
+	check_equal(Process.threads(), before + 1, "threads with ten servers")
+	for i in range(0, 5):
+		servers[i].stop()
+	servers.resize(9)
+	_check_unpolled(servers[8])
+	check_equal(Process.threads(), before + 1, "threads with four servers")
+	servers.clear()
+	var is_gone := func() -> bool: return Process.threads() == before
+	check(wait_until(is_gone), "%d threads are left, of %d" % [Process.threads(), before])
+
+
+func test_the_port_is_free_at_once_when_stop_returns_under_traffic() -> void:
+	var server := serving(true)
+	var port: int = server.get_local_port()
+	var stop := Semaphore.new()
+	var sending := in_thread(keep_sending.bind(port, stop))
+	var failed := 0
+	for i in 200:
+		if i % 3:
+			accepted(server)
+		server.stop()
+		failed += int(PacketPeerUDP.new().bind(port, LOOPBACK) != OK)
+		failed += int(server.listen(port, LOOPBACK) != OK)
+	stop.post()
+	join(sending)
+	check_equal(failed, 0, "binds that failed")
+
+
+func test_it_uses_no_processor_time_when_nothing_comes() -> void:
+	if not needs_linux():
+		return
+	var server := serving(true)
+	server.peer_timeout_msec = 60_000
+	var clients := clients_of(server, 50)
+	var peers := all_served(server, clients)
+	var flooder := sender_to(server)
+	for i in FITTING * 2:
+		flooder.put_packet(numbered(i, 1000))
+	var waiting := waiting_threads(peers[0], 2) + waiting_threads(peers[1], 1, 60_000)
+	check_idle(500)
+	server.stop()
+	for thread in waiting:
+		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
+
+
+# A connection comes, and a packet of it, and an answer goes, though nobody polls.
+func _check_unpolled(server: RefCounted) -> void:
+	var client := sender_to(server)
+	send(client, [numbered(1)])
+	check(wait_until(server.is_connection_available), "no connection is pending")
+	var peer: PacketPeer = server.take_connection()
+	check_equal(numbers_of(peer.get_packets()), PackedInt32Array([1]), "its packet")
+	send(peer, [numbered(2)])
+	check_equal(numbers_of(take(client)), PackedInt32Array([2]), "the answer")

@@ -1,0 +1,336 @@
+extends "../support/serving.gd"
+## UdpServerRs.peer_timeout_msec: connections that are not heard from are closed.
+
+const Frames := preload("../support/frames.gd")
+
+const SHORT := 100
+const LONG := 60_000
+## Beyond what a busy machine keeps a test from sending.
+const PATIENT := 800
+
+
+func test_it_is_off_at_first_and_remembered() -> void:
+	var server := make_server(OURS)
+	check_equal(server.peer_timeout_msec, 0, "new")
+	server.peer_timeout_msec = SHORT
+	check_equal(server.listen(0, LOOPBACK), OK, "listen")
+	check_equal(server.peer_timeout_msec, SHORT, "listening")
+	server.stop()
+	check_equal(server.peer_timeout_msec, SHORT, "stopped")
+
+
+func test_a_time_below_0_is_refused() -> void:
+	for value: int in [-1, -1000, -2147483648]:
+		refused_value(make_server(OURS), &"peer_timeout_msec", value)
+		var server := listening(OURS)
+		server.peer_timeout_msec = LONG
+		refused_value(server, &"peer_timeout_msec", value)
+
+
+func test_a_silent_connection_is_closed() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT
+			var client := sender_to(server)
+			send(client, [numbered(1)])
+			var peer := accepted(server)
+			var start := Time.get_ticks_msec()
+			await _until_closed(server, [peer])
+			var passed := Time.get_ticks_msec() - start
+			# It was heard before it was taken, and what is measured begins a moment later.
+			check(passed >= SHORT / 2, "closed after %d ms" % passed)
+			_check_closed(peer, client)
+			check_equal(server.get_peer_count(), 0, "get_peer_count")
+			check_equal(server.is_listening(), true, "is_listening")
+	)
+
+
+func test_with_its_packets_unread_it_is_closed_too() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			var client := sender_to(server)
+			var peer := served(server, client)
+			send(client, [numbered(1), numbered(2)])
+			arrived(peer, 2)
+			server.peer_timeout_msec = SHORT
+			await _until_closed(server, [peer])
+			_check_closed(peer, client)
+	)
+
+
+func test_heard_from_again_it_is_a_new_connection() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT
+			var client := sender_to(server)
+			for i in 3:
+				send(client, [numbered(i)])
+				var peer := accepted(server)
+				check_equal(numbers_of(take(peer)), PackedInt32Array([i]), "its packet")
+				check_equal(server.get_peer_count(), 1, "get_peer_count")
+				await _until_closed(server, [peer])
+				check_equal(server.is_connection_available(), false, "pending")
+	)
+
+
+func test_one_that_keeps_sending_stays() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			var talker := sender_to(server)
+			var peer := served(server, talker)
+			var silent := served(server, sender_to(server))
+			server.peer_timeout_msec = PATIENT
+			var longest_pause := 0
+			var last := Time.get_ticks_msec()
+			while silent.is_bound() and longest_pause < PATIENT / 2:
+				send(talker, [numbered(1)])
+				read(server)
+				await Frames.wait(1)
+				longest_pause = maxi(longest_pause, Time.get_ticks_msec() - last)
+				last = Time.get_ticks_msec()
+			if longest_pause >= PATIENT / 2:
+				note("the machine is too busy to keep sending")
+				return
+			check_equal(peer.is_bound(), true, "is_bound")
+			check_equal(server.get_peer_count(), 1, "get_peer_count")
+	)
+
+
+func test_sending_to_a_client_is_not_hearing_from_it() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT
+			var client := sender_to(server)
+			var peer := served(server, client)
+			var is_closed := func() -> bool:
+				if peer.is_bound():
+					peer.put_packets([numbered(1)])
+				read(server)
+				return not peer.is_bound()
+			check(await Frames.until(is_closed), "it is not closed")
+	)
+
+
+func test_turned_on_it_applies_to_those_that_are_there() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			var peers := all_served(server, clients_of(server, 5))
+			await _pass_frames(server, SHORT * 2)
+			check_equal(server.get_peer_count(), 5, "while it is off")
+			server.peer_timeout_msec = SHORT
+			await _until_closed(server, peers)
+			check_equal(server.get_peer_count(), 0, "when it is on")
+	)
+
+
+func test_turned_off_it_closes_nobody() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = LONG
+			var peers := all_served(server, clients_of(server, 5))
+			server.peer_timeout_msec = 0
+			await _pass_frames(server, SHORT * 3)
+			check_equal(server.get_peer_count(), 5, "when it is off")
+			for peer in peers:
+				check_equal(peer.is_bound(), true, "is_bound")
+	)
+
+
+func test_changed_it_applies_at_once() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = LONG
+			var peers := all_served(server, clients_of(server, 5))
+			server.peer_timeout_msec = SHORT
+			await _until_closed(server, peers)
+			# And longer again.
+			peers = all_served(server, clients_of(server, 5))
+			server.peer_timeout_msec = LONG
+			if peers.any(func(peer: PacketPeer) -> bool: return not peer.is_bound()):
+				note("the machine was too busy to see it changed in time")
+				return
+			await _pass_frames(server, SHORT * 3)
+			for peer in peers:
+				check_equal(peer.is_bound(), true, "is_bound with a longer time")
+	)
+
+
+func test_it_closes_each_in_its_own_time() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT * 3
+			var peers: Array[PacketPeer] = []
+			var closed: Array[int] = []
+			for i in 4:
+				peers.append(served(server, sender_to(server)))
+				await _pass_frames(server, SHORT / 3)
+			var all_closed := func() -> bool:
+				read(server)
+				for i in 4:
+					if not i in closed and not peers[i].is_bound():
+						closed.append(i)
+				return closed.size() == 4
+			check(await Frames.until(all_closed), "closed: %s" % [closed])
+			check_equal(closed, [0, 1, 2, 3] as Array[int], "the order")
+	)
+
+
+func test_a_pending_connection_waits_for_as_long_as_it_takes() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT
+			var client := sender_to(server)
+			send(client, [numbered(1), numbered(2)])
+			is_pending(server)
+			await _pass_frames(server, SHORT * 3)
+			check_equal(server.is_connection_available(), true, "still pending")
+			var peer: PacketPeer = server.take_connection()
+			check_equal(peer.is_bound(), true, "taken late, it is open")
+			check_equal(numbers_of(take(peer, 2)), PackedInt32Array([1, 2]), "with its packets")
+			await _until_closed(server, [peer])
+	)
+
+
+func test_what_waits_in_the_socket_of_a_server_that_was_not_polled_is_no_silence() -> void:
+	var server := listening(OURS)
+	var clients := clients_of(server, 3)
+	var peers := all_served(server, clients)
+	server.peer_timeout_msec = PATIENT / 2
+	var longest_pause := 0
+	var last := Time.get_ticks_msec()
+	var end := last + PATIENT
+	while last < end:
+		for client in clients:
+			send(client, [numbered(1)])
+		OS.delay_msec(20)  # a game that loads; the time alone counts here
+		longest_pause = maxi(longest_pause, Time.get_ticks_msec() - last)
+		last = Time.get_ticks_msec()
+	server.poll()
+	if longest_pause >= PATIENT / 4:
+		note("the machine is too busy to keep sending")
+		return
+	for peer in peers:
+		check_equal(peer.is_bound(), true, "heard in time, though not read")
+	check_equal(server.get_peer_count(), 3, "get_peer_count")
+
+
+func test_what_the_kernel_had_no_room_for_is_no_silence() -> void:
+	if not needs_linux():
+		return
+	var server := make_server(OURS)
+	server.receive_buffer_size = 8192
+	check_equal(server.listen(0, LOOPBACK), OK, "listen")
+	var clients := clients_of(server, 3)
+	var peers := all_served(server, clients)
+	server.peer_timeout_msec = SHORT
+	server.poll()
+	for i in 100:
+		for client in clients:
+			client.put_packet(numbered(i, 1000))
+	OS.delay_msec(SHORT * 2)
+	for client in clients:
+		client.put_packet(numbered(100, 1000))
+	server.poll()
+	check(stat(server, "packets_dropped_kernel") > 0, "the kernel dropped nothing")
+	for peer in peers:
+		check_equal(peer.is_bound(), true, "it may have been heard")
+	await _until_closed(server, peers)
+
+
+func test_many_are_closed_in_one_frame() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.max_pending_connections = 256
+			var clients: Array[PacketPeer] = []
+			var peers: Array[PacketPeer] = []
+			for i in 200:
+				clients.append(sender_to(server, OURS))
+				peers.append(served(server, clients[i]))
+			server.peer_timeout_msec = SHORT
+			await _until_closed(server, peers)
+			check_equal(server.get_peer_count(), 0, "get_peer_count")
+			send(clients[7], [numbered(7)])
+			check_equal(numbers_of(take(accepted(server))), PackedInt32Array([7]), "one came again")
+	)
+
+
+func test_a_wait_ends_when_its_connection_is_closed_for_silence() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			var peer := served(server, sender_to(server))
+			var waiting := waiting_threads(peer, 2)
+			server.peer_timeout_msec = SHORT
+			await _until_closed(server, [peer])
+			for thread in waiting:
+				check_equal(join(thread), ERR_UNAVAILABLE, "wait")
+	)
+
+
+func test_closing_freeing_and_stopping_leave_nothing_to_time_out() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.peer_timeout_msec = SHORT
+			var peers := all_served(server, clients_of(server, 6))
+			peers[0].close()
+			peers[1].close()
+			check_equal(peers[1].bind(0, LOOPBACK), OK, "bind")
+			peers[2] = null
+			await _until_closed(server, peers.slice(3))
+			check_equal(peers[1].is_bound(), true, "a closed one that was bound anew")
+			var late := served(server, sender_to(server))
+			server.stop()
+			check_equal(late.bind(0, LOOPBACK), OK, "bind")
+			await _pass_frames(server, SHORT * 2)
+			check_equal(late.is_bound(), true, "one of a stopped server that was bound anew")
+			server = null
+			await Frames.wait(2)
+	)
+
+
+func _check_closed(peer: PacketPeer, client: PacketPeer) -> void:
+	var message: String = peer.get_last_error_message()
+	check("silent" in message, "the message: " + message)
+	check_equal(peer.is_bound(), false, "is_bound")
+	check_equal(peer.is_socket_connected(), false, "is_socket_connected")
+	check_equal(peer.get_available_packet_count(), -1, "get_available_packet_count")
+	check_equal(peer.get_packet(), PackedByteArray(), "get_packet")
+	check_equal(peer.get_packet_error(), FAILED, "get_packet_error")
+	check_equal(peer.get_packet_ip(), LOOPBACK, "get_packet_ip")
+	check_equal(peer.get_packet_port(), client.get_local_port(), "get_packet_port")
+	# It does not go on talking to somebody who may be gone.
+	refused("put_packet", peer, "put_packet", [numbered(1)], ERR_UNCONFIGURED)
+	refused("put_packets", peer, "put_packets", [[numbered(1)]], -1)
+	check_equal(peer.set_dest_address(LOOPBACK, client.get_local_port()), OK, "a new destination")
+	check_equal(peer.put_packet(numbered(2)), OK, "put_packet then")
+	check_equal(numbers_of(take(client)), PackedInt32Array([2]), "what the client gets")
+
+
+# Lets frames pass, in which the server is polled, until all of them are closed.
+func _until_closed(server: RefCounted, peers: Array[PacketPeer]) -> void:
+	var are_closed := func() -> bool:
+		read(server)
+		return not peers.any(func(peer: PacketPeer) -> bool: return peer.is_bound())
+	check(await Frames.until(are_closed), "not all are closed")
+
+
+# Lets frames pass for so long, in which the server is polled: that nothing happens can only be
+# awaited.
+func _pass_frames(server: RefCounted, msec: int) -> void:
+	var end := Time.get_ticks_msec() + msec
+	var is_over := func() -> bool:
+		read(server)
+		return Time.get_ticks_msec() >= end
+	await Frames.until(is_over)

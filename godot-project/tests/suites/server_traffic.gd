@@ -1,0 +1,135 @@
+extends "../support/serving.gd"
+## Much traffic for UdpServerRs: many connections at once, and floods that harm nobody else.
+
+
+func test_many_connections_talk_at_once_and_nothing_is_lost() -> void:
+	const COUNT := 400
+	in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			server.max_pending_connections = COUNT
+			var clients := clients_of(server, COUNT, OURS)
+			for i in COUNT:
+				clients[i].put_packet(numbered(i))
+			_await_received(server, COUNT)
+			var peers := taken(server)
+			check_equal(peers.size(), COUNT, "connections")
+			for i in COUNT:
+				check_equal(numbers_of(take(peers[i])), PackedInt32Array([i]), "client %d" % i)
+			for number in 5:
+				for i in COUNT:
+					clients[i].put_packet(numbered(number * COUNT + i, 64))
+				_await_received(server, COUNT * (number + 2))
+				for i in COUNT:
+					for packet: PackedByteArray in peers[i].get_packets():
+						peers[i].put_packet(packet)
+				for i in COUNT:
+					var got := numbers_of(take(clients[i]), 64)
+					check_equal(got, PackedInt32Array([number * COUNT + i]), "back to %d" % i)
+			for key: String in ["packets_dropped_queue", "packets_dropped_pending"]:
+				check_equal(stat(server, key), 0, key)
+			check_equal(server.get_peer_count(), COUNT, "get_peer_count")
+	)
+
+
+func test_one_clients_flood_starves_no_other_connection() -> void:
+	in_both_modes(
+		func(background: bool) -> void:
+			var server := serving(background)
+			var flooder := sender_to(server)
+			var flooded := served(server, flooder)
+			var client := sender_to(server)
+			var peer := served(server, client)
+			var stop := Semaphore.new()
+			var flood := in_thread(_flood.bind(flooder, stop))
+			var worst_poll := 0
+			var heard := 0
+			var dropped := 0
+			var deadline := Time.get_ticks_msec() + 2 * SOON_MSEC
+			while (heard < 50 or dropped < 1000) and Time.get_ticks_msec() < deadline:
+				# The flood fills the system's buffer too, so one may have to be repeated.
+				client.put_packet(numbered(heard))
+				worst_poll = maxi(worst_poll, msec_of(read.bind(server)))
+				peer.wait(10)
+				for packet: PackedByteArray in peer.get_packets():
+					heard += int(number_of(packet) == heard)
+				dropped = stat(flooded, "packets_dropped_queue")
+			stop.post()
+			join(flood)
+			check(heard >= 50, "only %d packets of the other came through" % heard)
+			check(dropped >= 1000, "only %d packets of the flood were dropped" % dropped)
+			note("the longest poll took %d ms" % worst_poll)
+			check(worst_poll < 500, "a poll took %d ms" % worst_poll)  # on a busy machine
+			check(flooded.get_available_packet_count() <= FITTING, "within the queue's bound")
+			check_equal(stat(peer, "packets_dropped_queue"), 0, "the other's")
+	)
+
+
+func test_a_clients_flood_grows_no_memory_past_the_bound() -> void:
+	if not needs_linux():
+		return
+	for policy: int in [DROP_NEWEST, DROP_OLDEST]:
+		var server := serving(true)
+		var flooder := sender_to(server)
+		var peer := served(server, flooder)
+		peer.overflow_policy = policy
+		var stop := Semaphore.new()
+		var flood := in_thread(_flood.bind(flooder, stop))
+		wait_until(func() -> bool: return stat(peer, "packets_dropped_queue") > 1000)
+		var before := Process.resident_bytes()
+		wait_until(func() -> bool: return stat(peer, "packets_dropped_queue") > 30_000)
+		var grown := Process.resident_bytes() - before
+		stop.post()
+		join(flood)
+		var dropped := stat(peer, "packets_dropped_queue")
+		check(dropped > 30_000, "only %d packets dropped" % dropped)
+		check(grown < 4 << 20, "%d bytes more while a queue overflows" % grown)
+
+
+func test_a_burst_leaves_no_memory_with_its_connections() -> void:
+	if not needs_linux():
+		return
+	const COUNT := 100
+	for way: StringName in [&"get_packet", &"get_packets", &"get_available_packet_count"]:
+		in_both_modes(
+			func(background: bool) -> void:
+				var server := serving(background)
+				server.max_pending_connections = COUNT
+				var kept: Array[Array] = []
+				var resident: Array[int] = []
+				# One crowd after another: the next one can have what the one before has had.
+				for i in 7:
+					var clients := clients_of(server, COUNT, OURS)
+					var peers := all_served(server, clients)
+					kept.append([clients, peers])
+					for number in FITTING - 1:
+						for client in clients:
+							client.put_packet(numbered(number, 1000))
+						_await_received(server, COUNT * (i * FITTING + number + 2))
+					for peer in peers:
+						check_equal(peer.get_packets().size(), FITTING - 1, "packets")
+					for round_number in 150:
+						read(server)
+						for peer in peers:
+							peer.call(way)
+					resident.append(Process.resident_bytes())
+				# The first ones bring into memory what is needed once.
+				var grown := (resident[6] - resident[2]) / (4 * COUNT)
+				note("%d bytes a connection and its client" % grown)
+				check(grown < 20 << 10, "%d bytes stay with each, looked at by %s" % [grown, way])
+		)
+
+
+# Sends as much as it can until told to stop.
+static func _flood(sender: PacketPeer, stop: Semaphore) -> void:
+	var packet := numbered(99_999, 1000)
+	while not stop.try_wait():
+		sender.put_packet(packet)
+
+
+# Waits until so many packets were received in all.
+func _await_received(server: RefCounted, count: int) -> void:
+	var are_received := func() -> bool:
+		read(server)
+		return stat(server, "packets_received") >= count
+	check(wait_until(are_received), "%d of %d" % [stat(server, "packets_received"), count])

@@ -1,0 +1,19 @@
+extends Logger
+## Does something whenever a line is printed, as a game's logger might that sends errors somewhere.
+
+var use: Callable
+var calls := 0
+
+
+func _log_error(
+	_function: String,
+	_file: String,
+	_line: int,
+	_code: String,
+	_rationale: String,
+	_editor_notify: bool,
+	_error_type: int,
+	_script_backtraces: Array[ScriptBacktrace]
+) -> void:
+	calls += 1
+	use.call()

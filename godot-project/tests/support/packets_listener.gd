@@ -1,0 +1,34 @@
+extends RefCounted
+## Notes what a peer tells by packets_available, and when.
+
+var counts: PackedInt32Array
+var frames: PackedInt64Array
+var in_other_threads := 0
+var wrong_counts := 0
+# Weak, or the two would hold each other.
+var _peer: WeakRef
+
+
+func _init(peer: PacketPeer) -> void:
+	_peer = weakref(peer)
+	peer.packets_available.connect(hear)
+
+
+func hear(count: int) -> void:
+	counts.append(count)
+	frames.append(Engine.get_process_frames())
+	in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())
+	# More may have come since it was counted, and nobody has taken any.
+	var queued: int = _peer.get_ref().get_available_packet_count()
+	wrong_counts += int(count < 1 or count > queued)
+
+
+func last() -> int:
+	return counts[-1] if not counts.is_empty() else 0
+
+
+func check_all(suite: RefCounted) -> void:
+	suite.check_equal(in_other_threads, 0, "emissions in other threads")
+	suite.check_equal(wrong_counts, 0, "emissions with a wrong count")
+	for i in range(1, frames.size()):
+		suite.check(frames[i] > frames[i - 1], "two emissions in frame %d" % frames[i])

@@ -1,0 +1,131 @@
+extends "receiving.gd"
+## Base of the suites about UDPServer and UdpServerRs and the peers that they hand out. A test's
+## [code]kind[/code] names the class of the peers here too: the server's goes with it.
+
+const SERVERS: Dictionary[StringName, StringName] = {NATIVE: &"UDPServer", OURS: &"UdpServerRs"}
+const HELLO := "hello"
+## What a served peer's queue holds of packets of 1,000 bytes.
+const FITTING := 63
+## So many packets of up to 1,000 bytes any kernel holds until they are read.
+const CHUNK := 20
+
+# Weak, because tests free servers as well.
+var _servers: Array[WeakRef]
+
+# ---- servers ------------------------------------------------------------------------------------
+
+
+func make_server(kind: StringName) -> RefCounted:
+	var server: RefCounted = ClassDB.instantiate(SERVERS[kind])
+	_servers.append(weakref(server))
+	return server
+
+
+## A server that listens on a free port.
+func listening(kind: StringName, address := LOOPBACK) -> RefCounted:
+	var server := make_server(kind)
+	check_equal(server.listen(0, address), OK, "listen on " + address)
+	return server
+
+
+## A server of ours that reads when it is polled, or in the background.
+func serving(background: bool, address := LOOPBACK) -> RefCounted:
+	var server := listening(OURS, address)
+	server.background_receive = background
+	return server
+
+
+## Has a server read what was sent to it, unless it does so by itself.
+static func read(server: RefCounted) -> void:
+	if server.get(&"background_receive") != true and server.is_listening():
+		server.poll()
+
+
+## As for every peer; a served one has what its server has read, which is polled for it.
+func queued(peer: PacketPeer) -> int:
+	for reference in _servers:
+		if reference.get_ref() != null:
+			read(reference.get_ref())
+	return super(peer)
+
+
+# ---- connections --------------------------------------------------------------------------------
+
+
+## Waits until a connection can be taken.
+func is_pending(server: RefCounted) -> bool:
+	var is_available := func() -> bool:
+		read(server)
+		return server.is_connection_available()
+	var came := wait_until(is_available)
+	check(came, "no connection is pending")
+	return came
+
+
+## The next connection, waiting for it where needed. Where none comes, that is a failure, and the
+## test goes on with a closed peer.
+func accepted(server: RefCounted) -> PacketPeer:
+	return server.take_connection() if is_pending(server) else make_peer(NATIVE)
+
+
+## All the connections that are pending now, in their order.
+static func taken(server: RefCounted) -> Array[PacketPeer]:
+	var peers: Array[PacketPeer] = []
+	while server.is_connection_available():
+		peers.append(server.take_connection())
+	return peers
+
+
+## The connection of [param client], with nothing in its queue any more.
+func served(server: RefCounted, client: PacketPeer) -> PacketPeer:
+	send(client, [bytes(HELLO)])
+	var peer := accepted(server)
+	check_equal(take(peer), [bytes(HELLO)] as Array[PackedByteArray], "the first packet")
+	return peer
+
+
+## So many clients of the server.
+func clients_of(server: RefCounted, count: int, kind := NATIVE) -> Array[PacketPeer]:
+	var clients: Array[PacketPeer] = []
+	for i in count:
+		clients.append(sender_to(server, kind))
+	return clients
+
+
+## The connections of the clients, as [method served] makes them.
+func all_served(server: RefCounted, clients: Array[PacketPeer]) -> Array[PacketPeer]:
+	var peers: Array[PacketPeer] = []
+	for client in clients:
+		peers.append(served(server, client))
+	return peers
+
+
+## The numbers of the packets in the queues of [param peers], which are taken.
+func numbers_in(peers: Array[PacketPeer]) -> Array[PackedInt32Array]:
+	var numbers: Array[PackedInt32Array] = []
+	for peer in peers:
+		numbers.append(numbers_of(take(peer, peer.get_available_packet_count())))
+	return numbers
+
+
+## A client that shows when a server has read all that was sent to it before.
+func marker_of(server: RefCounted) -> Marker:
+	var marker := Marker.new()
+	marker.client = sender_to(server)
+	marker.peer = served(server, marker.client)
+	marker.suite = self
+	return marker
+
+
+class Marker:
+	const NUMBER := 4711
+
+	var client: PacketPeer
+	## Its connection.
+	var peer: PacketPeer
+	var suite: RefCounted
+
+	## Returns when the server has read everything that was sent to it until now.
+	func follow() -> void:
+		client.put_packet(suite.numbered(NUMBER))
+		suite.check_equal(suite.number_of(suite.take(peer)[0]), NUMBER, "the marker")
