@@ -137,7 +137,8 @@ impl Peer {
 /// Of thousands of peers none lies in a cache. So what is needed of all is fetched before the first is dealt with, in three
 /// steps, since each knows only where the next lies: the processor then waits for all at once.
 fn deal_to_members(members: &Members, arena: &Arena, mut stamps: Stamps, dealt: &mut Dealt) -> Stamps {
-    let found = stamps.map(|stamp| members.find(&stamp?.origin()));
+    let origins = stamps.map(|stamp| stamp.map(|stamp| (members.hash(&stamp.origin()), stamp.origin())));
+    let found = origins.map(|origin| origin.and_then(|(hash, origin)| members.find(hash, &origin)));
     for (peer, _) in found.iter().flatten() {
         sys::prefetch(&peer.inbox);
     }

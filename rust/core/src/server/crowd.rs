@@ -2,11 +2,12 @@
 //! may have been silent for too long.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::mem;
 use std::sync::Arc;
 
+use hashbrown::hash_table::{Entry, HashTable, OccupiedEntry};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::peer::Peer;
@@ -32,9 +33,11 @@ pub(crate) struct Crowd {
 pub(crate) struct Members {
     /// Whether there may be any: the server listens.
     gathered: bool,
-    /// The standard library's hash is keyed with a number of each map's own that nobody outside knows, so nobody can choose
+    /// By the hashes of their origins.
+    table: HashTable<Member>,
+    /// The standard library's: keyed with a number of each table's own that nobody outside knows, so nobody can choose
     /// addresses that collide.
-    by_origin: HashMap<Origin, Member>,
+    hasher: RandomState,
     /// Those that were not taken yet, oldest first.
     pending: VecDeque<Origin>,
     max_pending: usize,
@@ -54,6 +57,7 @@ pub(crate) struct Members {
 /// Small, so that to find one touches little memory.
 #[derive(Debug)]
 struct Member {
+    origin: Origin,
     peer: Arc<Peer>,
     number: Who,
 }
@@ -78,7 +82,8 @@ impl Default for Members {
     fn default() -> Self {
         Self {
             gathered: false,
-            by_origin: HashMap::new(),
+            table: HashTable::new(),
+            hasher: RandomState::new(),
             pending: VecDeque::new(),
             max_pending: MAX_PENDING,
             made: 0,
@@ -106,16 +111,26 @@ impl Crowd {
         members.gathered = false;
         members.pending.clear();
         members.appointments = BinaryHeap::new();
-        let all = mem::take(&mut members.by_origin);
+        let all = mem::take(&mut members.table);
         drop(members);
-        all.into_values().map(|member| member.peer).collect()
+        all.into_iter().map(|member| member.peer).collect()
     }
 }
 
 impl Members {
+    /// What [`find`](Self::find) wants to know, beside the origin: to have it beforehand for all who are looked for lets the
+    /// processor look for several at once.
+    pub(crate) fn hash(&self, origin: &Origin) -> u64 {
+        self.hasher.hash_one(origin)
+    }
+
     /// The peer to whom packets from there belong.
-    pub(crate) fn find(&self, origin: &Origin) -> Option<Found<'_>> {
-        self.by_origin.get(origin).map(Member::found)
+    pub(crate) fn find(&self, hash: u64, origin: &Origin) -> Option<Found<'_>> {
+        self.table.find(hash, |member| member.origin == *origin).map(Member::found)
+    }
+
+    fn entry(&mut self, origin: &Origin) -> Option<OccupiedEntry<'_, Member>> {
+        self.table.find_entry(self.hasher.hash_one(origin), |member| member.origin == *origin).ok()
     }
 
     /// Likewise; whoever is not known yet becomes a pending member, made by `newcomer` with its number. `None` where too many
@@ -126,14 +141,16 @@ impl Members {
         newcomer: impl FnOnce(Who) -> Option<Arc<Peer>>,
     ) -> Option<Found<'_>> {
         let is_full = self.is_full();
-        match self.by_origin.entry(origin) {
+        let Self { table, hasher, .. } = self;
+        let hash = |origin: &Origin| hasher.hash_one(origin);
+        match table.entry(hash(&origin), |member| member.origin == origin, |member| hash(&member.origin)) {
             Entry::Occupied(entry) => Some(entry.into_mut().found()),
             Entry::Vacant(_) if is_full => None,
             Entry::Vacant(place) => {
                 self.made += 1;
                 let peer = newcomer(self.made)?;
                 self.pending.push_back(origin);
-                Some(place.insert(Member { peer, number: self.made }).found())
+                Some(place.insert(Member { origin, peer, number: self.made }).into_mut().found())
             }
         }
     }
@@ -159,11 +176,10 @@ impl Members {
     /// Takes the one that has been pending for longest. `now` is in microseconds, as packets' times.
     pub(crate) fn take(&mut self, now: u64) -> Option<Arc<Peer>> {
         let origin = self.pending.pop_front()?;
-        let member = self.by_origin.get(&origin)?;
-        let (peer, number) = (Arc::clone(&member.peer), member.number);
+        let (peer, number) = self.entry(&origin).map(|entry| (Arc::clone(&entry.get().peer), entry.get().number))?;
         let at = peer.heard_at(now) + self.timeout;
         if self.timeout > 0 {
-            if self.appointments.len() > 2 * self.by_origin.len() + SLACK {
+            if self.appointments.len() > 2 * self.table.len() + SLACK {
                 self.make_appointments();
             } else {
                 self.appointments.push(Reverse(Appointment { at, number, origin }));
@@ -175,32 +191,32 @@ impl Members {
     /// Forgets a member who was taken.
     pub(crate) fn forget(&mut self, origin: &Origin, number: Who) {
         // Somebody else may be there by now.
-        if self.by_origin.get(origin).is_some_and(|member| member.number == number) {
-            self.by_origin.remove(origin);
+        if let Some(entry) = self.entry(origin).filter(|entry| entry.get().number == number) {
+            entry.remove();
             self.tidy();
         }
     }
 
     /// Gives memory back when most of a crowd is gone.
     fn tidy(&mut self) {
-        let needed = self.by_origin.len();
-        if self.by_origin.capacity() > 4 * needed + SLACK {
-            self.by_origin.shrink_to(2 * needed);
+        let Self { table, hasher, .. } = self;
+        if table.capacity() > 4 * table.len() + SLACK {
+            table.shrink_to(2 * table.len(), |member| hasher.hash_one(member.origin));
         }
     }
 
     /// How many were taken and have not left.
     pub(crate) fn taken(&self) -> usize {
-        self.by_origin.len() - self.pending.len()
+        self.table.len() - self.pending.len()
     }
 
     pub(crate) fn all_taken(&self) -> Vec<Arc<Peer>> {
-        self.each_taken().map(|(_, member)| Arc::clone(&member.peer)).collect()
+        self.each_taken().map(|member| Arc::clone(&member.peer)).collect()
     }
 
-    fn each_taken(&self) -> impl Iterator<Item = (&Origin, &Member)> {
+    fn each_taken(&self) -> impl Iterator<Item = &Member> {
         let pending: HashSet<_> = self.pending.iter().collect();
-        self.by_origin.iter().filter(move |(origin, _)| !pending.contains(origin))
+        self.table.iter().filter(move |member| !pending.contains(&member.origin))
     }
 
     pub(crate) fn max_pending(&self) -> usize {
@@ -211,8 +227,7 @@ impl Members {
     pub(crate) fn set_max_pending(&mut self, max: usize) -> Vec<Arc<Peer>> {
         self.max_pending = max;
         let too_many = self.pending.split_off(max.min(self.pending.len()));
-        let gone = too_many.iter().rev().filter_map(|origin| self.by_origin.remove(origin));
-        gone.map(|member| member.peer).collect()
+        too_many.iter().rev().filter_map(|origin| Some(self.entry(origin)?.remove().0.peer)).collect()
     }
 
     pub(crate) fn timeout(&self) -> u64 {
@@ -227,8 +242,9 @@ impl Members {
     /// With everybody who was taken, and nobody else.
     fn make_appointments(&mut self) {
         let timeout = self.timeout;
-        let appointment = |(origin, member): (&Origin, &Member)| {
-            Reverse(Appointment { at: member.peer.heard() + timeout, number: member.number, origin: *origin })
+        let appointment = |member: &Member| {
+            let Member { origin, ref peer, number } = *member;
+            Reverse(Appointment { at: peer.heard() + timeout, number, origin })
         };
         self.appointments = self.each_taken().filter(|_| timeout > 0).map(appointment).collect();
     }
@@ -247,13 +263,12 @@ impl Members {
             && self.is_anybody_due(until)
             && let Some(Reverse(mut appointment)) = self.appointments.pop()
         {
-            let Entry::Occupied(entry) = self.by_origin.entry(appointment.origin) else { continue };
-            if entry.get().number != appointment.number {
-                continue;
-            }
-            appointment.at = entry.get().peer.heard().max(self.forgiven) + self.timeout;
+            let (forgiven, timeout) = (self.forgiven, self.timeout);
+            let entry = self.entry(&appointment.origin).filter(|entry| entry.get().number == appointment.number);
+            let Some(entry) = entry else { continue };
+            appointment.at = entry.get().peer.heard().max(forgiven) + timeout;
             if appointment.at <= until {
-                silent.push(entry.remove().peer);
+                silent.push(entry.remove().0.peer);
             } else {
                 others += 1;
                 self.appointments.push(Reverse(appointment));
@@ -316,7 +331,7 @@ mod tests {
             assert_eq!(hear(&mut members, from, 0), from < 14);
         }
         assert_eq!((members.pending.len(), members.taken()), (3, 10));
-        assert!(members.by_origin.capacity() < 2 * SLACK);
+        assert!(members.table.capacity() < 2 * SLACK);
         assert!((1..=13).all(|from| hear(&mut members, from, 0)), "those who were there are still heard");
     }
 
@@ -329,7 +344,7 @@ mod tests {
         assert_eq!(members.pending, [1, 2, 3].map(origin));
         assert!(!hear(&mut members, 4, 0));
         assert_eq!(members.set_max_pending(0).len(), 3);
-        assert!(!members.has_pending() && members.by_origin.is_empty());
+        assert!(!members.has_pending() && members.table.is_empty());
     }
 
     #[test]
@@ -342,7 +357,7 @@ mod tests {
         hear(&mut members, 1, 0);
         assert_eq!((members.pending.len(), members.made), (1, 2));
         members.forget(&origin(1), 1);
-        assert_eq!(members.by_origin.len(), 1);
+        assert_eq!(members.table.len(), 1);
     }
 
     #[test]
@@ -402,10 +417,10 @@ mod tests {
             hear(&mut members, from, 0);
             take_all(&mut members, 0);
         }
-        let all: Vec<_> = members.by_origin.iter().map(|(origin, member)| (*origin, member.number)).collect();
+        let all: Vec<_> = members.table.iter().map(|member| (member.origin, member.number)).collect();
         for (origin, number) in all {
             members.forget(&origin, number);
         }
-        assert!(members.by_origin.capacity() <= 2 * SLACK);
+        assert!(members.table.capacity() <= 2 * SLACK);
     }
 }
