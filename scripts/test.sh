@@ -244,7 +244,7 @@ if [ "${outcome[engine]}" = passed ]; then
 fi
 after engine "staged addon in an empty project" staged_addon_loads_elsewhere
 after engine "import" prepare_project "$project"
-after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 300 \
+after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 450 \
     --success '^All tests passed\.$' res://tests/runner.tscn
 for path in batch portable; do
     after import "Godot test scenes of traffic, path '$path'" env PACKET_PEER_UDP_RS_PATH=$path scripts/run_scene.sh --brief \
