@@ -10,8 +10,8 @@ Usage: scripts/soak.sh [--minutes N] [--seed N] [--help]
 
 Runs mixed traffic in a headless engine: streams that must arrive whole and in order while the mode of receiving changes,
 peers that come and go with every option, floods that overflow their queues, threads that wait and are ended, a server whose
-guests come and go among strangers. Prints a line every ten seconds. Fails when a packet is lost or torn where none may be, when anything unexpected is printed, when threads
-or files are left at the end, or when the memory grows.
+guests come and go among strangers. Prints a line every ten seconds. Fails when a packet is lost or torn where none may be,
+when anything unexpected is printed, when threads or files are left at the end, or when the memory grows.
 
   --minutes N   how long (default: 5; fractions are allowed: 0.2)
   --seed N      the seed of an earlier run, which it prints

@@ -6,7 +6,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts: options, destination, sending, receiving, waiting, statistics, and what is different where a server has made it |
+//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts |
 //! | [`server`] | a server: a peer for everybody who sends to its socket; `server/crowd` has who they are |
 //! | [`background`] | the thread that receives for all peers that want it |
 //! | [`wait`] | waiting for a packet, ended by other threads |

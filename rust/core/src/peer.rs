@@ -46,7 +46,8 @@ const LONGEST_MESSAGE: usize = 500;
 /// Nothing blocks but [`wait`](Self::wait) and the resolving of host names, and neither holds a lock while it does.
 /// (Closing takes a moment on systems where a port is free only when those who waited have noticed.)
 #[derive(Debug)]
-// Three lines of the processor's cache, the first ones, hold what dealing a packet out to one of thousands of peers needs of it.
+// Three lines of the processor's cache, the first ones, hold what dealing a packet out to one of thousands of peers needs
+// of it.
 #[repr(C, align(64))]
 pub struct Peer {
     /// Locked after `link` and `receiver`.

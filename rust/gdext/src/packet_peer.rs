@@ -123,8 +123,9 @@ pub(crate) struct PacketPeerUdpRs {
     /// (`SO_REUSEADDR`). So several LAN browsers run on one machine. Multicasts and broadcasts then reach all of them; what is
     /// sent to this machine's own address reaches one, on Linux the one that was bound last.
     ///
-    /// Set it before [method bind]: on Linux, a socket that is open already shares its port from then on, on Windows it refuses.
-    /// What exactly may be shared is the platform's rule: macOS wants [member reuse_port] for sockets of the same address.
+    /// Set it before [method bind]: on Linux, a socket that is open already shares its port from then on, on Windows it
+    /// refuses. What exactly may be shared is the platform's rule: macOS wants [member reuse_port] for sockets of the
+    /// same address.
     #[var(get = get_reuse_address, set = set_reuse_address, usage_flags = [EDITOR])]
     reuse_address: PhantomVar<bool>,
     /// Whether several sockets of the same user may have this port, if all of them want it (`SO_REUSEPORT`). Linux deals what
@@ -264,10 +265,10 @@ impl PacketPeerUdpRs {
     /// system sets a limit: `net.core.rmem_max` on Linux). What fits in neither is dropped by the system, newest first. With
     /// [member background_receive] the queue has to hold all: see [member overflow_policy].
     ///
-    /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already; [constant
-    /// ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address; [constant ERR_UNAVAILABLE] if
-    /// the port is taken or no interface has the address (see [method get_last_error_message]); [constant
-    /// ERR_CANT_CREATE] if the system has no socket to give.
+    /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if this peer is open already;
+    /// [constant ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address;
+    /// [constant ERR_UNAVAILABLE] if the port is taken or no interface has the address (see
+    /// [method get_last_error_message]); [constant ERR_CANT_CREATE] if the system has no socket to give.
     #[func(gd_self)]
     fn bind(
         this: Gd<Self>,
@@ -296,8 +297,8 @@ impl PacketPeerUdpRs {
         })
     }
 
-    /// Closes this peer. When this returns, its port can be bound again (but not a server's), nothing is queued, and every [method wait] in
-    /// progress, on any thread, returns [constant ERR_UNAVAILABLE].
+    /// Closes this peer. When this returns, its port can be bound again (but not a server's), nothing is queued, and
+    /// every [method wait] in progress, on any thread, returns [constant ERR_UNAVAILABLE].
     ///
     /// The destination (also one that was connected to), [method get_packet_ip] and [method get_packet_port], and all
     /// options are kept. Closing a closed peer does nothing.
@@ -315,8 +316,8 @@ impl PacketPeerUdpRs {
     ///
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither
     /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant ERR_UNAVAILABLE] if
-    /// [method close] or a newer call of this kind came while the name was looked up; [constant ERR_CANT_OPEN] if the system has no socket to
-    /// give; [constant FAILED] if it refuses to connect, and then the peer is closed.
+    /// [method close] or a newer call of this kind came while the name was looked up; [constant ERR_CANT_OPEN] if the
+    /// system has no socket to give; [constant FAILED] if it refuses to connect, and then the peer is closed.
     #[func(gd_self)]
     fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
@@ -366,11 +367,11 @@ impl PacketPeerUdpRs {
 
     /// Returns the address that the last packet taken came from; an empty string before the first.
     ///
-    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). A link-local IPv6 address ends in
-    /// the interface that it is good on (`fe80:0:0:0:0:0:0:1%eth0`, on Windows its number), and may be handed as it is to
-    /// [method set_dest_address], [method connect_to_host] or [method send_to]. If several threads take
-    /// packets from one peer, this is about the last packet that any of them took: where each needs to know the sender of
-    /// its own, they must take turns (with a [Mutex]).
+    /// IPv4 addresses are written plainly, IPv6 addresses as eight groups (`0:0:0:0:0:0:0:1`). A link-local IPv6 address
+    /// ends in the interface that it is good on (`fe80:0:0:0:0:0:0:1%eth0`, on Windows its number), and may be handed as
+    /// it is to [method set_dest_address], [method connect_to_host] or [method send_to]. If several threads take packets
+    /// from one peer, this is about the last packet that any of them took: where each needs to know the sender of its
+    /// own, they must take turns (with a [Mutex]).
     #[func(gd_self)]
     fn get_packet_ip(this: Gd<Self>) -> GString {
         match registry::of(&this).peer.last_taken() {
@@ -391,8 +392,8 @@ impl PacketPeerUdpRs {
         registry::of(&this).peer.is_open()
     }
 
-    /// Returns whether this peer is connected by [method connect_to_host], or belongs to an [UdpServerRs]. Of a server's peer it
-    /// tells whether it still does.
+    /// Returns whether this peer is connected by [method connect_to_host], or belongs to an [UdpServerRs]. Of a server's
+    /// peer it tells whether it still does.
     #[func(gd_self)]
     fn is_socket_connected(this: Gd<Self>) -> bool {
         registry::of(&this).peer.is_connected()
@@ -456,7 +457,8 @@ impl PacketPeerUdpRs {
     /// `fe80::1%eth0`. Of `port` only the lower 16 bits count, as in [PacketPeerUDP]; sending to port 0 fails.
     ///
     /// Returns [constant OK]; [constant ERR_CANT_RESOLVE] for a text that does not resolve, and the destination stays
-    /// what it was; [constant ERR_UNAVAILABLE] if another thread set a destination while the name was looked up. On a connected peer this prints an error and changes nothing.
+    /// what it was; [constant ERR_UNAVAILABLE] if another thread set a destination while the name was looked up. On a
+    /// connected peer this prints an error and changes nothing.
     #[func(gd_self)]
     fn set_dest_address(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);
@@ -474,9 +476,10 @@ impl PacketPeerUdpRs {
     /// looked up: the game goes on, and [signal host_resolved] tells when it is done; until then packets go where they went
     /// before. See [method connect_to_host_async].
     ///
-    /// Returns [constant OK] if the look-up has begun or was not needed. Else there is no signal: [constant ERR_CANT_RESOLVE] for
-    /// a text that can be neither address nor name; [constant ERR_CANT_CREATE] if the system has no thread to give. On a
-    /// connected peer this prints an error and leaves the destination as it is, and the signal says [constant ERR_LOCKED].
+    /// Returns [constant OK] if the look-up has begun or was not needed. Else there is no signal:
+    /// [constant ERR_CANT_RESOLVE] for a text that can be neither address nor name; [constant ERR_CANT_CREATE] if the
+    /// system has no thread to give. On a connected peer this prints an error and leaves the destination as it is, and
+    /// the signal says [constant ERR_LOCKED].
     #[func(gd_self)]
     fn set_dest_address_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
         registry::announce(&this);
@@ -603,8 +606,9 @@ impl PacketPeerUdpRs {
         }
     }
 
-    /// Returns the system's code (`errno`; on Windows Winsock's) of what the last failed call ran into; 0 if
-    /// none failed, if the system was not asked, or if it was its resolver, which has no such codes. A call that succeeds does not clear it.
+    /// Returns the system's code (`errno`; on Windows Winsock's) of what the last failed call ran into; 0 if none failed,
+    /// if the system was not asked, or if it was its resolver, which has no such codes. A call that succeeds does not
+    /// clear it.
     #[func(gd_self)]
     fn get_last_os_error(this: Gd<Self>) -> i64 {
         registry::of(&this).peer.last_error().code.into()
@@ -733,8 +737,8 @@ impl PacketPeerUdpRs {
     ///
     /// Returns how many the system took. If that is fewer than given, the rest was not sent, and
     /// [method get_last_error_message] says why: the system's send buffer is full, for one, so send the rest in the next
-    /// frame. A packet that is larger than 65507 bytes is never taken: leave it out, and send the rest. Returns -1, and sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no
-    /// socket can be opened.
+    /// frame. A packet that is larger than 65507 bytes is never taken: leave it out, and send the rest. Returns -1, and
+    /// sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no socket can be opened.
     ///
     /// **Note:** on Linux and Android packets of one size in a row are handed to the system as one, which
     /// makes sending them several times as fast.
@@ -794,8 +798,9 @@ impl PacketPeerUdpRs {
     /// Sends one packet to any numeric address, leaving the destination as it is; an empty `packet` too. Opens this peer if
     /// it is not open. A link-local IPv6 address needs its interface: `fe80::1%eth0`.
     ///
-    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port below 0 or
-    /// above 65535 (to port 0 the system refuses to send); [constant ERR_LOCKED] on a connected peer; else as [method PacketPeer.put_packet].
+    /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port below 0
+    /// or above 65535 (to port 0 the system refuses to send); [constant ERR_LOCKED] on a connected peer; else as
+    /// [method PacketPeer.put_packet].
     #[func(gd_self)]
     fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
         let shared = registry::of(&this);

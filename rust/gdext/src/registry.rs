@@ -174,8 +174,8 @@ const LEAVING: Duration = Duration::from_secs(1);
 /// How long a thread may take from the end of a wait back to the engine: a moment, in which nobody can see it.
 const LAST_STEPS: Duration = Duration::from_millis(50);
 
-/// Closes every peer and stops every server, and returns when no thread is inside a wait any more: the library is about to be unloaded, and they
-/// would come back to code that is not there. (The engine frees the objects only afterwards.)
+/// Closes every peer and stops every server, and returns when no thread is inside a wait any more: the library is about
+/// to be unloaded, and they would come back to code that is not there. (The engine frees the objects only afterwards.)
 pub(crate) fn close_all() {
     let ((all, _), servers) = (all(), servers());
     let is_waited_on = || {

@@ -98,9 +98,10 @@ pub(crate) struct UdpServerRs {
     /// closed: everybody's time begins anew.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
     peer_timeout_msec: PhantomVar<i64>,
-    /// Whether packets are received in the background: a thread of the addon moves what arrives into the peers' queues all the
-    /// time. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB, and
-    /// receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal [signal PacketPeerUdpRs.packets_available].
+    /// Whether packets are received in the background: a thread of the addon moves what arrives into the peers' queues
+    /// all the time. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB,
+    /// and receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal
+    /// [signal PacketPeerUdpRs.packets_available].
     ///
     /// May be switched at any time, also while packets arrive: none is lost or reordered by it.
     #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]

@@ -110,8 +110,8 @@ const _: () = assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
 
 /// See the module [`sys`](super).
 pub(crate) struct Arena {
-    /// Made by [`map_memory`] and owned. Nothing but this pointer, and those within [`Memory`] that are made from it, refers to it
-    /// between calls; references exist only within a method, or, shared, as long as the arena is borrowed.
+    /// Made by [`map_memory`] and owned. Nothing but this pointer, and those within [`Memory`] that are made from it,
+    /// refers to it between calls; references exist only within a method, or, shared, as long as the arena is borrowed.
     memory: NonNull<Memory>,
     /// How many messages the kernel has written.
     received: usize,
@@ -127,8 +127,8 @@ impl Arena {
     pub(crate) fn new() -> Self {
         let memory = map_memory();
         let all = memory.as_ptr();
-        // SAFETY: just made, zeroed, which is a valid value of all that is in it, and nothing else refers to it. (The pointers that are stored below are made from `all`, not
-        // from this reference, so they stay valid when it ends.)
+        // SAFETY: just made, zeroed, which is a valid value of all that is in it, and nothing else refers to it. (The
+        // pointers that are stored below are made from `all`, not from this reference, so they stay valid when it ends.)
         let headers = unsafe { &mut *all };
         for index in 0..SLOTS {
             let at = |field: usize, size: usize| all.wrapping_byte_add(field + index * size);
@@ -565,8 +565,8 @@ fn set_flag(socket: &UdpSocket, level: c_int, name: c_int, enabled: bool) -> io:
 /// Sets an option to what the kernel takes for it.
 fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let size = length::<T>() as libc::socklen_t;
-    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; the value lives through the call, and the
-    // kernel reads no more of it than its size.
+    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; the value lives through the call,
+    // and the kernel reads no more of it than its size.
     let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(value).cast(), size) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
