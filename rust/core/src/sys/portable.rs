@@ -1,31 +1,34 @@
-//! One system call per datagram, by std: works on every platform, and is tested on every platform.
+//! [`IoMode::Portable`]: one system call per datagram, through std. Compiled and tested on every platform.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicUsize;
 
-use super::{Message, Path, Payloads, SLOT, SLOT_STRIDE, SLOTS, Sent};
+use super::io_mode::IoMode;
+use super::types::{Message, Payloads, SLOT, SLOT_STRIDE, SLOTS, Sent};
 
-/// See the module [`sys`](super).
+/// See [`sys`](crate::sys).
 #[derive(Debug)]
 pub(crate) struct Arena {
-    /// The slots. Zeroed memory comes from the system untouched.
+    /// The slots. The allocator takes a zeroed block of this size from the system without touching its pages.
     memory: Vec<u8>,
+    /// The length and the sender of the message in each slot.
     received: [(usize, SocketAddr); SLOTS],
     late_error: Option<io::Error>,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
-        let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-        Self { memory: vec![0; SLOTS * SLOT_STRIDE], received: [(0, nobody); SLOTS], late_error: None }
+        let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        Self { memory: vec![0; SLOTS * SLOT_STRIDE], received: [(0, unspecified); SLOTS], late_error: None }
     }
 
-    pub(crate) fn receive(&mut self, socket: &UdpSocket, _path: Path, limit: usize) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, socket: &UdpSocket, _mode: IoMode, limit: usize) -> io::Result<usize> {
         self.late_error = None;
         let mut count = 0;
         for (slot, received) in self.memory.chunks_exact_mut(SLOT_STRIDE).zip(&mut self.received).take(limit) {
-            match uninterrupted(|| socket.recv_from(&mut slot[..SLOT])) {
-                Ok(one) => *received = one,
+            match retry_interrupted(|| socket.recv_from(&mut slot[..SLOT])) {
+                Ok(message) => *received = message,
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {
                     self.late_error = Some(error).filter(|error| error.kind() != io::ErrorKind::WouldBlock);
@@ -52,17 +55,18 @@ impl Arena {
     }
 }
 
-/// See the module [`sys`](super).
+/// See [`sys`](crate::sys). Never segments, so it ignores the limit.
 pub(crate) fn send_batch(
     socket: &UdpSocket,
     to: Option<SocketAddr>,
     payloads: &Payloads<'_>,
     from: usize,
-    _path: Path,
+    _mode: IoMode,
+    _gso_limit: &AtomicUsize,
 ) -> Sent {
     let mut sent = Sent::default();
     while let Some(payload) = payloads.get(from + sent.packets) {
-        let result = uninterrupted(|| {
+        let result = retry_interrupted(|| {
             sent.system_calls += 1;
             match to {
                 Some(to) => socket.send_to(payload, to),
@@ -78,8 +82,8 @@ pub(crate) fn send_batch(
     sent
 }
 
-/// Calls until no signal has come in between.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+/// Repeats a call as long as signals interrupt it.
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,4 @@
-//! Linux, Android, macOS, iOS and the BSDs.
+//! The socket backend of Linux, Android, macOS, iOS and the BSDs.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -15,38 +15,36 @@ pub(crate) const BIND_BEFORE_USE: bool = false;
 /// Neither epoll nor kqueue keeps a socket alive.
 pub(crate) const POLLER_HOLDS_SOCKETS: bool = false;
 
-/// poll(2) does.
-pub(crate) const SLEEPER_HOLDS_SOCKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+/// On Linux the waker uses poll(2), which keeps the socket alive while it sleeps.
+pub(crate) const WAKER_HOLDS_SOCKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Linux counts its own bookkeeping, and for that doubles what it is asked for (socket(7)).
-pub(crate) const BUFFER_FIGURE: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
+/// Linux doubles the requested size, to have room for its bookkeeping (socket(7)).
+pub(crate) const BUFFER_SIZE_FACTOR: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
 
-/// Linux charges the whole of its `sk_buff` (768 bytes and more where this was measured); elsewhere some bytes of address.
+/// Linux charges the whole `sk_buff`: at least 768 bytes in measurements, depending on the kernel's configuration. Other
+/// systems charge the sender's address.
 pub(crate) const KERNEL_OVERHEAD: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 512 } else { 16 };
 
-/// Only address families that the machine has an address of, as the engine's own resolver asks.
+/// Resolves only to address families that the machine has an address of, as the engine's resolver does.
 pub(crate) const RESOLVER_FLAGS: i32 = libc::AI_ADDRCONFIG;
 
-/// ip(7), and RFC 3493, section 5.1.
+/// -1 on Linux, see ip(7) and RFC 3493, section 5.1.
 pub(crate) const DEFAULT_HOPS: Option<u32> =
     if cfg!(any(target_os = "linux", target_os = "android")) { Some(u32::MAX) } else { None };
 
 pub(crate) const HAS_REUSE_PORT: bool = true;
 
-/// As the system writes them, and its resolver reads them.
+/// The system's resolver reads and writes names.
 pub(crate) const SCOPES_HAVE_NAMES: bool = true;
 
-/// Nothing, or the port is shared: a new UDP socket is as it should be.
 pub(crate) fn prepare(socket: &socket2::Socket, reuse_address: bool) -> io::Result<()> {
     if reuse_address { socket.set_reuse_address(true) } else { Ok(()) }
 }
 
-/// `SO_REUSEPORT`.
 pub(crate) fn set_reuse_port(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
     SockRef::from(socket).set_reuse_port(enabled)
 }
 
-/// `IPV6_TCLASS`.
 pub(crate) fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()> {
     SockRef::from(socket).set_tclass_v6(class)
 }
@@ -54,7 +52,7 @@ pub(crate) fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result
 /// `if_nametoindex`(3).
 pub(crate) fn interface_index(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
-    // SAFETY: the name is a string with a zero at its end, which lives through the call.
+    // SAFETY: `name` is a string that ends with a zero byte and outlives the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
     (index != 0).then_some(index)
 }
@@ -62,46 +60,46 @@ pub(crate) fn interface_index(name: &str) -> Option<u32> {
 /// `if_indextoname`(3).
 pub(crate) fn interface_name(index: u32) -> Option<String> {
     let mut name = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has room for the longest name and the zero at its end, which is all that is written.
+    // SAFETY: the call writes at most `IF_NAMESIZE` bytes, which is the size of the buffer.
     let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
-    // SAFETY: where it was found, the buffer holds a string with a zero at its end, and nobody changes it.
+    // SAFETY: if the call has succeeded, the buffer holds a string that ends with a zero byte. Nothing modifies it meanwhile.
     (!found.is_null()).then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
-/// dlopen(3), `RTLD_NODELETE`.
+/// Opens the library again with `RTLD_NODELETE`, see dlopen(3).
 pub(crate) fn pin_library() -> bool {
-    let mut found = MaybeUninit::<libc::Dl_info>::uninit();
-    let here: *const libc::c_void = (pin_library as fn() -> bool as *const ()).cast();
-    // SAFETY: the address is only looked up; `found` is a valid place to write to.
-    if unsafe { libc::dladdr(here, found.as_mut_ptr()) } == 0 {
+    let mut library = MaybeUninit::<libc::Dl_info>::uninit();
+    let address_inside: *const libc::c_void = (pin_library as fn() -> bool as *const ()).cast();
+    // SAFETY: the call does not dereference the address; `library` is valid for a write.
+    if unsafe { libc::dladdr(address_inside, library.as_mut_ptr()) } == 0 {
         return false;
     }
-    // SAFETY: dladdr has filled it in, as it says by not returning 0.
-    let name = unsafe { found.assume_init() }.dli_fname;
-    // SAFETY: the name is a string of the dynamic linker's own, which lives as long as the library. With RTLD_NOLOAD nothing
-    // is loaded and no code runs; the handle is never closed, which is what is wanted.
+    // SAFETY: dladdr has not returned 0, so it has filled in the structure.
+    let name = unsafe { library.assume_init() }.dli_fname;
+    // SAFETY: the dynamic linker owns the name, which lives as long as the library. With RTLD_NOLOAD the call loads nothing
+    // and runs no code. The handle is never closed, so the library stays loaded.
     let handle = unsafe { libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
     !handle.is_null()
 }
 
-/// `EAGAIN`, or `ENOBUFS`, which macOS and the BSDs say when an interface's queue is full.
+/// `EAGAIN`; on macOS and the BSDs also `ENOBUFS`, which reports a full interface queue.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// Receives nothing, without taking it away: the cheapest way to ask (`FIONREAD` knows neither errors nor empty datagrams).
+/// Peeks at zero bytes, which is the cheapest test. `FIONREAD` reports neither errors nor empty datagrams.
 pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-    // SAFETY: the descriptor is that of `socket`, which is borrowed and so stays open; nothing is written to a buffer of no
-    // length, so the pointer to it may be null.
-    let answer = unsafe { libc::recv(socket.as_raw_fd(), ptr::null_mut(), 0, flags) };
-    if answer >= 0 {
+    // SAFETY: `socket` is borrowed, so its descriptor stays open. The call writes nothing to a buffer of length 0, so the
+    // pointer may be null.
+    let result = unsafe { libc::recv(socket.as_raw_fd(), ptr::null_mut(), 0, flags) };
+    if result >= 0 {
         return Ok(true);
     }
     let error = io::Error::last_os_error();
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(false),
-        // It has not said no.
+        // The call has not found the socket empty.
         io::ErrorKind::Interrupted => Ok(true),
         _ => Err(error),
     }

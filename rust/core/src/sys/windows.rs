@@ -1,4 +1,4 @@
-//! Windows (Winsock).
+//! The socket backend of Windows (Winsock).
 
 use std::io;
 use std::net::UdpSocket;
@@ -14,51 +14,52 @@ use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
 
-/// Receiving on a socket that was never bound is an error here (`WSAEINVAL`).
+/// Receiving on an unbound socket fails with `WSAEINVAL`.
 pub(crate) const BIND_BEFORE_USE: bool = true;
 
-/// A poll in progress refers to its socket until the thread that began it has seen it cancelled (seen under wine).
+/// A poll in progress holds its socket until the thread that started it has received the cancellation (observed in Wine).
 pub(crate) const POLLER_HOLDS_SOCKETS: bool = true;
 
-/// It is a poller, too.
-pub(crate) const SLEEPER_HOLDS_SOCKETS: bool = true;
+/// The waker is a poller.
+pub(crate) const WAKER_HOLDS_SOCKETS: bool = true;
 
-/// Read back as it was set.
-pub(crate) const BUFFER_FIGURE: usize = 1;
+/// Windows reads back the size that was set.
+pub(crate) const BUFFER_SIZE_FACTOR: usize = 1;
 
-/// Not documented; a sender's address is the least.
+/// Not documented. Windows stores at least the sender's address.
 pub(crate) const KERNEL_OVERHEAD: usize = 16;
 
-/// Only address families that the machine has an address of, as the engine's own resolver asks.
+/// Resolves only to address families that the machine has an address of, as the engine's resolver does.
 pub(crate) const RESOLVER_FLAGS: i32 = AI_ADDRCONFIG as i32;
 
-/// `_WSAIOW(IOC_VENDOR, 12)` and `(IOC_VENDOR, 15)` of `mswsock.h`: whether an ICMP answer to an earlier send makes a
-/// later receive fail with `WSAECONNRESET` or `WSAENETRESET`.
+/// `_WSAIOW(IOC_VENDOR, 12)` of `mswsock.h`: whether an ICMP answer to an earlier send makes a receive fail with
+/// `WSAECONNRESET`.
 const SIO_UDP_CONNRESET: u32 = 0x9800_000C;
+
+/// `_WSAIOW(IOC_VENDOR, 15)`: the same for `WSAENETRESET`.
 const SIO_UDP_NETRESET: u32 = 0x9800_000F;
 
-/// -1 is not documented to be taken.
+/// Windows documents no such value.
 pub(crate) const DEFAULT_HOPS: Option<u32> = None;
 
-/// There is no such option; `SO_REUSEADDR` does what both do elsewhere.
+/// On Windows `SO_REUSEADDR` alone has the effect of both options.
 pub(crate) const HAS_REUSE_PORT: bool = false;
 
-/// Only numbers are read by the system's resolver.
+/// The system's resolver reads only numbers.
 pub(crate) const SCOPES_HAVE_NAMES: bool = false;
 
-/// Turns off the reset reports, which would make receiving fail because some earlier datagram was refused somewhere;
-/// and claims the port for this socket alone unless it is to be shared, which elsewhere is the rule (Winsock lets a second
-/// socket take over a port on another address, `SO_EXCLUSIVEADDRUSE` does not).
+/// Turns off the errors that an ICMP answer to an earlier datagram causes in a receive. Unless the port is to be shared, sets
+/// `SO_EXCLUSIVEADDRUSE`: without it, a second socket could take over the port on another address.
 pub(crate) fn prepare(socket: &socket2::Socket, reuse_address: bool) -> io::Result<()> {
     let raw = socket.as_raw_socket() as SOCKET;
-    switch_off(raw, SIO_UDP_CONNRESET)?;
-    switch_off(raw, SIO_UDP_NETRESET)?;
+    disable_control(raw, SIO_UDP_CONNRESET)?;
+    disable_control(raw, SIO_UDP_NETRESET)?;
     if reuse_address {
         return socket.set_reuse_address(true);
     }
     let on: i32 = 1;
-    // SAFETY: `raw` is the handle of `socket`, which is borrowed and so stays open; the option's value is an `i32` that
-    // lives through the call, and its length is that of an `i32`.
+    // SAFETY: `raw` is the handle of `socket`, which is borrowed and so stays open. The value is an `i32` that outlives the
+    // call, and the length is that of an `i32`.
     let result =
         unsafe { setsockopt(raw, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, ptr::from_ref(&on).cast(), size_of::<i32>() as i32) };
     if result == SOCKET_ERROR { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -68,30 +69,29 @@ pub(crate) fn set_reuse_port(_socket: &UdpSocket, enabled: bool) -> io::Result<(
     if enabled { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
 
-/// Windows lets programs mark packets only through its own service for that (qWAVE); for IPv6 there is not even an option.
+/// Always fails: Windows has no such option. Programs mark packets through the qWAVE service only.
 pub(crate) fn set_traffic_class_v6(_socket: &UdpSocket, _class: u32) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The names that people know are not those that `if_nametoindex` takes.
+/// Always `None`: `if_nametoindex` takes other names than the ones that Windows shows to users.
 pub(crate) fn interface_index(_name: &str) -> Option<u32> {
     None
 }
 
-/// Scopes are numbers.
 pub(crate) fn interface_name(_index: u32) -> Option<String> {
     None
 }
 
-/// `GetModuleHandleEx`, `GET_MODULE_HANDLE_EX_FLAG_PIN`.
+/// `GetModuleHandleEx` with `GET_MODULE_HANDLE_EX_FLAG_PIN`.
 pub(crate) fn pin_library() -> bool {
-    let here: *const u16 = (pin_library as fn() -> bool as *const ()).cast();
+    let address_inside: *const u16 = (pin_library as fn() -> bool as *const ()).cast();
     let mut module: HMODULE = ptr::null_mut();
     let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
-    // SAFETY: with FROM_ADDRESS the second argument is no string but any address in the module, which that of a function
-    // is; `module` is a valid place to write to.
-    let done = unsafe { GetModuleHandleExW(flags, here, &raw mut module) };
-    done != 0
+    // SAFETY: with FROM_ADDRESS the second argument is not a string but any address in the module, such as that of a
+    // function. `module` is valid for a write.
+    let succeeded = unsafe { GetModuleHandleExW(flags, address_inside, &raw mut module) };
+    succeeded != 0
 }
 
 /// `WSAEWOULDBLOCK` or `WSAENOBUFS`.
@@ -99,20 +99,20 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(WSAENOBUFS)
 }
 
-/// Not asked: asking (`WSAPoll`) costs what trying to receive costs, and `FIONREAD` does not know empty datagrams.
-#[expect(clippy::unnecessary_wraps, reason = "the interface of `sys`; it can fail elsewhere")]
+/// Always `true`: `WSAPoll` costs as much as a receive, and `FIONREAD` does not report empty datagrams.
+#[expect(clippy::unnecessary_wraps, reason = "the contract of `sys`; it can fail on other platforms")]
 pub(crate) fn is_readable(_socket: &UdpSocket) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Sets a boolean control to false. Controls that this Windows (or wine) does not know are passed over: it then has
-/// nothing to switch off.
-fn switch_off(raw: SOCKET, control: u32) -> io::Result<()> {
+/// Sets a boolean control to false. Succeeds if this Windows (or Wine) does not have the control: then it does not have the
+/// behaviour either.
+fn disable_control(raw: SOCKET, control: u32) -> io::Result<()> {
     let off: u32 = 0;
     let mut returned: u32 = 0;
-    // SAFETY: `raw` is an open socket (see the only caller). The input is a BOOL, 4 bytes that live through the call;
-    // there is no output buffer, so its pointer is null and its length 0; `returned` is a valid place to write to. No
-    // OVERLAPPED is given, so nothing is touched after the call returns.
+    // SAFETY: the only caller passes an open socket. The input is a BOOL of 4 bytes that outlives the call. There is no
+    // output buffer, so its pointer is null and its length 0. `returned` is valid for a write. Without an OVERLAPPED, the
+    // system accesses nothing after the call returns.
     let result = unsafe {
         WSAIoctl(
             raw,

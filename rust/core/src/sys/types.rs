@@ -1,0 +1,117 @@
+//! The values that the backends exchange with their callers.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The most messages that one call of `Arena::receive` returns.
+pub(crate) const SLOTS: usize = 16;
+
+/// The size of a slot, in bytes: no datagram is longer, nor are the datagrams that the kernel joins.
+pub(crate) const SLOT: usize = 1 << 16;
+
+/// The distance between the starts of two slots, in bytes. It is not a multiple of 4 KiB: otherwise the starts of all slots,
+/// which every packet uses, would compete for the same sets of the processor's cache.
+pub(crate) const SLOT_STRIDE: usize = SLOT + 4096 / SLOTS;
+
+/// A received message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    /// The payload. If the kernel has joined datagrams, their payloads back to back.
+    pub(crate) bytes: &'a [u8],
+    /// The length of each datagram in `bytes`; the last may be shorter. 0 only if `bytes` is empty, which is one empty
+    /// datagram.
+    pub(crate) segment: usize,
+    /// The sender as the kernel reports it: on a dual-stack socket, an IPv4 address is mapped to IPv6.
+    pub(crate) sender: SocketAddr,
+    /// When the kernel received the message, on the clock of [`real_time_nsec`](crate::sys::real_time_nsec); `None` if the
+    /// kernel does not report it.
+    pub(crate) real_time: Option<u64>,
+    /// The destination address, and the index of the interface that received the message. Only for IPv6, and only after
+    /// [`receive_own_groups_only`](crate::sys::receive_own_groups_only).
+    pub(crate) arrival: Option<(Ipv6Addr, u32)>,
+}
+
+/// The datagrams to send, in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Payloads<'a> {
+    /// Each slice is a datagram.
+    Each(&'a [&'a [u8]]),
+    /// `data` is divided into datagrams of `segment` bytes (at least 1); the last may be shorter. Empty `data` is no datagram.
+    Segmented { data: &'a [u8], segment: usize },
+}
+
+impl<'a> Payloads<'a> {
+    /// The number of datagrams.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Each(payloads) => payloads.len(),
+            Self::Segmented { data, segment } => data.len().div_ceil((*segment).max(1)),
+        }
+    }
+
+    /// The number of bytes in the first `count` datagrams.
+    pub(crate) fn bytes(&self, count: usize) -> usize {
+        match self {
+            Self::Each(payloads) => payloads.iter().take(count).map(|payload| payload.len()).sum(),
+            Self::Segmented { data, segment } => data.len().min(count.saturating_mul((*segment).max(1))),
+        }
+    }
+
+    /// The datagram at `index`.
+    pub(crate) fn get(&self, index: usize) -> Option<&'a [u8]> {
+        match *self {
+            Self::Each(payloads) => payloads.get(index).copied(),
+            Self::Segmented { data, segment } => {
+                let segment = segment.max(1);
+                let rest = data.get(index.checked_mul(segment)?..)?;
+                if rest.is_empty() { None } else { Some(&rest[..segment.min(rest.len())]) }
+            }
+        }
+    }
+}
+
+/// The result of `send_batch`.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// The number of datagrams that the kernel accepted.
+    pub(crate) packets: usize,
+    /// The number of system calls.
+    pub(crate) system_calls: u64,
+    /// Why the kernel accepted no more. An error about earlier datagrams, such as the ICMP answer of a closed port, is
+    /// reported if it meets the first datagram of a system call. If it meets a later one, it is lost, and that datagram is
+    /// sent again.
+    pub(crate) error: Option<io::Error>,
+}
+
+/// A network interface, in the forms that socket options take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interface {
+    /// Its first IPv4 address, if it has one.
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    /// Its index in the system.
+    pub(crate) index: Option<u32>,
+}
+
+impl Interface {
+    /// Lets the system choose the interface.
+    pub(crate) const ANY: Self = Self { ipv4: Some(Ipv4Addr::UNSPECIFIED), index: Some(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Payloads;
+
+    #[test]
+    fn payloads_give_each_datagram() {
+        let payloads = Payloads::Segmented { data: b"abcdefg", segment: 3 };
+        assert_eq!(payloads.len(), 3);
+        assert_eq!([0, 1, 2, 3].map(|at| payloads.get(at)), [Some(&b"abc"[..]), Some(b"def"), Some(b"g"), None]);
+        assert_eq!([0, 1, 2, 3, 4].map(|count| payloads.bytes(count)), [0, 3, 6, 7, 7]);
+        assert_eq!(payloads.get(usize::MAX), None);
+        let payloads = Payloads::Segmented { data: b"", segment: 3 };
+        assert_eq!((payloads.len(), payloads.get(0), payloads.bytes(1)), (0, None, 0));
+        let payloads = Payloads::Each(&[b"ab", b""]);
+        assert_eq!((payloads.len(), payloads.get(1), payloads.get(2)), (2, Some(&b""[..]), None));
+        assert_eq!((payloads.bytes(1), payloads.bytes(3)), (2, 2));
+    }
+}
