@@ -16,22 +16,8 @@ const LIFETIME: Duration = Duration::from_secs(1);
 /// The index that was asked for lately, and the name of its interface, if there is one.
 static LATELY: Mutex<Option<(Instant, u32, Option<String>)>> = Mutex::new(None);
 
-/// An interface, as socket options want to be told of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    /// Its first IPv4 address, if it has one.
-    pub(crate) ipv4: Option<Ipv4Addr>,
-    /// The system's index of it.
-    pub(crate) index: Option<u32>,
-}
-
-impl Found {
-    /// Whichever the system picks.
-    pub(crate) const ANY: Self = Self { ipv4: Some(Ipv4Addr::UNSPECIFIED), index: Some(0) };
-}
-
 /// The interface `name`; `None` where there is none, or it has no address.
-pub(crate) fn find(name: &str) -> Option<Found> {
+pub(crate) fn find(name: &str) -> Option<sys::Interface> {
     let all = listed();
     let entries = || all.iter().filter(|interface| is_named(interface, name));
     entries().next()?;
@@ -39,7 +25,7 @@ pub(crate) fn find(name: &str) -> Option<Found> {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     });
-    Some(Found { ipv4, index: entries().find_map(|interface| interface.index) })
+    Some(sys::Interface { ipv4, index: entries().find_map(|interface| interface.index) })
 }
 
 /// The index that `text` after the `%` of an address means: an interface's name, or the index itself.

@@ -59,7 +59,7 @@ pub use peer::{LastError, Peer};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
 pub use resolver::resolver_threads;
 pub use server::{Server, ServerStats};
-pub use sys::{PATH_VARIABLE, Path, path_limit};
+pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub use wait::WaitEnd;
 
 /// Ends the background thread and gives back what is kept for later. For the end of the process, or of the library, when

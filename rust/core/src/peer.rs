@@ -283,7 +283,7 @@ impl Peer {
         self.waiters.lock().end_all(endpoint.socket.io());
         let released = self.detach(&mut endpoint).or(endpoint.released.take());
         *self.being_closed.lock() += 1;
-        if sys::SLEEPER_HOLDS_SOCKETS {
+        if sys::WAKER_HOLDS_SOCKETS {
             // Whoever leaves a wait needs the lock for it.
             RwLockWriteGuard::unlocked(&mut link, || {
                 let mut waiters = self.waiters.lock();

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicUsize;
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::error::{Error, Operation, Reason};
 use crate::peer::options::{Options, Refusal, SocketOption};
-use crate::sys::{Path, Payloads, Sent};
+use crate::sys::{IoMode, Payloads, Sent};
 use crate::{address, interfaces, sys};
 
 /// What a socket can talk to.
@@ -38,7 +39,9 @@ impl Family {
 pub(crate) struct Socket {
     io: UdpSocket,
     family: Family,
-    path: Path,
+    mode: IoMode,
+    /// See `sys::send_batch`.
+    gso_limit: AtomicUsize,
     /// The IPv6 groups that were joined, and on which interfaces; 0 for the system's choice.
     groups: Vec<(Ipv6Addr, u32)>,
     /// The kernel's buffers as they were when nobody had asked for any size, in its own figure.
@@ -117,7 +120,7 @@ impl Socket {
         let mut socket = make()?;
         if options.receive_buffer > 0 {
             ask(options.receive_buffer, |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
-        } else if receive_buffer.saturating_mul(sys::BUFFER_FIGURE) > socket.default_receive_buffer {
+        } else if receive_buffer.saturating_mul(sys::BUFFER_SIZE_FACTOR) > socket.default_receive_buffer {
             ask(receive_buffer.min(i32::MAX as usize), |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
             // Where the limit is below the default, asking for more has got less, and there is no way back.
             if socket.receive_buffer_size()? < socket.default_receive_buffer {
@@ -148,8 +151,9 @@ impl Socket {
         let default_receive_buffer = socket.recv_buffer_size()?;
         let default_send_buffer = socket.send_buffer_size()?;
         let io = socket.into();
-        let path = sys::prepare_path(&io, sys::wanted_path());
-        Ok(Self { io, family, path, groups: Vec::new(), default_receive_buffer, default_send_buffer })
+        let mode = sys::prepare_io_mode(&io, sys::wanted_io_mode());
+        let gso_limit = AtomicUsize::new(usize::MAX);
+        Ok(Self { io, family, mode, gso_limit, groups: Vec::new(), default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
@@ -191,12 +195,12 @@ impl Socket {
 
     /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one.
     pub(crate) fn send_batch(&self, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize) -> Sent {
-        sys::send_batch(&self.io, to.map(|to| self.fitted(to)), payloads, from, self.path)
+        sys::send_batch(&self.io, to.map(|to| self.fitted(to)), payloads, from, self.mode, &self.gso_limit)
     }
 
     /// How datagrams pass between this socket and the kernel.
-    pub(crate) fn path(&self) -> Path {
-        self.path
+    pub(crate) fn io_mode(&self) -> IoMode {
+        self.mode
     }
 
     /// What it means that the system refused to send or connect to `address`.
@@ -223,7 +227,7 @@ impl Socket {
 
     /// Sets an option, which was [checked](SocketOption::check) with that result. On a dual-stack socket it counts for both
     /// families, or for the one that takes it: macOS lets such a socket have no options of IPv4.
-    pub(crate) fn set(&self, option: &SocketOption, interface: interfaces::Found) -> Result<(), Reason> {
+    pub(crate) fn set(&self, option: &SocketOption, interface: sys::Interface) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
         // (Negative values do not come here; see above.)
         let number = |value: i64| u32::try_from(value).unwrap_or(0);
@@ -294,13 +298,13 @@ impl Socket {
 
     /// Asks for a receive buffer of `size` bytes; with 0 for what [`bound`](Self::bound) makes when asked for `otherwise`.
     pub(crate) fn resize_receive_buffer(&self, size: usize, otherwise: usize) -> io::Result<()> {
-        let unasked = otherwise.min(i32::MAX as usize).max(self.default_receive_buffer / sys::BUFFER_FIGURE);
+        let unasked = otherwise.min(i32::MAX as usize).max(self.default_receive_buffer / sys::BUFFER_SIZE_FACTOR);
         SockRef::from(&self.io).set_recv_buffer_size(if size == 0 { unasked } else { size })
     }
 
     /// Asks for a send buffer of `size` bytes; with 0 for the default.
     pub(crate) fn resize_send_buffer(&self, size: usize) -> io::Result<()> {
-        let default = self.default_send_buffer / sys::BUFFER_FIGURE;
+        let default = self.default_send_buffer / sys::BUFFER_SIZE_FACTOR;
         SockRef::from(&self.io).set_send_buffer_size(if size == 0 { default } else { size })
     }
 
@@ -319,7 +323,7 @@ impl Socket {
         }
         .map_err(Reason::Os)?;
         if join {
-            sys::hear_own_groups_only(&self.io);
+            sys::receive_own_groups_only(&self.io);
         }
         if let Group::V6 { group, index } = group {
             if join {
@@ -368,7 +372,7 @@ pub(crate) enum Group {
     V4 {
         group: Ipv4Addr,
         /// An interface that has an IPv4 address, or the name that no such interface has.
-        interface: Result<interfaces::Found, String>,
+        interface: Result<sys::Interface, String>,
     },
     V6 {
         group: Ipv6Addr,
@@ -384,7 +388,7 @@ impl Group {
     /// that is not known is left to the system as well.
     pub(crate) fn on(ip: IpAddr, interface: &str) -> Self {
         match ip {
-            IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(interfaces::Found::ANY) },
+            IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(sys::Interface::ANY) },
             IpAddr::V4(group) => {
                 let found = interfaces::find(interface).filter(|found| found.ipv4.is_some());
                 Self::V4 { group, interface: found.ok_or_else(|| interface.to_owned()) }
@@ -498,9 +502,9 @@ mod tests {
                 (socket_ref.ttl_v4().ok(), socket_ref.unicast_hops_v6().ok())
             };
             let before = hops();
-            socket.set(&SocketOption::TimeToLive(3), interfaces::Found::ANY).unwrap();
+            socket.set(&SocketOption::TimeToLive(3), sys::Interface::ANY).unwrap();
             assert_ne!(hops(), before, "{family:?}");
-            socket.set(&SocketOption::TimeToLive(0), interfaces::Found::ANY).unwrap();
+            socket.set(&SocketOption::TimeToLive(0), sys::Interface::ANY).unwrap();
             assert_eq!(hops(), before, "{family:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Waiting for a socket to become readable, in a way that another thread can end.
 //!
-//! Each waiting thread has a [`Sleeper`] of its own, which watches the socket. A sleeper is kept for the next wait: one by
+//! Each waiting thread has a [`Waker`] of its own, which watches the socket. A sleeper is kept for the next wait: one by
 //! its peer, where it goes on watching the socket, since that is cheaper than to begin anew; and a few for any peer.
 //!
 //! The rule for a socket that is watched: it is taken out of every sleeper before it is closed. [`Waiters::enter`] and
@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::sys::Sleeper;
+use crate::sys::Waker;
 
 /// How many sleepers are kept for any peer. Each holds descriptors (one on Linux), and few threads wait at once.
 const KEPT: usize = 4;
 
-static IDLE: Mutex<Vec<Arc<Sleeper>>> = Mutex::new(Vec::new());
+static IDLE: Mutex<Vec<Arc<Waker>>> = Mutex::new(Vec::new());
 
 /// Gives back the system resources that waiting keeps for later. For the end of the process, or of the library.
 pub(crate) fn release_idle_sleepers() {
@@ -61,7 +61,7 @@ pub(crate) struct Waiters {
 /// waits.
 #[derive(Debug)]
 struct Watcher {
-    sleeper: Arc<Sleeper>,
+    sleeper: Arc<Waker>,
     watches: bool,
 }
 
@@ -79,7 +79,7 @@ struct Entry {
 /// What [`Waiters::enter`] answers.
 pub(crate) enum Entered {
     /// The wait has begun; the number is its name, and the thread is to sleep with this.
-    Waiting(u64, Arc<Sleeper>),
+    Waiting(u64, Arc<Waker>),
     /// An interruption had been waiting for this wait.
     Interrupted,
 }
@@ -230,7 +230,7 @@ impl Watcher {
     /// One that was used before, or a new one.
     fn new() -> io::Result<Self> {
         let sleeper = IDLE.lock().pop();
-        let sleeper = sleeper.map_or_else(|| Sleeper::new().map(Arc::new), Ok)?;
+        let sleeper = sleeper.map_or_else(|| Waker::new().map(Arc::new), Ok)?;
         Ok(Self { sleeper, watches: false })
     }
 

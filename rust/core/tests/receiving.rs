@@ -13,8 +13,8 @@ mod common;
 
 use common::{LONG, V4, bound, eventually, flavours, next, pair, port, sender_to, take, waiting};
 use packet_peer_udp_core::{
-    Operation, OverflowPolicy, PATH_VARIABLE, Path, Peer, Reason, WaitEnd, background_threads, clock_nsec, path_limit,
-    take_news,
+    IO_MODE_VARIABLE, IoMode, Operation, OverflowPolicy, Peer, Reason, WaitEnd, background_threads, clock_nsec,
+    io_mode_limit, take_news,
 };
 use parking_lot::Mutex;
 
@@ -108,7 +108,7 @@ fn receiver(in_background: bool) -> Arc<Peer> {
 
 #[test]
 fn the_path_is_one_that_exists() {
-    assert!(path_limit().is_ok(), "{PATH_VARIABLE} is {:?}", path_limit());
+    assert!(io_mode_limit().is_ok(), "{IO_MODE_VARIABLE} is {:?}", io_mode_limit());
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn packets_have_the_time_when_they_came() {
     let read = clock_nsec() / 1_000;
     let time = receiver.last_taken().unwrap().time_usec();
     assert!(before <= time + 1 && time <= read, "{before} {time} {read}");
-    if cfg!(target_os = "linux") && path_limit() != Ok(Path::Portable) {
+    if cfg!(target_os = "linux") && io_mode_limit() != Ok(IoMode::Portable) {
         assert!(time <= sent, "{time} is later than {sent}: not the kernel's");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Endpoint, Link, Peer, State};
 use crate::error::{Error, Operation, Reason, Result};
-use crate::interfaces::{self, Found};
+use crate::interfaces;
 use crate::queue::OverflowPolicy;
 use crate::socket::Socket;
 use crate::sys;
@@ -143,7 +143,7 @@ impl SocketOption {
 
     /// Whether the value could be right for some socket of this machine, and the interface that it names. Asks the system for
     /// its interfaces, which may take a while.
-    pub(crate) fn check(&self) -> std::result::Result<Found, Reason> {
+    pub(crate) fn check(&self) -> std::result::Result<sys::Interface, Reason> {
         match self {
             Self::TimeToLive(value) | Self::TrafficClass(value) | Self::MulticastTimeToLive(value)
                 if !(0..=255).contains(value) =>
@@ -154,7 +154,7 @@ impl SocketOption {
                 interfaces::find(name).ok_or_else(|| Reason::UnknownInterface(name.clone()))
             }
             Self::ReusePort(true) if !sys::HAS_REUSE_PORT => Err(Reason::Os(io::ErrorKind::Unsupported.into())),
-            _ => Ok(Found::ANY),
+            _ => Ok(sys::Interface::ANY),
         }
     }
 }

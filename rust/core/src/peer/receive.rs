@@ -12,7 +12,7 @@ use crate::background;
 use crate::clock::Clocks;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
-use crate::sys::{self, Arena, Message, Path};
+use crate::sys::{self, Arena, IoMode, Message};
 
 /// By how much a kernel may overfill its buffer: it takes a last packet while there is any room.
 const LARGEST_COST: usize = kernel_cost(MAX_DATAGRAM);
@@ -103,11 +103,11 @@ impl Receiver {
 
     /// Receives up to `limit` messages; how many. `Ok(0)`: there was none.
     fn receive(&mut self, endpoint: &Endpoint, arena: &mut Arena, limit: usize) -> io::Result<usize> {
-        let path = endpoint.socket.path();
-        let result = arena.receive(endpoint.socket.io(), path, limit);
+        let mode = endpoint.socket.io_mode();
+        let result = arena.receive(endpoint.socket.io(), mode, limit);
         let got = result.as_ref().copied().unwrap_or(0);
-        // The portable path asks once for each, and once more to find that there is none.
-        self.system_calls += if path == Path::Portable { got + usize::from(got < limit) } else { 1 } as u64;
+        // The portable mode asks once for each, and once more to find that there is none.
+        self.system_calls += if mode == IoMode::Portable { got + usize::from(got < limit) } else { 1 } as u64;
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,

@@ -110,7 +110,7 @@ impl Peer {
         let Some(segment) = valid else {
             return self.noted(Err(Error::new(Operation::Send, "", Reason::InvalidSegment(segment))));
         };
-        self.send_payloads(&Payloads::Cut { data, segment })
+        self.send_payloads(&Payloads::Segmented { data, segment })
     }
 
     fn send_payloads(&self, payloads: &Payloads<'_>) -> Result<usize> {
