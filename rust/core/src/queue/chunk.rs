@@ -1,0 +1,148 @@
+//! The memory of a queue: blocks that hold the payloads of many packets, and the packets taken from them.
+
+use std::iter;
+use std::ops::{Deref, RangeInclusive};
+use std::sync::Arc;
+
+use super::meta::{Header, OVERHEAD};
+use crate::sys;
+
+/// The smallest and the largest size of a chunk, in bytes of payload. Chunks grow with the queue. A chunk for one
+/// larger packet is made as large as that packet.
+pub(super) const CHUNK_SIZES: RangeInclusive<usize> = 256..=262_144;
+
+/// The most packets that one chunk holds.
+pub(super) const PACKETS_PER_CHUNK: usize = 2_048;
+
+/// A packet taken from a queue. It shares the memory of the queue instead of copying; its bytes do not change while it
+/// exists.
+#[derive(Clone, Debug, Default)]
+pub struct Packet {
+    chunk: Arc<[u8]>,
+    start: usize,
+    length: usize,
+}
+
+impl Packet {
+    #[cfg(test)]
+    pub(super) fn chunk(&self) -> *const [u8] {
+        Arc::as_ptr(&self.chunk)
+    }
+}
+
+impl Deref for Packet {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // Always inside the chunk; written so that it cannot panic.
+        self.chunk.get(self.start..).and_then(|bytes| bytes.get(..self.length)).unwrap_or_default()
+    }
+}
+
+/// Payloads back to back, and their headers.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    bytes: Arc<[u8]>,
+    /// How many of the bytes hold payloads.
+    filled: usize,
+    /// One for each packet, including those that were taken.
+    headers: Vec<Header>,
+    /// How many packets were taken.
+    taken: usize,
+    /// Where the payload of the oldest remaining packet begins.
+    start: usize,
+}
+
+impl Chunk {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: iter::repeat_n(0, bytes).collect(), ..Self::default() }
+    }
+
+    /// How many bytes of payload the chunk has memory for.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends a packet. Returns `false` if the chunk is full, or if a [`Packet`] of it exists.
+    pub(super) fn push(&mut self, payload: &[u8], header: Header) -> bool {
+        if self.headers.len() == PACKETS_PER_CHUNK {
+            return false;
+        }
+        let end = self.filled + payload.len();
+        let Some(target) = Arc::get_mut(&mut self.bytes).and_then(|bytes| bytes.get_mut(self.filled..end)) else {
+            return false;
+        };
+        target.copy_from_slice(payload);
+        self.filled = end;
+        self.headers.push(header);
+        true
+    }
+
+    /// How many packets were appended, including those that were taken.
+    pub(super) fn len(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// The header of the packet that was appended as number `index`.
+    pub(super) fn header(&self, index: usize) -> Option<&Header> {
+        self.headers.get(index)
+    }
+
+    /// Takes the oldest packet's header, and skips its payload.
+    pub(super) fn skip(&mut self) -> Option<Header> {
+        let header = *self.headers.get(self.taken)?;
+        self.taken += 1;
+        self.start += header.length();
+        Some(header)
+    }
+
+    /// Takes the oldest packet.
+    pub(super) fn take(&mut self) -> Option<(Packet, Header)> {
+        let start = self.start;
+        let header = self.skip()?;
+        Some((Packet { chunk: Arc::clone(&self.bytes), start, length: header.length() }, header))
+    }
+
+    /// Takes up to `max` of the oldest packets: their payloads as one [`Packet`], and their headers. `None` if that is
+    /// no packet.
+    pub(super) fn take_run(&mut self, max: usize) -> Option<(Packet, &[Header])> {
+        let remaining = self.headers.get(self.taken..)?;
+        let headers = remaining.get(..max).unwrap_or(remaining);
+        if headers.is_empty() {
+            return None;
+        }
+        let length = headers.iter().map(Header::length).sum();
+        let packet = Packet { chunk: Arc::clone(&self.bytes), start: self.start, length };
+        self.taken += headers.len();
+        self.start += length;
+        Some((packet, headers))
+    }
+
+    /// Whether all packets were taken.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken == self.headers.len()
+    }
+
+    /// Empties the chunk for new packets. Returns `false` if a [`Packet`] of it exists.
+    pub(super) fn recycle(&mut self) -> bool {
+        // The empty slice is shared by all chunks without memory.
+        let is_free = self.bytes.is_empty() || Arc::get_mut(&mut self.bytes).is_some();
+        if is_free {
+            self.headers.clear();
+            (self.filled, self.taken, self.start) = (0, 0, 0);
+        }
+        is_free
+    }
+
+    /// Loads what [`push`](Self::push) needs into the processor's cache.
+    pub(super) fn prefetch(&self) {
+        sys::prefetch(self.bytes.get(..1).unwrap_or_default());
+        sys::prefetch(self.bytes.get(self.filled..self.filled + 1).unwrap_or_default());
+        sys::prefetch(self.headers.last_chunk::<1>().map_or(&[][..], |last| last));
+    }
+
+    /// The memory that the chunk occupies, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len() + self.headers.capacity() * OVERHEAD
+    }
+}
