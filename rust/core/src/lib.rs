@@ -56,7 +56,7 @@ pub use peer::receive::{Run, Taking};
 pub use peer::send::MAX_PAYLOAD_IPV4;
 pub use peer::stats::{Stats, Totals};
 pub use peer::{LastError, Peer};
-pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
+pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, PacketMeta};
 pub use resolver::resolver_threads;
 pub use server::{Server, ServerStats};
 pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit};

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
 use crate::address;
 use crate::background::{self, Attachment};
 use crate::error::{Error, Operation, Reason, Result};
-use crate::queue::{Queue, Stamp};
+use crate::queue::{PacketMeta, Queue};
 use crate::server::crowd::Crowd;
 use crate::socket::{Family, Group, Opened, Socket};
 use crate::sys;
@@ -154,9 +154,9 @@ struct Inbox {
     heard: u64,
     queue: Queue,
     /// The packet that was taken last.
-    last: Option<Stamp>,
+    last: Option<PacketMeta>,
     /// The packets that were taken by the last call that takes many.
-    batch: Vec<Stamp>,
+    batch: Vec<PacketMeta>,
 }
 
 /// What the last failed call ran into.
@@ -349,13 +349,13 @@ impl Peer {
 
     /// The packet that was taken last: its sender, time and length; `None` before the first.
     #[must_use]
-    pub fn last_taken(&self) -> Option<Stamp> {
+    pub fn last_taken(&self) -> Option<PacketMeta> {
         self.inbox.lock().last
     }
 
     /// The packets that were taken by the last [`take_many`](Self::take_many), in its order.
     #[must_use]
-    pub fn batch(&self) -> Vec<Stamp> {
+    pub fn batch(&self) -> Vec<PacketMeta> {
         self.inbox.lock().batch.clone()
     }
 
@@ -456,7 +456,7 @@ impl Peer {
 
 impl Inbox {
     fn open(&mut self, recv_buf_size: i64) {
-        self.queue.reset(recv_buf_size);
+        self.queue.reset(usize::try_from(recv_buf_size).unwrap_or(0));
         self.open = true;
     }
 

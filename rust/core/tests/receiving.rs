@@ -158,13 +158,13 @@ fn stamps_match_each_packet_with_several_senders_of_both_families() {
                 let mut taking = receiver.take_many(half).unwrap();
                 let mut lengths = Vec::new();
                 while let Some(run) = taking.next() {
-                    assert_eq!(run.bytes.len(), run.stamps.iter().map(packet_peer_udp_core::Stamp::length).sum());
+                    assert_eq!(run.bytes.len(), run.stamps.iter().map(packet_peer_udp_core::PacketMeta::length).sum());
                     lengths.extend(run.packets().map(<[u8]>::len));
                 }
                 drop(taking);
                 let batch = receiver.batch();
-                assert!(batch.iter().map(packet_peer_udp_core::Stamp::length).eq(lengths));
-                assert!(batch.is_sorted_by_key(packet_peer_udp_core::Stamp::time_usec));
+                assert!(batch.iter().map(packet_peer_udp_core::PacketMeta::length).eq(lengths));
+                assert!(batch.is_sorted_by_key(packet_peer_udp_core::PacketMeta::time_usec));
                 assert_eq!(batch.last().unwrap().sender(), receiver.last_taken().unwrap().sender());
                 got.extend(batch.iter().map(|stamp| (i64::from(stamp.sender().port()), stamp.length())));
             }

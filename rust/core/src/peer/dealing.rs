@@ -6,7 +6,7 @@ use super::receive::{Got, Receiver, datagrams_in, messages};
 use super::{Endpoint, Inbox, Peer, kernel_cost};
 use crate::background;
 use crate::clock::Clocks;
-use crate::queue::{Counts, Stamp};
+use crate::queue::{PacketMeta, QueueCounts};
 use crate::server::crowd::{Found, Members};
 use crate::sys::{self, Arena, Message};
 use crate::wait::Who;
@@ -16,13 +16,13 @@ use crate::wait::Who;
 const LEAST_COST: usize = 512;
 
 /// The stamps of the messages of a batch; `None` for those that are nobody's.
-type Stamps = [Option<Stamp>; sys::SLOTS];
+type Stamps = [Option<PacketMeta>; sys::SLOTS];
 
 /// What dealing a batch out has brought about.
 struct Dealt {
     in_background: bool,
     /// By how much the counts of all queues together have changed.
-    change: Counts,
+    change: QueueCounts,
     /// The tokens of peers for which there is something new.
     news: Vec<u64>,
     /// Who has got something.
@@ -35,7 +35,7 @@ impl Dealt {
         (peer, number): Found<'_>,
         mut inbox: MutexGuard<'_, Inbox>,
         message: &Message<'_>,
-        stamp: Stamp,
+        stamp: PacketMeta,
     ) {
         // One that is being closed is about to be forgotten.
         if !inbox.open {
@@ -76,7 +76,7 @@ impl Peer {
         }
         let mut dealt = Dealt {
             in_background: endpoint.attachment.is_some(),
-            change: Counts::default(),
+            change: QueueCounts::default(),
             news: Vec::new(),
             whose: Vec::with_capacity(sys::SLOTS),
         };
@@ -92,7 +92,7 @@ impl Peer {
                 continue;
             }
             let newcomer = |number| Some(Self::served(self.me.upgrade()?, endpoint.opening, stamp, number));
-            match members.admit(stamp.origin(), newcomer) {
+            match members.admit(stamp.remote(), newcomer) {
                 Some(found) => {
                     any_admitted = true;
                     dealt.give(found, found.0.inbox.lock(), &message, stamp);
@@ -101,7 +101,7 @@ impl Peer {
             }
         }
         // Before somebody else can drop what has just been counted.
-        self.inbox.lock().queue.counts().add_change(Counts::default(), dealt.change);
+        self.inbox.lock().queue.counts().add_change(QueueCounts::default(), dealt.change);
         drop(members);
         background::note_news(&dealt.news);
         self.waiters.lock().wake_those(&dealt.whose, wait);
@@ -137,7 +137,7 @@ impl Peer {
 /// Of thousands of peers none lies in a cache. So what is needed of all is fetched before the first is dealt with, in three
 /// steps, since each knows only where the next lies: the processor then waits for all at once.
 fn deal_to_members(members: &Members, arena: &Arena, mut stamps: Stamps, dealt: &mut Dealt) -> Stamps {
-    let origins = stamps.map(|stamp| stamp.map(|stamp| (members.hash(&stamp.origin()), stamp.origin())));
+    let origins = stamps.map(|stamp| stamp.map(|stamp| (members.hash(&stamp.remote()), stamp.remote())));
     let found = origins.map(|origin| origin.and_then(|(hash, origin)| members.find(hash, &origin)));
     for (peer, _) in found.iter().flatten() {
         sys::prefetch(&peer.inbox);

@@ -11,8 +11,8 @@ use crate::address;
 use crate::background;
 use crate::clock::Clocks;
 use crate::error::{Error, Operation, Reason, Result};
-use crate::queue::{MAX_DATAGRAM, OverflowPolicy, Packet, Stamp};
-use crate::sys::{self, Arena, IoMode, Message};
+use crate::queue::{MAX_DATAGRAM, OverflowPolicy, Packet, PacketMeta};
+use crate::sys::{self, Arena, Message, Path};
 
 /// By how much a kernel may overfill its buffer: it takes a last packet while there is any room.
 const LARGEST_COST: usize = kernel_cost(MAX_DATAGRAM);
@@ -180,7 +180,7 @@ impl Peer {
             }
         }
         if self.is_fed() {
-            self.inbox.lock().queue.note_quiet();
+            self.inbox.lock().queue.note_empty_read();
             return Ok(None);
         }
         let link = self.link.read();
@@ -289,7 +289,7 @@ impl Peer {
         }
         let available = inbox.queue.len();
         if available == 0 {
-            inbox.queue.note_quiet();
+            inbox.queue.note_empty_read();
         }
         drop(inbox);
         drop(receiver);
@@ -302,7 +302,7 @@ impl Peer {
     /// Whether there is something to read, and room for it. Asks the system, not for more than a moment.
     fn look(&self, endpoint: &Endpoint, receiver: &mut Receiver, guess: Guess) -> Look {
         let mut inbox = self.inbox.lock();
-        inbox.queue.admit();
+        inbox.queue.promote();
         let available = inbox.queue.len();
         let room = match inbox.queue.policy() {
             OverflowPolicy::DropNewest => inbox.queue.room(),
@@ -319,7 +319,7 @@ impl Peer {
             Ok(true) => Look::Something { room, available },
             Ok(false) => {
                 if available == 0 {
-                    inbox.queue.note_quiet();
+                    inbox.queue.note_empty_read();
                 }
                 Look::Nothing { available }
             }
@@ -434,21 +434,21 @@ enum Look {
 impl Endpoint {
     /// The stamp of the first packet of a message; `None` when it is from somebody else than the peer is connected to, or was
     /// sent to a group that it has not joined.
-    pub(super) fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<Stamp> {
+    pub(super) fn stamp(&self, message: &Message<'_>, clocks: &Clocks, receiver: &mut Receiver) -> Option<PacketMeta> {
         let sender = address::to_canonical(message.sender);
         // The kernel filters too, but only what arrives after the socket was connected.
         let is_welcome = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
         // The clocks are compared anew for each batch, not always to the microsecond: yet none comes before the one before.
         receiver.latest = receiver.latest.max(clocks.time_of(message.real_time));
         (is_welcome && self.socket.is_meant(message.arrival))
-            .then(|| Stamp::new(message.segment, sender, receiver.latest))
+            .then(|| PacketMeta::new(message.segment, sender, receiver.latest))
     }
 }
 
 impl Inbox {
     /// How many packets can be taken; `None` when the peer is closed.
     fn available(&mut self) -> Option<usize> {
-        self.queue.admit();
+        self.queue.promote();
         self.open.then(|| self.queue.len())
     }
 
@@ -456,14 +456,14 @@ impl Inbox {
     fn available_for_now(&mut self) -> Option<usize> {
         let available = self.available();
         if available == Some(0) {
-            self.queue.note_quiet();
+            self.queue.note_empty_read();
         }
         available
     }
 
     fn take(&mut self) -> Option<Packet> {
         if self.queue.len() == 0 {
-            self.queue.admit();
+            self.queue.promote();
         }
         let (packet, stamp) = self.queue.pop()?;
         self.last = Some(stamp);
@@ -472,21 +472,21 @@ impl Inbox {
 
     /// Puts the packets of a message into the queue, from number `from` on; what does not fit waits aside, or the oldest
     /// make room.
-    fn file(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
+    fn file(&mut self, message: &Message<'_>, stamp: PacketMeta, from: usize) {
         if self.queue.policy() == OverflowPolicy::DropOldest {
             self.file_or_drop(message, stamp, from);
         } else {
-            datagrams(message, from).for_each(|datagram| self.queue.push_or_hold_back(datagram, stamp.of(datagram)));
+            datagrams(message, from).for_each(|datagram| self.queue.push_or_overflow(datagram, stamp.of(datagram)));
         }
     }
 
     /// Likewise; what does not fit is given up, or the oldest are.
-    pub(super) fn file_or_drop(&mut self, message: &Message<'_>, stamp: Stamp, from: usize) {
+    pub(super) fn file_or_drop(&mut self, message: &Message<'_>, stamp: PacketMeta, from: usize) {
         datagrams(message, from).for_each(|datagram| self.queue.push_or_drop(datagram, stamp.of(datagram)));
     }
 }
 
-impl Stamp {
+impl PacketMeta {
     /// As this one, but of that packet.
     fn of(self, datagram: &[u8]) -> Self {
         self.with_length(datagram.len())
@@ -517,7 +517,7 @@ pub struct Run<'a> {
     /// Their bytes.
     pub bytes: &'a [u8],
     /// One stamp for each.
-    pub stamps: &'a [Stamp],
+    pub stamps: &'a [PacketMeta],
     /// How many more come with the next runs, as far as that is known: to make room for them at once.
     pub following: usize,
 }
@@ -547,7 +547,7 @@ pub struct Taking<'a> {
     /// What may still be read; a flood could go on for ever.
     budget: usize,
     socket_is_empty: bool,
-    stamps: Vec<Stamp>,
+    stamps: Vec<PacketMeta>,
     /// What was taken from the queue last.
     run: Packet,
     /// What was read last, straight from the socket, and how far it has been given out.
@@ -564,7 +564,7 @@ struct Straight {
     message: usize,
     packets: usize,
     bytes: usize,
-    stamp: Stamp,
+    stamp: PacketMeta,
 }
 
 impl Taking<'_> {
@@ -594,10 +594,10 @@ impl Taking<'_> {
         }
         let taken = self.stamps.len();
         let mut inbox = self.peer.inbox.lock();
-        inbox.queue.admit();
+        inbox.queue.promote();
         let Some(run) = inbox.queue.pop_run(self.left, &mut self.stamps) else {
             if self.socket_is_empty && taken == 0 {
-                inbox.queue.note_quiet();
+                inbox.queue.note_empty_read();
             }
             return Some(false);
         };
@@ -694,9 +694,9 @@ impl Drop for Taking<'_> {
         let packets = unwanted.iter().map(|straight| straight.packets).sum();
         let bytes = unwanted.iter().map(|straight| straight.bytes).sum();
         let mut inbox = self.peer.inbox.lock();
-        inbox.queue.counts().give_up(packets, bytes);
+        inbox.queue.counts().discard(packets, bytes);
         // What is left over after a burst is not worth keeping.
-        let slack = if inbox.queue.is_lean() { 16 } else { 256 };
+        let slack = if inbox.queue.is_low_memory() { 16 } else { 256 };
         if self.stamps.capacity() > 4 * self.stamps.len() + slack {
             self.stamps.shrink_to(2 * self.stamps.len());
         }

@@ -10,7 +10,7 @@ use super::send::Sending;
 use super::{Endpoint, Inbox, Link, Peer, State};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
-use crate::queue::{Counts, Origin, Queue, Stamp};
+use crate::queue::{PacketMeta, Queue, QueueCounts, RemoteAddr};
 use crate::wait::{SELF, Who};
 
 /// What ties a peer to the server that has made it.
@@ -18,7 +18,7 @@ use crate::wait::{SELF, Who};
 pub(crate) struct Membership {
     /// The peer that has the server's socket.
     listener: Arc<Peer>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: RemoteAddr,
     /// Which of the peers it is that this server has made so far, from 1 on.
     pub(crate) number: Who,
     /// [`Endpoint::opening`] of the listener's socket then: if there is another by now, the server was stopped meanwhile.
@@ -84,14 +84,14 @@ impl Link {
 
 impl Peer {
     /// A peer for the sender of a packet that `listener` has received by the socket of that `opening`.
-    pub(super) fn served(listener: Arc<Self>, opening: u64, packet: Stamp, number: Who) -> Arc<Self> {
+    pub(super) fn served(listener: Arc<Self>, opening: u64, packet: PacketMeta, number: Who) -> Arc<Self> {
         let sender = packet.sender();
-        let member = Membership { listener, origin: packet.origin(), number, opening };
+        let member = Membership { listener, origin: packet.remote(), number, opening };
         let mut queue = Queue::default();
         queue.reset(0);
-        queue.make_lean();
+        queue.set_low_memory(true);
         // Nothing was taken yet, and yet it is known who it will be from.
-        let last = Some(Stamp::new(0, sender, 0));
+        let last = Some(PacketMeta::new(0, sender, 0));
         Self::with(|peer| {
             peer.link =
                 RwLock::new(Link { state: State::Served(member), destination: Some(sender), ..Link::default() });
@@ -116,7 +116,11 @@ impl Peer {
     pub(crate) fn disown(&self, pending: &Self) -> usize {
         let lost = *pending.inbox.lock().queue.counts();
         pending.leave_server();
-        self.inbox.lock().queue.counts().add_change(lost, Counts { dropped: lost.dropped, ..Counts::default() });
+        self.inbox
+            .lock()
+            .queue
+            .counts()
+            .add_change(lost, QueueCounts { dropped: lost.dropped, ..QueueCounts::default() });
         usize::try_from(lost.packets).unwrap_or(usize::MAX)
     }
 

@@ -11,7 +11,7 @@ use hashbrown::hash_table::{Entry, HashTable, OccupiedEntry};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::peer::Peer;
-use crate::queue::Origin;
+use crate::queue::RemoteAddr;
 use crate::wait::Who;
 
 /// How many peers may be pending, as in the engine.
@@ -39,7 +39,7 @@ pub(crate) struct Members {
     /// addresses that collide.
     hasher: RandomState,
     /// Those that were not taken yet, oldest first.
-    pending: VecDeque<Origin>,
+    pending: VecDeque<RemoteAddr>,
     max_pending: usize,
     /// How many members there have been.
     made: Who,
@@ -57,7 +57,7 @@ pub(crate) struct Members {
 /// Small, so that to find one touches little memory.
 #[derive(Debug)]
 struct Member {
-    origin: Origin,
+    origin: RemoteAddr,
     peer: Arc<Peer>,
     number: Who,
 }
@@ -69,7 +69,7 @@ pub(crate) type Found<'a> = (&'a Peer, Who);
 struct Appointment {
     at: u64,
     number: Who,
-    origin: Origin,
+    origin: RemoteAddr,
 }
 
 impl Member {
@@ -120,16 +120,16 @@ impl Crowd {
 impl Members {
     /// What [`find`](Self::find) wants to know, beside the origin: to have it beforehand for all who are looked for lets the
     /// processor look for several at once.
-    pub(crate) fn hash(&self, origin: &Origin) -> u64 {
+    pub(crate) fn hash(&self, origin: &RemoteAddr) -> u64 {
         self.hasher.hash_one(origin)
     }
 
     /// The peer to whom packets from there belong.
-    pub(crate) fn find(&self, hash: u64, origin: &Origin) -> Option<Found<'_>> {
+    pub(crate) fn find(&self, hash: u64, origin: &RemoteAddr) -> Option<Found<'_>> {
         self.table.find(hash, |member| member.origin == *origin).map(Member::found)
     }
 
-    fn entry(&mut self, origin: &Origin) -> Option<OccupiedEntry<'_, Member>> {
+    fn entry(&mut self, origin: &RemoteAddr) -> Option<OccupiedEntry<'_, Member>> {
         self.table.find_entry(self.hasher.hash_one(origin), |member| member.origin == *origin).ok()
     }
 
@@ -137,12 +137,12 @@ impl Members {
     /// are pending.
     pub(crate) fn admit(
         &mut self,
-        origin: Origin,
+        origin: RemoteAddr,
         newcomer: impl FnOnce(Who) -> Option<Arc<Peer>>,
     ) -> Option<Found<'_>> {
         let is_full = self.is_full();
         let Self { table, hasher, .. } = self;
-        let hash = |origin: &Origin| hasher.hash_one(origin);
+        let hash = |origin: &RemoteAddr| hasher.hash_one(origin);
         match table.entry(hash(&origin), |member| member.origin == origin, |member| hash(&member.origin)) {
             Entry::Occupied(entry) => Some(entry.into_mut().found()),
             Entry::Vacant(_) if is_full => None,
@@ -189,7 +189,7 @@ impl Members {
     }
 
     /// Forgets a member who was taken.
-    pub(crate) fn forget(&mut self, origin: &Origin, number: Who) {
+    pub(crate) fn forget(&mut self, origin: &RemoteAddr, number: Who) {
         // Somebody else may be there by now.
         if let Some(entry) = self.entry(origin).filter(|entry| entry.get().number == number) {
             entry.remove();
@@ -289,14 +289,14 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::queue::Stamp;
+    use crate::queue::PacketMeta;
 
     fn crowd(max_pending: usize) -> Members {
         Members { gathered: true, max_pending, ..Members::default() }
     }
 
-    fn origin(from: u16) -> Origin {
-        Stamp::new(1, SocketAddr::from(([127, 0, 0, 1], from)), 0).origin()
+    fn origin(from: u16) -> RemoteAddr {
+        PacketMeta::new(1, SocketAddr::from(([127, 0, 0, 1], from)), 0).remote()
     }
 
     /// Whether somebody gets it.
