@@ -125,8 +125,9 @@ impl Chunk {
 
     /// Empties the chunk for new packets. Returns `false` if a [`Packet`] of it exists.
     pub(super) fn recycle(&mut self) -> bool {
-        // The empty slice is shared by all chunks without memory.
-        let is_free = self.bytes.is_empty() || Arc::get_mut(&mut self.bytes).is_some();
+        // All chunks without memory share one empty slice. A count of 1 stays 1, since only an owner can clone; and
+        // `push` checks again with the memory ordering that writing needs, which this cheap check lacks.
+        let is_free = self.bytes.is_empty() || Arc::strong_count(&self.bytes) == 1;
         if is_free {
             self.headers.clear();
             (self.filled, self.taken, self.start) = (0, 0, 0);

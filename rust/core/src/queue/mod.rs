@@ -288,11 +288,14 @@ impl Queue {
         Some(packet)
     }
 
-    /// To be called when the socket was read and the queue is still empty. After [`MAX_EMPTY_READS`] such calls in a
-    /// row the queue gives all its memory back.
+    /// To be called when the socket was read and the queue is still empty; ignored if it is not. After 64 such calls in
+    /// a row the queue gives all its memory back.
     pub(crate) fn note_empty_read(&mut self) {
+        if self.available > 0 || self.overflow > 0 {
+            return;
+        }
         self.empty_reads = self.empty_reads.saturating_add(1);
-        if self.empty_reads == MAX_EMPTY_READS && self.overflow == 0 {
+        if self.empty_reads == MAX_EMPTY_READS {
             self.clear();
         }
     }
