@@ -3,6 +3,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::*;
 
+mod model;
+
 fn sender(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
