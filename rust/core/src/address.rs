@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::error::Reason;
-use crate::interfaces;
+use crate::interface;
 
 /// Reads a numeric address, with port 0; `None` for anything else, host names included.
 ///
-/// A link-local IPv6 address, which is good on one interface only, may name that: `fe80::1%eth0`, or by its number
-/// (RFC 4007, section 11); so may a multicast address that goes no further.
+/// A link-local IPv6 address is valid on one interface only and may name it, as `fe80::1%eth0` or by its number (RFC 4007,
+/// section 11); so may a multicast address of link-local scope. To find the interface may list all of them.
 pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
     let Some((text, scope)) = text.split_once('%') else {
         return Ok(parse_ip(text).map(|ip| SocketAddr::new(ip, 0)));
@@ -17,25 +17,25 @@ pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
         Some(IpAddr::V6(ip)) if is_of_one_link(ip) && !scope.is_empty() => ip,
         _ => return Ok(None),
     };
-    let index = interfaces::scope_of(scope).ok_or_else(|| Reason::UnknownInterface(scope.to_owned()))?;
+    let index = interface::scope_of(scope).ok_or_else(|| Reason::UnknownInterface(scope.to_owned()))?;
     Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
 }
 
-/// A port that somebody can be reached at.
-pub(crate) fn port_to_reach(port: i64) -> Result<u16, Reason> {
-    u16::try_from(port).ok().filter(|port| *port != 0).ok_or(Reason::InvalidPort(port))
-}
-
-/// Whether an address means something on one link only: link-local ones, and multicast of interface-local or link-local
-/// scope (RFC 4291, section 2.7).
+/// Whether an address is valid on one link only: link-local ones, and multicast of interface-local or link-local scope (RFC 4291,
+/// section 2.7).
 fn is_of_one_link(ip: Ipv6Addr) -> bool {
     ip.is_unicast_link_local() || (ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2))
 }
 
-/// Whether an address is one of several hosts as long as it is not said on which link. (A multicast goes out by the
-/// socket's own choice then.)
+/// Whether an address may belong to several hosts, because it does not name its link. A multicast address does not: it goes out
+/// by the interface that the socket chooses.
 pub(crate) fn lacks_scope(address: SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
+}
+
+/// Whether an address names the link that it is valid on.
+pub(crate) fn has_scope(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0)
 }
 
 /// Reads a numeric address; `None` for anything else, host names included.
@@ -57,8 +57,8 @@ fn parse_ipv4(text: &str) -> Option<IpAddr> {
 }
 
 /// Writes an address, without its port, as the engine's `PacketPeerUDP.get_packet_ip()` does: IPv4 plainly (also when it
-/// reached us through a dual-stack socket), IPv6 as eight groups without `::`. Beyond that, a link-local address ends in
-/// the interface that it is good on: `fe80:0:0:0:0:0:0:1%eth0`.
+/// came by a dual-stack socket), IPv6 as eight groups without `::`. Beyond that, a link-local address ends in the interface that
+/// it is valid on: `fe80:0:0:0:0:0:0:1%eth0`.
 #[must_use]
 pub fn format_address(address: SocketAddr) -> String {
     match to_canonical(address) {
@@ -67,7 +67,7 @@ pub fn format_address(address: SocketAddr) -> String {
             let mut text = v6.ip().segments().map(|group| format!("{group:x}")).join(":");
             if is_of_one_link(*v6.ip()) && v6.scope_id() != 0 {
                 text.push('%');
-                text.push_str(&interfaces::scope_text(v6.scope_id()));
+                text.push_str(&interface::scope_text(v6.scope_id()));
             }
             text
         }
@@ -78,14 +78,13 @@ pub fn format_address(address: SocketAddr) -> String {
 pub(crate) fn describe(address: SocketAddr) -> String {
     match address {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => {
-            format!("[{}%{}]:{}", v6.ip(), interfaces::scope_text(v6.scope_id()), v6.port())
+            format!("[{}%{}]:{}", v6.ip(), interface::scope_text(v6.scope_id()), v6.port())
         }
         _ => address.to_string(),
     }
 }
 
-/// Whether `text` could be a host name at all, so that asking a resolver makes sense: letters (of any script), digits
-/// and `-`, `_`, `.`.
+/// Whether `text` could be a host name, so that it is worth asking a resolver: letters of any script, digits and `-`, `_`, `.`.
 #[must_use]
 pub(crate) fn may_be_host(text: &str) -> bool {
     !text.is_empty()
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_link_are_read_and_written_with_their_interface() {
-        let scope = interfaces::scope_text(1);
+        let scope = interface::scope_text(1);
         for (given, index, written) in [
             ("fe80::1", 0, "fe80:0:0:0:0:0:0:1".to_owned()),
             ("fe80::1%1", 1, format!("fe80:0:0:0:0:0:0:1%{scope}")),

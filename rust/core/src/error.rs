@@ -57,7 +57,7 @@ pub enum Reason {
     /// The peer is connected, and sends to nobody else.
     Connected,
     /// The peer belongs to a server, whose socket this would change.
-    Served,
+    Accepted,
     /// There is no destination to send to.
     NoDestination,
     /// The text is not an address that this operation takes.
@@ -95,7 +95,8 @@ pub enum Reason {
 }
 
 impl Error {
-    pub(crate) fn new(operation: Operation, subject: impl Into<String>, reason: Reason) -> Self {
+    /// An error that the system was not asked about, or whose [`Reason`] holds the system's own.
+    pub fn new(operation: Operation, subject: impl Into<String>, reason: Reason) -> Self {
         Self { operation, subject: subject.into(), reason }
     }
 
@@ -148,7 +149,7 @@ impl fmt::Display for Error {
             Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
             Reason::AlreadyOpen => f.write_str("it is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
-            Reason::Served => f.write_str("the peer belongs to a server"),
+            Reason::Accepted => f.write_str("the peer belongs to a server"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
             Reason::OutOfRange(value) => write!(f, "{value} is out of range"),
             Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),

@@ -1,72 +1,97 @@
-//! The sockets, queue and waiting behind `PacketPeerUdpRs`, without Godot: tested by plain `cargo test`.
+//! The sockets, queues and waiting behind `PacketPeerUdpRs` and `UdpServerRs`. Knows no Godot; tested by plain `cargo test`.
 //!
-//! # Where is what
+//! # Modules
 //!
-//! Data flows one way: kernel → [`socket`] → [`queue`] → [`peer`] → whoever takes it.
+//! Data flows one way: kernel → [`sys`] → [`endpoint`] → [`sink`] → [`inbox`] → [`peer`]. `docs/architecture.md` has the picture, and
+//! the life of a packet, of a wait and of a close. No module imports one that imports it (`scripts/acyclic.sh`).
 //!
-//! | module | what it knows |
+//! | module | role |
 //! |---|---|
-//! | [`peer`] | the peer: its state, and what may happen at the same time; `peer/` has its parts |
-//! | [`server`] | a server: a peer for everybody who sends to its socket; `server/crowd` has who they are |
-//! | [`background`] | the thread that receives for all peers that want it |
-//! | [`wait`] | waiting for a packet, ended by other threads |
+//! | [`address`], [`interface`], [`clock`], [`error`], [`stats`] | values, as text and as types |
+//! | [`sys`] | the platforms, behind one contract |
+//! | [`socket`] | one UDP socket: open, bind, connect, options, groups |
 //! | [`queue`] | received packets, bounded in bytes |
-//! | [`socket`] | one UDP socket: families, groups, options |
-//! | [`sys`] | what differs between platforms; how datagrams pass between a socket and the kernel |
-//! | [`clock`] | when packets arrive |
-//! | [`resolve`], [`interfaces`] | host names and network interfaces to addresses |
-//! | [`resolver`] | the threads that resolve names for those who do not want to wait |
-//! | [`address`] | addresses as text |
-//! | [`threads`] | joining what was started |
-//! | [`error`] | what can go wrong |
+//! | [`diagnostics`] | counters and the last error of a peer or a server |
+//! | [`sink`] | the trait of what an endpoint delivers to |
+//! | [`inbox`] | the sink of one peer: its queue, and what was taken last |
+//! | [`peer_table`] | the sink of a server: remote address → inbox of a peer |
+//! | [`waiters`] | the waits on one socket, and how they end |
+//! | [`reactor`] | the background thread: readable sockets and timers |
+//! | [`endpoint`] | an open socket: reading it, waiting on it, closing it |
+//! | [`transport`] | closed, a socket of its own, or the server's; options; opening and closing |
+//! | [`names`], [`resolver`] | host names to addresses, blocking and in threads |
+//! | [`pending_signals`] | which peers have a signal to emit |
+//! | [`peer`], [`server`] | the API |
+//! | [`arena_pool`], [`threads`] | receive memory shared by all; joining threads |
 //!
-//! # What holds everywhere
+//! # Rules
 //!
-//! - Every method of [`Peer`] may be called from any thread.
-//! - Locks guard data, not time: nothing that can block is done under one.
-//! - Nothing that a script or a packet can do panics.
-// One module has a reason, which it gives, and `sys` talks to the system.
+//! - Every method of [`Peer`] and [`Server`] may be called from any thread.
+//! - Locks guard data, not time: nothing that can block is called under a lock, and no callback into Godot exists.
+//! - Nothing that a script or a packet does can panic.
+//!
+//! # Lock order
+//!
+//! A thread that holds a lock takes only locks to the right of it:
+//!
+//! accepted peer's state → server's state → endpoint's shared socket → receiver → peer table → inbox → attention (waiters and
+//! registration) → reactor's thread → its sources and timers → pending signals
+//!
+//! A name look-up is started and cancelled under a peer's state (state → resolver). The diagnostics, the pools of arenas and wakers,
+//! and the caches of names and interfaces are leaves: no other lock is taken under them. Two inboxes are locked at once only by
+//! [`peer_table`], which takes the second with `try_lock`.
+// Two modules have reasons, which they give; `sys` talks to the system.
 #![deny(unsafe_code)]
 
 mod address;
-#[allow(unsafe_code, reason = "registering a socket with a poller carries a promise")]
-mod background;
+mod arena_pool;
 mod clock;
+mod diagnostics;
+mod endpoint;
 mod error;
-mod interfaces;
+mod inbox;
+mod interface;
+mod names;
 mod peer;
+mod peer_table;
+mod pending_signals;
 mod queue;
-mod resolve;
+#[allow(unsafe_code, reason = "registering a socket with a poller carries a promise")]
+mod reactor;
 mod resolver;
 mod server;
+mod sink;
 mod socket;
+mod stats;
 #[allow(unsafe_code, reason = "calls into the system that no library offers")]
 mod sys;
 mod threads;
-mod wait;
+mod transport;
+mod waiters;
 
 pub use address::format_address;
-pub use background::{background_threads, take_news};
 pub use clock::{clock_nsec, set_clock_origin};
+pub use diagnostics::LastError;
 pub use error::{Error, Operation, Reason, Result};
-pub use interfaces::broadcast_addresses;
-pub use peer::destination::{DestinationChange, Resolved};
-pub use peer::options::{Options, Refusal, SocketOption};
-pub use peer::receive::{Run, Taking};
+pub use interface::broadcast_addresses;
+pub use peer::drain::{Drain, PacketRun};
 pub use peer::send::MAX_PAYLOAD_IPV4;
-pub use peer::stats::{Stats, Totals};
-pub use peer::{LastError, Peer};
+pub use peer::{DestinationChange, Peer, Resolved};
+pub use pending_signals::take_pending_signals;
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, PacketMeta};
+pub use reactor::background_threads;
 pub use resolver::resolver_threads;
 pub use server::{Server, ServerStats};
+pub use socket::options::{Options, Refusal, SocketOption};
+pub use stats::{Stats, Totals};
 pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
-pub use wait::WaitEnd;
+pub use waiters::WaitEnd;
 
-/// Ends the background thread and gives back what is kept for later. For the end of the process, or of the library, when
-/// all peers are closed.
+/// Ends the background thread and frees what is kept for later. For the end of the process, or of the library, when all peers are
+/// closed.
 pub fn shut_down() {
-    background::shut_down();
+    reactor::shut_down();
     resolver::shut_down();
-    wait::release_idle_sleepers();
-    peer::receive::release_arenas();
+    waiters::release_kept_wakers();
+    arena_pool::release();
 }

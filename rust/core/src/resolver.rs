@@ -1,44 +1,50 @@
-//! Resolving names without blocking: a few threads of our own do the waiting.
+//! Resolving names without blocking the caller: a few threads wait for the system's resolver.
 //!
-//! The system's resolver blocks, and cannot be called off. So there are at most [`MOST_THREADS`] threads that ask it, however
-//! many names are wanted; who wants a name that is being asked for already shares the answer. Threads that still ask for what
-//! was called off do not keep others waiting, as long as there are not too many of them. A thread ends when there is nothing
-//! to ask.
+//! The system's resolver blocks and cannot be interrupted. So at most [`MAX_WANTED_THREADS`] threads ask it, however many names are
+//! wanted, and look-ups of the same name share one answer. A thread that still asks for a name whose look-ups were all cancelled does
+//! not count, up to [`MAX_THREADS`] in all. A thread ends when there is nothing to look up.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Weak;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::peer::Peer;
 use crate::threads::{join, join_ended};
-use crate::{resolve, sys};
+use crate::{names, sys};
 
-/// How many threads ask at once for what somebody wants. One that asks a name server which does not answer is busy for half
-/// a minute, so there are some more than a game needs.
-const MOST_THREADS: usize = 8;
+/// How many threads ask at once for names that are wanted. A name server that does not answer keeps one busy for half a minute, so
+/// these are some more than a game needs.
+const MAX_WANTED_THREADS: usize = 8;
 
-/// How many threads there are at most, those included that ask for what nobody wants any more.
-const MOST_IN_ALL: usize = 32;
+/// How many threads there are at most.
+const MAX_THREADS: usize = 32;
 
-/// How long the end of the library waits for threads that are at their end already.
-const LEAVING: Duration = Duration::from_millis(100);
+/// How long the end of the library waits for threads that are about to end.
+const MAX_ENDING_TIME: Duration = Duration::from_millis(100);
 
 static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
+/// Gets the answer of a look-up.
+pub(crate) trait OnResolved: Send + Sync {
+    /// Called from a thread of the resolver, without a lock, with the [`id`](LookupGuard::id) of the look-up: its addresses, or the
+    /// system's words. May come while the guard is being dropped.
+    fn on_resolved(&self, id: u64, answer: &Result<Vec<SocketAddr>, String>);
+}
+
 #[derive(Default)]
 struct Pool {
-    /// The names that are asked for, or are to be.
+    /// The names that are being asked for, or are to be.
     lookups: HashMap<String, Lookup>,
-    /// Those that no thread has begun with, oldest first.
+    /// The names that no thread asks for yet, oldest first.
     queue: VecDeque<String>,
-    /// How many threads are at work.
+    /// How many threads are asking.
     working: usize,
-    /// All threads that were started and not joined yet.
+    /// All threads that were started and are not joined yet.
     threads: Vec<JoinHandle<()>>,
     next_id: u64,
 }
@@ -51,41 +57,40 @@ struct Lookup {
 
 struct Wanted {
     id: u64,
-    peer: Weak<Peer>,
+    target: Weak<dyn OnResolved>,
 }
 
-/// A name that was asked for. Dropping it calls it off.
+/// A look-up in progress. Dropping it cancels it.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct LookupGuard {
     host: String,
     id: u64,
 }
 
-/// Has `host` looked up; [`Peer::resolved`] is called with the ticket's [`id`](Ticket::id) from another thread, unless the
-/// ticket is dropped first. (It may be called while it is being dropped.)
+/// Looks `host` up and calls `target` with the answer.
 ///
-/// Fails where no thread is to be had and none is at work.
-pub(crate) fn look_up(host: &str, peer: Weak<Peer>) -> io::Result<Ticket> {
+/// Fails if no thread can be started and none is at work.
+pub(crate) fn look_up(host: &str, target: Weak<dyn OnResolved>) -> io::Result<LookupGuard> {
     let mut guard = POOL.lock();
     let pool = guard.get_or_insert_default();
     pool.next_id += 1;
     let id = pool.next_id;
     if !pool.lookups.contains_key(host) {
-        // Before there is a ticket: dropping one needs the lock that is held here.
+        // Before there is a guard: dropping one takes the lock that is held here.
         pool.start_thread()?;
         pool.queue.push_back(host.to_owned());
     }
-    pool.lookups.entry(host.to_owned()).or_default().wanted_by.push(Wanted { id, peer });
-    Ok(Ticket { host: host.to_owned(), id })
+    pool.lookups.entry(host.to_owned()).or_default().wanted_by.push(Wanted { id, target });
+    Ok(LookupGuard { host: host.to_owned(), id })
 }
 
-impl Ticket {
+impl LookupGuard {
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Drop for Ticket {
+impl Drop for LookupGuard {
     fn drop(&mut self) {
         let mut guard = POOL.lock();
         let Some(pool) = &mut *guard else { return };
@@ -95,8 +100,7 @@ impl Drop for Ticket {
             return;
         }
         if lookup.is_begun {
-            // Its thread is lost to the others until the resolver lets go of it. (Where there is no other to be had, those who
-            // wait go on waiting.)
+            // Its thread is lost to the other look-ups until the resolver answers. If no other can be started, they wait for one.
             if !pool.queue.is_empty() {
                 let _ = pool.start_thread();
             }
@@ -108,17 +112,17 @@ impl Drop for Ticket {
 }
 
 impl Pool {
-    /// Starts one more thread, if there may be more.
+    /// Starts one more thread, unless there are as many as there may be.
     fn start_thread(&mut self) -> io::Result<()> {
         let is_lost = |lookup: &&Lookup| lookup.is_begun && lookup.wanted_by.is_empty();
         let lost = self.lookups.values().filter(is_lost).count();
-        if self.working >= MOST_IN_ALL || self.working.saturating_sub(lost) >= MOST_THREADS {
+        if self.working >= MAX_THREADS || self.working.saturating_sub(lost) >= MAX_WANTED_THREADS {
             return Ok(());
         }
         join_ended(&mut self.threads);
         match thread::Builder::new().name("udp resolve".to_owned()).spawn(work) {
             Ok(handle) => self.threads.push(handle),
-            // Those that there are will come to it.
+            // The threads that there are get to it.
             Err(_) if self.working > 0 => return Ok(()),
             Err(error) => return Err(error),
         }
@@ -136,7 +140,7 @@ impl Pool {
     }
 }
 
-/// What each thread does: asks for one name after the other, until there is none.
+/// What each thread does: it looks up one name after the other, until there is none.
 fn work() {
     loop {
         let host = {
@@ -148,11 +152,11 @@ fn work() {
             };
             host
         };
-        let answer = resolve::ask(&host);
+        let answer = names::resolve(&host);
         let lookup = POOL.lock().as_mut().and_then(|pool| pool.lookups.remove(&host));
         for wanted in lookup.unwrap_or_default().wanted_by {
-            if let Some(peer) = wanted.peer.upgrade() {
-                peer.resolved(wanted.id, &answer);
+            if let Some(target) = wanted.target.upgrade() {
+                target.on_resolved(wanted.id, &answer);
             }
         }
     }
@@ -164,8 +168,8 @@ pub fn resolver_threads() -> usize {
     POOL.lock().as_ref().map_or(0, |pool| pool.working)
 }
 
-/// Calls everything off, and joins the threads. One that is inside the system's resolver cannot be ended; for that the
-/// library is kept in memory, since the thread will come back to it.
+/// Cancels all look-ups, and joins the threads. A thread inside the system's resolver cannot be ended. It will return to code of this
+/// library, which is therefore kept in memory.
 pub(crate) fn shut_down() {
     let mut threads = {
         let mut guard = POOL.lock();
@@ -174,13 +178,13 @@ pub(crate) fn shut_down() {
         pool.lookups.clear();
         mem::take(&mut pool.threads)
     };
-    let deadline = Instant::now() + LEAVING;
+    let deadline = Instant::now() + MAX_ENDING_TIME;
     while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
         thread::yield_now();
     }
     join_ended(&mut threads);
     if !threads.is_empty() && !sys::pin_library() {
-        // Then there is nothing for it but to wait, as long as the resolver takes.
+        // Otherwise only waiting is left, for as long as the resolver takes.
         threads.into_iter().for_each(join);
     }
 }

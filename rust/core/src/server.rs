@@ -1,265 +1,401 @@
-//! A server: one socket, and a peer for everybody who sends to it.
+//! The API of a server: one socket, and a peer for each address that sends to it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
 
 use crate::clock::Clocks;
+use crate::diagnostics::{Diagnostics, LastError};
+use crate::endpoint::{Budget, Endpoint, Hint, Reader};
 use crate::error::{Error, Operation, Reason, Result};
-use crate::peer::options::{Options, Refusal, SocketOption};
-use crate::peer::stats::Stats;
-use crate::peer::{LastError, Peer};
+use crate::peer::Peer;
+use crate::peer_table::{AcceptedPeer, Detachment, PeerTable};
+use crate::reactor::{self, OnTimer, Timer};
+use crate::sink::Sink;
+use crate::socket::options::{Options, Refusal, SocketOption};
+use crate::stats::Stats;
+use crate::transport::{MulticastInterface, ServerSocket, SocketState, User, parse_bind_address};
 
-pub(crate) mod crowd;
+/// What the kernel is asked for as the receive buffer unless a script says otherwise, in bytes: all peers may send at the same moment,
+/// and what does not fit is lost. The kernel uses memory for it only as packets wait.
+const RECEIVE_BUFFER: usize = 4 << 20;
 
-use crowd::Crowd;
-
-/// What the kernel is asked for as the receive buffer unless a script says otherwise, in bytes: a whole crowd may send at
-/// the same moment, and what does not fit is lost. The kernel uses memory for it only as packets wait.
-const RECEIVE_BUFFER: i64 = 4 << 20;
+/// How long an idle timer waits at least, so that peers whose packets are still unread do not keep the reactor busy.
+const MIN_IDLE_TIMER: Duration = Duration::from_millis(5);
 
 /// A UDP server with the semantics of the engine's `UDPServer`, usable from any number of threads at once.
 ///
-/// Whoever sends to it for the first time becomes a pending peer, up to [a number](Self::set_max_pending), until it is
-/// [taken](Self::take). A taken peer stays the server's until it is closed, by [`Peer::close`], by
-/// [silence](Self::set_peer_timeout_msec) or by [`stop`](Self::stop): dropping it is not enough. Finding a packet's peer takes
-/// the same time however many there are.
+/// An address that sends to it for the first time becomes a pending peer, up to [a number](Self::set_max_pending), until it is
+/// [accepted](Self::accept). An accepted peer belongs to the server until it is closed or dropped, until it was
+/// [idle](Self::set_peer_timeout_msec) for too long, or until the server is [stopped](Self::stop). Finding a packet's peer takes the
+/// same time however many there are.
 #[derive(Debug)]
-pub struct Server {
-    /// Has the socket, and deals out among the crowd what that receives.
-    listener: Arc<Peer>,
-    crowd: Arc<Crowd>,
-    /// When it was last polled, in microseconds, and how many packets the kernel had dropped by then.
+pub struct Server(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    socket: Arc<ServerSocket>,
+    diagnostics: Arc<Diagnostics>,
+    refusals: Mutex<Vec<Refusal>>,
+    /// When the server was last polled, in microseconds, and how many packets the kernel had dropped by then.
     polled_at: AtomicU64,
     kernel_drops: AtomicU64,
+    /// In background mode, for the next peer that may be idle for too long.
+    idle_timer: Mutex<Option<IdleTimer>>,
+    me: Weak<Inner>,
 }
 
-/// What has happened to a server and all of its peers since it was made.
+/// A timer, and the deadline that it is for.
+#[derive(Debug)]
+struct IdleTimer {
+    deadline: u64,
+    _timer: Timer,
+}
+
+/// What a server and all of its peers have counted since the server was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Of all peers together, those that are gone included, and of the socket.
     pub all: Stats,
-    /// Packets of those who became no peers because too many were pending, or who were dropped while they were pending.
+    /// Packets from addresses that got no peer because too many were pending, or whose peer was dropped while it was pending.
     pub packets_dropped_pending: u64,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        let crowd = Arc::default();
-        Self {
-            listener: Peer::listener(Arc::clone(&crowd), Options { reuse_address: true, ..Options::default() }),
-            crowd,
+        let options = Options { reuse_address: true, ..Options::default() };
+        let socket = ServerSocket { state: RwLock::new(SocketState::new(options)), table: Arc::default() };
+        Self(Arc::new_cyclic(|me| Inner {
+            socket: Arc::new(socket),
+            diagnostics: Arc::default(),
+            refusals: Mutex::default(),
             polled_at: AtomicU64::new(0),
             kernel_drops: AtomicU64::new(0),
-        }
+            idle_timer: Mutex::default(),
+            me: Weak::clone(me),
+        }))
     }
 }
 
 impl Server {
     /// Begins to listen, on one address or with `"*"` on all of both families, as [`Peer::bind`] does.
-    ///
-    /// Any port is taken; as in the engine only its lower 16 bits count.
-    pub fn listen(&self, port: i64, address: &str) -> Result<()> {
-        self.listener.bind(port & 0xffff, address, RECEIVE_BUFFER)
+    pub fn listen(&self, port: u16, address: &str) -> Result<()> {
+        self.0.diagnostics.recorded(self.0.listen(port, address))
     }
 
-    /// Ends listening. When this returns the port is free, pending peers are gone, and all others are closed.
+    /// Stops listening. When this returns the port is free, and all peers are closed.
     pub fn stop(&self) {
-        self.listener.close();
+        self.0.stop();
     }
 
-    /// Reads what the socket holds, and gives each packet to its peer. Closes peers that were silent for too long.
+    /// Reads what the socket holds, and gives each packet to its peer. Closes peers that were idle for too long.
     ///
-    /// However much arrives meanwhile, one call reads no more than the kernel's buffer can have held when it began.
+    /// One call reads no more than the kernel's buffer can have held when it began. In background mode it reads nothing.
     pub fn poll(&self) -> Result<()> {
-        self.listener.poll()?;
-        let timeout = self.crowd.members().timeout();
-        if timeout > 0 {
-            self.forgive(timeout);
-            self.close_silent();
-        }
-        Ok(())
-    }
-
-    /// Where nobody has read for so long that the kernel had to drop packets, whoever seems to have been silent may have sent
-    /// these.
-    fn forgive(&self, timeout: u64) {
-        let now = Clocks::now().time_of(None);
-        let pause = now.saturating_sub(self.polled_at.swap(now, Ordering::Relaxed));
-        if pause < timeout / 2 || self.listener.is_fed() {
-            return;
-        }
-        let drops = self.listener.kernel_drops();
-        if self.kernel_drops.swap(drops, Ordering::Relaxed) < drops {
-            self.crowd.members().forgive(now);
-        }
-    }
-
-    /// Closes the peers that were silent for too long. [`poll`](Self::poll) does so too; where receiving is in the background
-    /// nobody may call that.
-    pub fn close_silent(&self) {
-        let is_anybody_due = self.crowd.members().is_anybody_due(Clocks::now().time_of(None));
-        if !is_anybody_due {
-            return;
-        }
-        let Some(until) = self.listener.heard_until() else { return };
-        let silent = self.crowd.members().take_silent(until);
-        for peer in silent {
-            peer.fall_silent(self.peer_timeout_msec());
-        }
+        self.0.diagnostics.recorded(self.0.poll())
     }
 
     /// Whether there is a socket.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        self.listener.is_open()
+        self.0.socket.state.read().transport.is_open()
     }
 
     /// The socket's own address; `None` when the server does not listen.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.local_addr()
+        self.0.socket.state.read().local_addr()
     }
 
     /// Whether there is a pending peer.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        self.crowd.members().has_pending()
+        self.0.table().lock().has_pending()
     }
 
-    /// Takes the peer that has been pending for longest.
+    /// Accepts the peer that has been pending for longest.
     #[must_use]
-    pub fn take(&self) -> Option<Arc<Peer>> {
-        let now = Clocks::now().time_of(None);
-        self.crowd.members().take(now)
+    pub fn accept(&self) -> Option<Arc<Peer>> {
+        let endpoint = self.0.endpoint()?;
+        let accepted = self.0.table().lock().accept(now())?;
+        let peer = Peer::accepted(&accepted, Arc::clone(&self.0.socket), endpoint);
+        self.0.set_idle_timer();
+        Some(peer)
     }
 
-    /// How many peers were taken and still are the server's.
+    /// How many accepted peers belong to the server.
     #[must_use]
     pub fn peers(&self) -> usize {
-        self.crowd.members().taken()
+        self.0.table().lock().accepted_count()
     }
 
     /// How many peers may be pending at once.
     #[must_use]
     pub fn max_pending(&self) -> usize {
-        self.crowd.members().max_pending()
+        self.0.table().lock().max_pending()
     }
 
-    /// Sets how many peers may be pending at once: the packets of more are dropped, and where there are more already, these
-    /// are too, newest first. With 0 nobody new is let in.
-    pub fn set_max_pending(&self, max: i64) -> Result<()> {
-        let max = self.in_range("max_pending_connections", max)?;
-        let dropped = self.crowd.members().set_max_pending(max);
-        let packets = dropped.iter().map(|peer| self.listener.disown(peer)).sum();
-        self.crowd.members().drop_packets(packets);
-        Ok(())
+    /// Sets how many peers may be pending at once. The packets of more are dropped; if there are more already, these are too, newest
+    /// first. With 0 no new peer is let in.
+    pub fn set_max_pending(&self, max: u32) {
+        self.0.table().set_max_pending(usize::try_from(max).unwrap_or(usize::MAX));
     }
 
-    /// After how much silence a peer is closed, in milliseconds; 0 for never.
+    /// After how many milliseconds an accepted peer that sends nothing is closed; 0 for never.
     #[must_use]
     pub fn peer_timeout_msec(&self) -> u64 {
-        self.crowd.members().timeout() / 1_000
+        self.0.table().lock().idle_timeout() / 1_000
     }
 
-    /// Sets after how much silence a peer that was taken is closed, in milliseconds; 0 for never.
+    /// Sets after how many milliseconds an accepted peer that sends nothing is closed; 0 for never.
     ///
-    /// Such a peer has lost its destination, too: who goes on sending by it is told. Packets that wait to be read are no
-    /// silence. Nor is what may have been dropped when nobody has read for long, where the
-    /// kernel tells (Linux).
-    pub fn set_peer_timeout_msec(&self, msec: i64) -> Result<()> {
-        let msec = self.in_range("peer_timeout_msec", msec)?;
-        self.crowd.members().set_timeout(msec as u64 * 1_000);
-        Ok(())
+    /// Such a peer has lost its destination too, so that sending by it fails. Packets that wait in the system's buffer are read first.
+    /// Where the kernel tells that it has dropped packets because nobody polled for half that time (Linux), the idle time of all peers
+    /// begins anew.
+    pub fn set_peer_timeout_msec(&self, msec: u32) {
+        self.0.table().lock().set_idle_timeout(u64::from(msec) * 1_000);
+        self.0.set_idle_timer();
     }
 
-    /// As a number of what there cannot be less than none of, nor more than four billion.
-    fn in_range(&self, option: &str, value: i64) -> Result<usize> {
-        let fits = u32::try_from(value).ok().and_then(|value| usize::try_from(value).ok());
-        self.listener.noted(
-            fits.ok_or_else(|| {
-                Error::new(Operation::SetOption, format!("{option} to {value}"), Reason::OutOfRange(value))
-            }),
-        )
-    }
-
-    /// Whether the background thread receives.
+    /// Whether packets are received in the background.
     #[must_use]
     pub fn background_receive(&self) -> bool {
-        self.listener.background_receive()
+        self.option(|options| options.background)
     }
 
-    /// Has the background thread receive, as [`Peer::set_background_receive`] does, for all of the server's peers.
+    /// Has packets received in the background, as [`Peer::set_background_receive`] does, for all of the server's peers.
     pub fn set_background_receive(&self, enabled: bool) -> Result<()> {
-        self.listener.set_background_receive(enabled)?;
+        let result = self.0.socket.state.write().set_background(enabled);
+        self.0.diagnostics.recorded(result)?;
         if enabled {
-            let taken = self.crowd.members().all_taken();
-            for peer in taken {
-                peer.note_queued();
+            // What is queued already was not signalled.
+            let accepted = self.0.table().lock().accepted_inboxes();
+            for inbox in accepted {
+                inbox.mark_queued();
             }
         }
+        self.0.set_idle_timer();
         Ok(())
     }
 
     /// See [`Peer::option`].
     pub fn option<T>(&self, read: impl FnOnce(&Options) -> T) -> T {
-        self.listener.option(read)
+        read(&self.0.socket.state.read().options)
     }
 
     /// See [`Peer::set_option`].
     pub fn set_option(&self, option: SocketOption) -> Result<()> {
-        self.listener.set_option(option)
+        let checked = option.check().map_err(|reason| Error::new(Operation::SetOption, option.to_string(), reason));
+        let set = |interface| self.0.socket.state.write().set_option(option, interface);
+        self.0.diagnostics.recorded(checked.and_then(set))
     }
 
     /// See [`Peer::take_refusals`].
+    #[must_use]
     pub fn take_refusals(&self) -> Vec<Refusal> {
-        self.listener.take_refusals()
+        std::mem::take(&mut *self.0.refusals.lock())
     }
 
     /// See [`Peer::receive_buffer_size`]. With 0 the kernel is asked for 4 MiB.
     #[must_use]
     pub fn receive_buffer_size(&self) -> usize {
-        self.listener.receive_buffer_size()
+        self.0.socket.state.read().receive_buffer()
     }
 
     /// See [`Peer::set_receive_buffer_size`].
-    pub fn set_receive_buffer_size(&self, bytes: i64) -> Result<()> {
-        self.listener.set_receive_buffer_size(bytes)
+    pub fn set_receive_buffer_size(&self, bytes: usize) -> Result<()> {
+        let result = self.0.socket.state.write().set_receive_buffer(bytes);
+        self.0.diagnostics.recorded(result)
     }
 
     /// See [`Peer::send_buffer_size`].
     #[must_use]
     pub fn send_buffer_size(&self) -> usize {
-        self.listener.send_buffer_size()
+        self.0.socket.state.read().send_buffer()
     }
 
     /// See [`Peer::set_send_buffer_size`].
-    pub fn set_send_buffer_size(&self, bytes: i64) -> Result<()> {
-        self.listener.set_send_buffer_size(bytes)
+    pub fn set_send_buffer_size(&self, bytes: usize) -> Result<()> {
+        let result = self.0.socket.state.write().set_send_buffer(bytes);
+        self.0.diagnostics.recorded(result)
     }
 
-    /// What has happened so far.
+    /// The counters so far.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        ServerStats { all: self.listener.stats(), packets_dropped_pending: self.crowd.members().dropped() }
+        let kernel_drops = self.0.kernel_drops();
+        let (received, dropped) = {
+            let entries = self.0.table().lock();
+            (entries.counts(), entries.dropped())
+        };
+        ServerStats { all: self.0.diagnostics.stats(received, kernel_drops), packets_dropped_pending: dropped }
     }
 
     /// How many packets were dropped that were not dropped by any peer's queue.
     #[must_use]
     pub fn drops(&self) -> u64 {
-        self.listener.kernel_drops() + self.crowd.members().dropped()
+        let dropped = self.0.table().lock().dropped();
+        self.0.kernel_drops() + dropped
     }
 
     /// See [`Peer::last_error`].
     #[must_use]
     pub fn last_error(&self) -> LastError {
-        self.listener.last_error()
+        self.0.diagnostics.last_error()
+    }
+
+    /// See [`Peer::fail`].
+    pub fn fail<T>(&self, error: Error) -> Result<T> {
+        self.0.diagnostics.recorded(Err(error))
     }
 
     /// How many waits of its peers are in progress.
     #[must_use]
     pub fn waits(&self) -> usize {
-        self.listener.all_waits()
+        self.0.endpoint().map_or(0, |endpoint| endpoint.waits())
+    }
+}
+
+impl Inner {
+    fn table(&self) -> &PeerTable {
+        &self.socket.table
+    }
+
+    fn endpoint(&self) -> Option<Arc<Endpoint>> {
+        self.socket.state.read().transport.own().map(|own| Arc::clone(&own.endpoint))
+    }
+
+    fn kernel_drops(&self) -> u64 {
+        self.socket.state.read().kernel_drops()
+    }
+
+    fn listen(&self, port: u16, address: &str) -> Result<()> {
+        let fail = |reason| Error::new(Operation::Bind, address, reason);
+        if self.endpoint().is_some() {
+            return Err(fail(Reason::AlreadyOpen));
+        }
+        let to = parse_bind_address(address).map_err(fail)?;
+        let closed_last = self.socket.state.read().closed_last();
+        if let Some(endpoint) = closed_last {
+            endpoint.await_closed();
+        }
+        let mut state = self.socket.state.write();
+        if state.transport.is_open() {
+            return Err(fail(Reason::AlreadyOpen));
+        }
+        // A server has no multicast interface, so there is none to look up, and none that could be outdated.
+        let opened = state.bind(to, port, RECEIVE_BUFFER, &MulticastInterface::default());
+        let Ok(opened) = opened else { return Err(fail(Reason::NotOpen)) };
+        let opened = opened?;
+        let sink: Arc<dyn Sink> = Arc::<PeerTable>::clone(&self.socket.table);
+        self.table().open();
+        let mut refused = Vec::new();
+        let user = User { sink, diagnostics: Arc::clone(&self.diagnostics) };
+        state.install(opened, RECEIVE_BUFFER, user, &mut refused);
+        drop(state);
+        for refusal in refused {
+            self.diagnostics.record(&refusal.error);
+            self.refusals.lock().push(refusal);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) {
+        *self.idle_timer.lock() = None;
+        let mut state = self.socket.state.write();
+        let endpoint = state.take_own();
+        let closed_last = state.closed_last();
+        drop(state);
+        let Some(endpoint) = endpoint else {
+            if let Some(endpoint) = closed_last {
+                endpoint.await_closed();
+            }
+            return;
+        };
+        let peers = self.table().drain();
+        endpoint.close();
+        detach(&peers, Detachment::Stopped);
+    }
+
+    fn poll(&self) -> Result<()> {
+        let mut budget = Budget::default();
+        let mut hint = Hint::Unknown;
+        loop {
+            let state = self.socket.state.read();
+            let Some(own) = state.transport.own() else {
+                return Err(Error::new(Operation::Receive, "", Reason::NotOpen));
+            };
+            let progress = own.endpoint.read(Reader::Caller, hint);
+            if !budget.allows_more(&progress) {
+                break;
+            }
+            hint = Hint::Readable;
+        }
+        let timeout = self.table().lock().idle_timeout();
+        if timeout > 0 {
+            self.excuse_unread(timeout);
+            self.close_idle();
+        }
+        Ok(())
+    }
+
+    /// Restarts the idle time of all peers if nobody has polled for so long that the kernel has dropped packets: these may be from
+    /// peers that seem to be idle.
+    fn excuse_unread(&self, timeout: u64) {
+        let now = now();
+        let pause = now.saturating_sub(self.polled_at.swap(now, Ordering::Relaxed));
+        let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
+        if pause < timeout / 2 || in_background {
+            return;
+        }
+        let drops = self.kernel_drops();
+        if self.kernel_drops.swap(drops, Ordering::Relaxed) < drops {
+            self.table().lock().restart_idle_timers(now);
+        }
+    }
+
+    /// Closes the peers that were idle for too long.
+    fn close_idle(&self) {
+        let is_any_due = self.table().lock().next_deadline().is_some_and(|at| at <= now());
+        let Some(endpoint) = self.endpoint().filter(|_| is_any_due) else { return };
+        let Some(until) = endpoint.drained_until() else { return };
+        let (idle, usec) = {
+            let mut entries = self.table().lock();
+            (entries.time_out(until), entries.idle_timeout())
+        };
+        detach(&idle, Detachment::Idle { msec: usec / 1_000 });
+    }
+
+    /// Sets the timer for the next deadline, in background mode. Otherwise [`poll`](Self::poll) closes idle peers.
+    fn set_idle_timer(&self) {
+        let deadline = self.table().lock().next_deadline();
+        let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
+        let mut timer = self.idle_timer.lock();
+        let Some(deadline) = deadline.filter(|_| in_background) else {
+            *timer = None;
+            return;
+        };
+        if timer.as_ref().is_some_and(|timer| timer.deadline <= deadline) {
+            return;
+        }
+        let remaining = Duration::from_micros(deadline.saturating_sub(now())).max(MIN_IDLE_TIMER);
+        let target: Weak<dyn OnTimer> = Weak::<Self>::clone(&self.me);
+        // The reactor's thread runs already, so this does not fail. If it did, poll() would still close idle peers.
+        *timer = Instant::now()
+            .checked_add(remaining)
+            .and_then(|at| reactor::set_timer(at, target).ok())
+            .map(|timer| IdleTimer { deadline, _timer: timer });
+    }
+}
+
+impl OnTimer for Inner {
+    fn on_timer(&self) {
+        *self.idle_timer.lock() = None;
+        self.close_idle();
+        self.set_idle_timer();
     }
 }
 
@@ -267,4 +403,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn detach(peers: &[Weak<dyn AcceptedPeer>], why: Detachment) {
+    for peer in peers.iter().filter_map(Weak::upgrade) {
+        peer.detached(why);
+    }
+}
+
+/// In microseconds, as packets' times.
+fn now() -> u64 {
+    Clocks::now().time_of(None)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 mod common;
 
-use common::{LONG, V4, bound, eventually, flavours, next, pair, port, sender_to, take, waiting};
+use common::{LONG, V4, bound, eventually, flavours, next, nonzero, pair, port, sender_to, take, waiting};
 use packet_peer_udp_core::{DestinationChange, Operation, Peer, Reason, WaitEnd, format_address};
 
 #[test]
@@ -22,7 +22,7 @@ fn datagrams_of_every_size_arrive_whole_from_a_known_sender() {
             assert_eq!(next(&receiver), datagram, "{flavour:?}");
             let from = receiver.last_taken().unwrap().sender();
             assert_eq!(format_address(from), flavour.written);
-            assert_eq!(i64::from(from.port()), port(&sender));
+            assert_eq!(from.port(), port(&sender));
         }
         let error = sender.send(&vec![0; 65_508 + 20]).unwrap_err();
         assert!(matches!(error.reason, Reason::Os(_)), "{flavour:?}: {error}");
@@ -53,9 +53,6 @@ fn bind_refuses_what_is_no_address_or_port_and_stays_closed() {
     for address in ["", "localhost", "1.2.3", "256.0.0.1", "nonsense"] {
         assert!(matches!(peer.bind(0, address, 0).unwrap_err().reason, Reason::InvalidAddress), "{address:?}");
     }
-    for port in [-1, 65_536, i64::MIN, i64::MAX] {
-        assert!(matches!(peer.bind(port, "*", 0).unwrap_err().reason, Reason::InvalidPort(p) if p == port));
-    }
     // TEST-NET-1: nobody's address.
     assert!(matches!(peer.bind(0, "192.0.2.1", 0).unwrap_err().reason, Reason::Os(_)));
     assert!(!peer.is_open());
@@ -83,7 +80,7 @@ fn whatever_opens_a_peer_opens_it_once() {
     let sent = sender_to(&target, "127.0.0.1");
     sent.send(b"x").unwrap();
     let connected = Peer::new();
-    connected.connect("127.0.0.1", port(&target)).unwrap();
+    connected.connect("127.0.0.1", nonzero(port(&target))).unwrap();
     for peer in [&sent, &connected] {
         assert!(peer.is_open());
         assert_ne!(port(peer), 0);
@@ -101,7 +98,7 @@ fn a_socket_of_one_family_does_not_reach_the_other() {
         peer.set_destination(other, 9).unwrap();
         let error = peer.send(b"x").unwrap_err();
         assert!(matches!(error.reason, Reason::WrongFamily(Some(_))), "{bind}: {error}");
-        assert!(peer.connect(other, 9).is_err());
+        assert!(peer.connect(other, nonzero(9)).is_err());
         assert!(!peer.is_open(), "as in the engine, a refused connect closes");
     }
 }
@@ -138,7 +135,7 @@ fn a_connected_peer_hears_only_its_peer_and_forgets_what_came_before() {
         friend.send(b"queued").unwrap();
         eventually("it is queued", || peer.available() == Some(1));
         stranger.send(b"still in the kernel").unwrap();
-        peer.connect(flavour.reach, port(&friend)).unwrap();
+        peer.connect(flavour.reach, nonzero(port(&friend))).unwrap();
         assert!(peer.is_connected());
         stranger.send(b"too late").unwrap();
         friend.send(b"wanted").unwrap();
@@ -157,7 +154,7 @@ fn a_refused_datagram_disturbs_neither_sending_nor_waiting() {
         let nobody = port(&gone);
         gone.close();
         let peer = Peer::new();
-        peer.connect(flavour.reach, nobody).unwrap();
+        peer.connect(flavour.reach, nonzero(nobody)).unwrap();
         for _ in 0..10 {
             peer.send(b"anyone?").unwrap();
         }
@@ -178,14 +175,11 @@ fn a_refused_datagram_disturbs_neither_sending_nor_waiting() {
 fn connect_takes_names_and_refuses_what_can_be_none() {
     let peer = Peer::new();
     for host in ["", " ", "a b", "*", "::zz"] {
-        assert!(matches!(peer.connect(host, 9).unwrap_err().reason, Reason::InvalidAddress), "{host:?}");
+        assert!(matches!(peer.connect(host, nonzero(9)).unwrap_err().reason, Reason::InvalidAddress), "{host:?}");
     }
-    for port in [-1, 0, 65_536] {
-        assert!(matches!(peer.connect("127.0.0.1", port).unwrap_err().reason, Reason::InvalidPort(_)));
-    }
-    assert!(matches!(peer.connect("no-such-host.invalid", 9).unwrap_err().reason, Reason::Unresolvable(_)));
+    assert!(matches!(peer.connect("no-such-host.invalid", nonzero(9)).unwrap_err().reason, Reason::Unresolvable(_)));
     assert!(!peer.is_open());
-    peer.connect("localhost", 9).unwrap();
+    peer.connect("localhost", nonzero(9)).unwrap();
     assert!(peer.is_connected());
 }
 
@@ -264,14 +258,11 @@ fn wait_answers_at_once_or_in_time() {
 }
 
 #[test]
-fn a_time_may_be_too_long_to_be_told_and_not_negative() {
+fn a_timeout_beyond_the_clocks_range_is_none() {
     let peer = bound("127.0.0.1");
-    for msec in [i64::MIN, -2] {
-        assert!(matches!(peer.wait_msec(msec).unwrap_err().reason, Reason::InvalidTimeout(m) if m == msec));
-    }
     let wait = thread::spawn({
         let peer = Arc::clone(&peer);
-        move || peer.wait_msec(i64::MAX).unwrap()
+        move || peer.wait(Some(Duration::from_millis(u64::MAX))).unwrap()
     });
     eventually("the wait begins", || peer.waits() == 1);
     peer.interrupt_wait();
@@ -467,7 +458,7 @@ fn six_threads_may_do_anything_to_one_peer_at_once() {
                     match role {
                         0 => drop(peer.bind(0, "127.0.0.1", 0)),
                         1 => peer.close(),
-                        2 => drop(peer.connect("127.0.0.1", 9)),
+                        2 => drop(peer.connect("127.0.0.1", nonzero(9))),
                         3 => drop(peer.set_destination("127.0.0.1", 9).and_then(|_| peer.send(b"x"))),
                         4 => drop(peer.wait(Some(Duration::from_millis(1))).map(|_| peer.take())),
                         _ => {

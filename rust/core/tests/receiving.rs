@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 mod common;
 
-use common::{LONG, V4, bound, eventually, flavours, next, pair, port, sender_to, take, waiting};
+use common::{LONG, V4, bound, eventually, flavours, next, nonzero, pair, port, sender_to, size, take, waiting};
 use packet_peer_udp_core::{
     IO_MODE_VARIABLE, IoMode, Operation, OverflowPolicy, Peer, Reason, WaitEnd, background_threads, clock_nsec,
-    io_mode_limit, take_news,
+    io_mode_limit, take_pending_signals,
 };
 use parking_lot::Mutex;
 
@@ -158,7 +158,7 @@ fn stamps_match_each_packet_with_several_senders_of_both_families() {
                 let mut taking = receiver.take_many(half).unwrap();
                 let mut lengths = Vec::new();
                 while let Some(run) = taking.next() {
-                    assert_eq!(run.bytes.len(), run.stamps.iter().map(packet_peer_udp_core::PacketMeta::length).sum());
+                    assert_eq!(run.bytes.len(), run.metas.iter().map(packet_peer_udp_core::PacketMeta::length).sum());
                     lengths.extend(run.packets().map(<[u8]>::len));
                 }
                 drop(taking);
@@ -166,7 +166,7 @@ fn stamps_match_each_packet_with_several_senders_of_both_families() {
                 assert!(batch.iter().map(packet_peer_udp_core::PacketMeta::length).eq(lengths));
                 assert!(batch.is_sorted_by_key(packet_peer_udp_core::PacketMeta::time_usec));
                 assert_eq!(batch.last().unwrap().sender(), receiver.last_taken().unwrap().sender());
-                got.extend(batch.iter().map(|stamp| (i64::from(stamp.sender().port()), stamp.length())));
+                got.extend(batch.iter().map(|stamp| (stamp.sender().port(), stamp.length())));
             }
             assert_eq!(got, expected, "{flavour:?}");
         }
@@ -191,7 +191,7 @@ fn joined_datagrams_of_every_number_and_size_are_told_apart() {
                     for missing in [0, 1, segment / 2] {
                         let length = segment * count - missing;
                         let data: Vec<u8> = (0..length).map(|i| (i % 251).to_le_bytes()[0]).collect();
-                        let sent = sender.send_segmented(&data, i64::try_from(segment).unwrap()).unwrap();
+                        let sent = sender.send_segmented(&data, size(segment)).unwrap();
                         assert_eq!(sent, length.div_ceil(segment));
                         let mut got = Vec::new();
                         eventually("all have come", || {
@@ -211,20 +211,16 @@ fn sending_many_stops_at_what_the_system_refuses() {
     for connected in [false, true] {
         let (sender, receiver) = pair(V4);
         if connected {
-            sender.connect("127.0.0.1", port(&receiver)).unwrap();
+            sender.connect("127.0.0.1", nonzero(port(&receiver))).unwrap();
         }
         let large = vec![0; 65_508];
         assert_eq!(sender.send_many(&[b"a", b"b", &large, b"c"]).unwrap(), 2, "connected: {connected}");
         assert!(sender.last_error().code != 0);
         assert_eq!((next(&receiver), next(&receiver)), (b"a".to_vec(), b"b".to_vec()));
         assert_eq!(sender.send_many(&[]).unwrap(), 0);
-        assert_eq!(sender.send_segmented(&[], 5).unwrap(), 0);
+        assert_eq!(sender.send_segmented(&[], size(5)).unwrap(), 0);
         assert_eq!(sender.send_many(&[b"", b"x", b""]).unwrap(), 3);
         assert_eq!((next(&receiver), next(&receiver), next(&receiver)), (vec![], b"x".to_vec(), vec![]));
-        for size in [0, -1, 65_508] {
-            let error = sender.send_segmented(b"abc", size).unwrap_err();
-            assert!(matches!(error.reason, Reason::InvalidSegment(_)), "{error}");
-        }
     }
     let error = Peer::new().send_many(&[b"x"]).unwrap_err();
     assert!(matches!(error.reason, Reason::NoDestination), "{error}");
@@ -236,7 +232,7 @@ fn many_datagrams_reach_a_connected_partner_that_was_not_there_before() {
     let absent = bound("127.0.0.1");
     let its_port = port(&absent);
     absent.close();
-    sender.connect("127.0.0.1", its_port).unwrap();
+    sender.connect("127.0.0.1", nonzero(its_port)).unwrap();
     for _ in 0..3 {
         // Each is refused; the answers come with later calls.
         assert_eq!(sender.send_many(&[b"x"]).unwrap(), 1);
@@ -255,11 +251,11 @@ fn sending_to_somebody_leaves_the_destination_as_it_is() {
     sender.send_to(b"", "127.0.0.1", port(&other)).unwrap();
     sender.send(b"usual").unwrap();
     assert_eq!((next(&other), next(&other), next(&receiver)), (b"other".to_vec(), vec![], b"usual".to_vec()));
-    for (ip, to_port) in [("localhost", 1), ("", 1), ("127.0.0.1", -1), ("127.0.0.1", 65_536)] {
-        let error = sender.send_to(b"x", ip, to_port).unwrap_err();
-        assert!(matches!(error.reason, Reason::InvalidAddress | Reason::InvalidPort(_)), "{error}");
+    for ip in ["localhost", "", "1.2.3"] {
+        let error = sender.send_to(b"x", ip, 1).unwrap_err();
+        assert!(matches!(error.reason, Reason::InvalidAddress), "{error}");
     }
-    sender.connect("127.0.0.1", port(&receiver)).unwrap();
+    sender.connect("127.0.0.1", nonzero(port(&receiver))).unwrap();
     let error = sender.send_to(b"x", "127.0.0.1", port(&other)).unwrap_err();
     assert!(matches!(error.reason, Reason::Connected), "{error}");
 }
@@ -384,7 +380,7 @@ fn the_port_is_free_at_once_when_a_peer_is_closed_under_traffic() {
         scope.spawn(|| {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             while !stop.load(Ordering::Relaxed) {
-                let _ = socket.send_to(b"x", ("127.0.0.1", u16::try_from(its_port).unwrap()));
+                let _ = socket.send_to(b"x", ("127.0.0.1", its_port));
             }
         });
         for round in 0..50 {
@@ -461,7 +457,7 @@ fn strangers_packets_from_before_the_connection_hide_nobodys() {
         stranger.send(b"stranger").unwrap();
     }
     let to = port(&receiver);
-    receiver.connect("127.0.0.1", port(&friend)).unwrap();
+    receiver.connect("127.0.0.1", nonzero(port(&friend))).unwrap();
     friend.set_destination("127.0.0.1", to).unwrap();
     friend.send(b"friend").unwrap();
     eventually("it has come", || receiver.wait(Some(Duration::ZERO)).unwrap() == WaitEnd::Ready);
@@ -472,13 +468,13 @@ fn strangers_packets_from_before_the_connection_hide_nobodys() {
 fn what_is_queued_when_receiving_goes_to_the_background_is_news() {
     let _alone = ALONE.lock();
     let receiver = receiver(false);
-    receiver.set_token(78);
+    receiver.enable_signals(78);
     sender_to(&receiver, "127.0.0.1").send(b"x").unwrap();
     eventually("it is queued", || receiver.available() == Some(1));
-    let _ = take_news();
+    let _ = take_pending_signals();
     receiver.set_background_receive(true).unwrap();
-    assert_eq!(take_news(), [78]);
-    assert_eq!(receiver.take_news(), Some(1));
+    assert_eq!(take_pending_signals(), [78]);
+    assert_eq!(receiver.take_pending_signal(), Some(1));
     // Once only, however often the peer is opened anew.
     let sender = sender_to(&receiver, "127.0.0.1");
     sender.send(b"y").unwrap();
@@ -489,7 +485,7 @@ fn what_is_queued_when_receiving_goes_to_the_background_is_news() {
         sender_to(&receiver, "127.0.0.1").send(b"z").unwrap();
         eventually("it is there", || receiver.available() == Some(1));
     }
-    eventually("there is news", || take_news() == [78]);
+    eventually("there is news", || take_pending_signals() == [78]);
 }
 
 #[test]
@@ -520,27 +516,27 @@ fn waits_end_for_packets_in_the_background_and_through_switches() {
 #[test]
 fn news_are_told_once_and_only_of_what_is_there() {
     let _alone = ALONE.lock();
-    let _ = take_news();
+    let _ = take_pending_signals();
     let receiver = receiver(true);
-    receiver.set_token(77);
+    receiver.enable_signals(77);
     let sender = sender_to(&receiver, "127.0.0.1");
     sender.send(b"1").unwrap();
     sender.send(b"2").unwrap();
     eventually("both are there", || receiver.available() == Some(2));
-    let mut news = take_news();
+    let mut news = take_pending_signals();
     eventually("there is news", || {
-        news.extend(take_news());
+        news.extend(take_pending_signals());
         !news.is_empty()
     });
     assert_eq!(news, [77]);
-    assert_eq!(receiver.take_news(), Some(2));
-    assert_eq!(receiver.take_news(), None);
-    assert_eq!(take_news(), []);
+    assert_eq!(receiver.take_pending_signal(), Some(2));
+    assert_eq!(receiver.take_pending_signal(), None);
+    assert_eq!(take_pending_signals(), []);
     sender.send(b"3").unwrap();
     eventually("it is there", || receiver.available() == Some(3));
-    eventually("there is news", || take_news() == [77]);
+    eventually("there is news", || take_pending_signals() == [77]);
     while take(&receiver).is_some() {}
-    assert_eq!(receiver.take_news(), None, "somebody has taken them");
+    assert_eq!(receiver.take_pending_signal(), None, "somebody has taken them");
 }
 
 #[test]
@@ -555,7 +551,7 @@ fn a_flood_on_one_peer_neither_starves_another_nor_fills_memory() {
         scope.spawn(|| {
             let data = vec![0; 64 * 100];
             while !stop.load(Ordering::Relaxed) {
-                let _ = flood.send_segmented(&data, 100);
+                let _ = flood.send_segmented(&data, size(100));
             }
         });
         eventually("the flood is on", || flooded.stats().packets_dropped_queue > 10_000);
@@ -571,7 +567,7 @@ fn a_flood_on_one_peer_neither_starves_another_nor_fills_memory() {
 
 #[test]
 fn buffers_are_asked_for_and_read_back() {
-    type Set = fn(&Peer, i64) -> packet_peer_udp_core::Result<()>;
+    type Set = fn(&Peer, usize) -> packet_peer_udp_core::Result<()>;
     type Get = fn(&Peer) -> usize;
     let kinds: [(Set, Get); 2] = [
         (Peer::set_receive_buffer_size, Peer::receive_buffer_size),
@@ -592,10 +588,6 @@ fn buffers_are_asked_for_and_read_back() {
         assert_eq!(get(&peer), granted, "applied at every opening, whatever bind asks for");
         set(&peer, 0).unwrap();
         assert!(get(&peer) >= default);
-        for bad in [-1, i64::from(i32::MAX) + 1, i64::MIN] {
-            let error = set(&peer, bad).unwrap_err();
-            assert!(matches!(error.reason, Reason::OutOfRange(size) if size == bad), "{error}");
-        }
         peer.close();
         assert_eq!(get(&peer), 0);
     }

@@ -9,6 +9,7 @@
 )]
 
 use std::net::UdpSocket;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,8 +48,18 @@ pub fn bound(address: &str) -> Arc<Peer> {
     peer
 }
 
-pub fn port(peer: &Peer) -> i64 {
-    peer.local_addr().unwrap().port().into()
+pub fn port(peer: &Peer) -> u16 {
+    peer.local_addr().unwrap().port()
+}
+
+/// A size of segments.
+pub fn size(segment: usize) -> NonZeroUsize {
+    NonZeroUsize::new(segment).unwrap()
+}
+
+/// A port to connect to.
+pub fn nonzero(port: u16) -> NonZeroU16 {
+    NonZeroU16::new(port).unwrap()
 }
 
 /// A peer that sends to `to`.

@@ -1,4 +1,4 @@
-use super::{FAMILIES, Family, Pair, bytes, modes};
+use super::{FAMILIES, Pair, bytes, modes};
 use crate::sys::{BEST_IO_MODE, IoMode, Payloads, SLOTS, send_batch};
 
 #[test]
@@ -53,6 +53,8 @@ fn datagrams_below_the_limit_are_segmented_and_others_are_not() {
 #[test]
 fn after_a_refusal_the_kernel_is_not_asked_to_segment_again() {
     use std::os::fd::AsRawFd;
+
+    use super::Family;
 
     let mut pair = Pair::new(Family::V4, IoMode::Offload);
     let on: libc::c_int = 1;

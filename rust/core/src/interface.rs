@@ -4,20 +4,20 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use if_addrs::{IfAddr, Interface};
+use if_addrs::IfAddr;
 use parking_lot::Mutex;
 
-use crate::sys;
+use crate::sys::{self, Interface};
 
-/// How long an interface is taken to have the name that it had: the address of a sender may be written for every packet, and
-/// asking the system takes many times as long as receiving one.
+/// How long an interface's name is cached. The address of a sender may be written for every packet, and asking the system takes many
+/// times as long as receiving one.
 const LIFETIME: Duration = Duration::from_secs(1);
 
-/// The index that was asked for lately, and the name of its interface, if there is one.
-static LATELY: Mutex<Option<(Instant, u32, Option<String>)>> = Mutex::new(None);
+/// The index that was asked for last, and the name of its interface, if there is one.
+static CACHE: Mutex<Option<(Instant, u32, Option<String>)>> = Mutex::new(None);
 
 /// The interface `name`; `None` where there is none, or it has no address.
-pub(crate) fn find(name: &str) -> Option<sys::Interface> {
+pub(crate) fn find(name: &str) -> Option<Interface> {
     let all = listed();
     let entries = || all.iter().filter(|interface| is_named(interface, name));
     entries().next()?;
@@ -25,7 +25,7 @@ pub(crate) fn find(name: &str) -> Option<sys::Interface> {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     });
-    Some(sys::Interface { ipv4, index: entries().find_map(|interface| interface.index) })
+    Some(Interface { ipv4, index: entries().find_map(|interface| interface.index) })
 }
 
 /// The index that `text` after the `%` of an address means: an interface's name, or the index itself.
@@ -35,25 +35,25 @@ pub(crate) fn scope_of(text: &str) -> Option<u32> {
     sys::interface_index(text).or_else(number).or_else(|| find(text)?.index)
 }
 
-/// An index as it is written after the `%` of an address, so that everybody on this machine understands it.
+/// How an index is written after the `%` of an address, as every program on this machine reads it.
 pub(crate) fn scope_text(index: u32) -> String {
     let name = if sys::SCOPES_HAVE_NAMES { name_of(index) } else { None };
     name.unwrap_or_else(|| index.to_string())
 }
 
 fn name_of(index: u32) -> Option<String> {
-    if let Some((since, asked, name)) = &*LATELY.lock()
+    if let Some((since, asked, name)) = &*CACHE.lock()
         && *asked == index
         && since.elapsed() < LIFETIME
     {
         return name.clone();
     }
     let name = sys::interface_name(index);
-    *LATELY.lock() = Some((Instant::now(), index, name.clone()));
+    *CACHE.lock() = Some((Instant::now(), index, name.clone()));
     name
 }
 
-/// Whether this machine has an address that others may reach it at.
+/// Whether this machine has an address that is not loopback's.
 pub(crate) fn has_outward_address() -> bool {
     listed().iter().any(|interface| !interface.is_loopback())
 }
@@ -65,10 +65,10 @@ pub fn broadcast_addresses() -> Vec<Ipv4Addr> {
     broadcast_addresses_of(&listed())
 }
 
-fn broadcast_addresses_of(all: &[Interface]) -> Vec<Ipv4Addr> {
+fn broadcast_addresses_of(all: &[if_addrs::Interface]) -> Vec<Ipv4Addr> {
     // A loopback interface may have other addresses than 127.0.0.1, each under a name of its own ("lo:1").
     let loopbacks: HashSet<_> = all.iter().filter(|one| one.is_loopback()).filter_map(|one| one.index).collect();
-    let is_loopback = |one: &Interface| one.index.is_some_and(|index| loopbacks.contains(&index));
+    let is_loopback = |one: &if_addrs::Interface| one.index.is_some_and(|index| loopbacks.contains(&index));
     let mut found = Vec::new();
     for interface in all {
         let IfAddr::V4(address) = &interface.addr else { continue };
@@ -83,14 +83,14 @@ fn broadcast_addresses_of(all: &[Interface]) -> Vec<Ipv4Addr> {
     found
 }
 
-/// All interfaces, an entry for each of their addresses. Asks the system, which does not block but takes its time.
-fn listed() -> Vec<Interface> {
-    // A system that does not list its interfaces has, to us as to the engine, none by any name.
+/// All interfaces, an entry for each of their addresses. Asks the system, which may take milliseconds: not under a lock.
+fn listed() -> Vec<if_addrs::Interface> {
+    // If the system does not list its interfaces, no name is known, as with the engine's class.
     if_addrs::get_if_addrs().unwrap_or_default()
 }
 
-/// On Windows an interface has two names, both unique: the one that people see and a GUID, which the engine uses.
-fn is_named(interface: &Interface, name: &str) -> bool {
+/// On Windows an interface has two names, both unique: a friendly one and a GUID, which the engine uses.
+fn is_named(interface: &if_addrs::Interface, name: &str) -> bool {
     #[cfg(windows)]
     if interface.adapter_name == name {
         return true;
@@ -104,9 +104,9 @@ mod tests {
 
     use if_addrs::{IfOperStatus, Ifv4Addr};
 
-    fn interface(name: &str, ip: [u8; 4], prefixlen: u8) -> Interface {
+    fn interface(name: &str, ip: [u8; 4], prefixlen: u8) -> if_addrs::Interface {
         let netmask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(prefixlen)).unwrap_or(0));
-        Interface {
+        if_addrs::Interface {
             name: name.to_owned(),
             // What the system says of a broadcast address may be missing, and is not asked for.
             addr: IfAddr::V4(Ifv4Addr { ip: ip.into(), netmask, prefixlen, broadcast: None }),
@@ -142,8 +142,8 @@ mod tests {
         let mut unplugged = interface("old", [10, 9, 0, 1], 24);
         unplugged.oper_status = IfOperStatus::Unknown;
         let all = [
-            Interface { index: Some(9), ..interface("lo", [127, 0, 0, 1], 8) },
-            Interface { index: Some(9), ..interface("lo:1", [10, 7, 0, 1], 24) },
+            if_addrs::Interface { index: Some(9), ..interface("lo", [127, 0, 0, 1], 8) },
+            if_addrs::Interface { index: Some(9), ..interface("lo:1", [10, 7, 0, 1], 24) },
             tunnel,
             unplugged,
             interface("lan", [192, 168, 1, 7], 24),

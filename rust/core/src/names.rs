@@ -12,57 +12,56 @@ use parking_lot::Mutex;
 use crate::address;
 use crate::error::Reason;
 use crate::socket::Family;
-use crate::{interfaces, sys};
+use crate::{interface, sys};
 
-/// How long an answer is taken for good: scripts set their destination before every packet, and count on the engine's
-/// resolver to remember. (It does so for ever, which is too long for a server that moves.)
+/// How long an answer is cached. Scripts set their destination before every packet, and rely on the engine's resolver to cache. The
+/// engine caches without limit, which is too long for a server that moves.
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// How many names are remembered; a game knows a handful.
-const MOST_NAMES: usize = 64;
+/// How many names are cached; a game uses a handful.
+const MAX_NAMES: usize = 64;
 
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
-/// The names that were resolved lately. Failures are not remembered.
+/// The names that were resolved lately. Failures are not cached.
 #[derive(Default)]
-struct Known(HashMap<String, (Instant, Vec<SocketAddr>)>);
+struct Cache(HashMap<String, (Instant, Vec<SocketAddr>)>);
 
-impl Known {
+impl Cache {
     fn get(&self, host: &str, now: Instant) -> Option<Vec<SocketAddr>> {
         let (since, addresses) = self.0.get(host)?;
         (now.duration_since(*since) < LIFETIME).then(|| addresses.clone())
     }
 
     fn put(&mut self, host: &str, addresses: Vec<SocketAddr>, now: Instant) {
-        if self.0.len() >= MOST_NAMES {
+        if self.0.len() >= MAX_NAMES {
             self.0.clear();
         }
         self.0.insert(host.to_owned(), (now, addresses));
     }
 }
 
-/// The addresses of `host` where nobody need be asked for them: a numeric address is its own answer, and one of the
-/// resolver's is remembered for five minutes. `None` where the resolver is to be [asked](ask). Port 0 in each address.
-pub(crate) fn at_hand(host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
+/// The addresses of `host` that are known without the resolver: a numeric address, or an answer that is cached. `None` if the
+/// resolver must be [asked](resolve). The port of each address is 0. May list interfaces.
+pub(crate) fn cached(host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
     if let Some(address) = address::parse_scoped(host)? {
         return Ok(Some(vec![address]));
     }
     if !address::may_be_host(host) {
         return Err(Reason::InvalidAddress);
     }
-    Ok(KNOWN.lock().get(host, Instant::now()))
+    Ok(CACHE.lock().get(host, Instant::now()))
 }
 
-/// The addresses of `host`, in the system's resolver's order of preference (`getaddrinfo`). Blocks for as long as that
-/// takes. The resolver knows names, and takes some other text for an address, such as `1.2.3`. An error is in its words.
-pub(crate) fn ask(host: &str) -> Result<Vec<SocketAddr>, String> {
+/// The addresses of `host`, in the order of preference of the system's resolver (`getaddrinfo`). Blocks for as long as that takes.
+/// Besides names, the resolver takes some text for an address, such as `1.2.3`. An error is in its words.
+pub(crate) fn resolve(host: &str) -> Result<Vec<SocketAddr>, String> {
     let found = look_up(host)?;
-    KNOWN.lock().put(host, found.clone(), Instant::now());
+    CACHE.lock().put(host, found.clone(), Instant::now());
     Ok(found)
 }
 
-/// The address to use of several: the first that a socket of `family` reaches; without a socket, or where there is no
-/// such address, the first.
+/// The address to use of several: the first that a socket of `family` reaches; without a socket, or if it reaches none, the first.
 pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16) -> Result<SocketAddr, Reason> {
     let fitting = family.and_then(|family| addresses.iter().find(|address| family.reaches(address.ip())));
     let chosen = fitting.or(addresses.first());
@@ -74,9 +73,9 @@ pub(crate) fn choose(addresses: &[SocketAddr], family: Option<Family>, port: u16
 fn look_up(host: &str) -> Result<Vec<SocketAddr>, String> {
     let ask =
         |flags| dns_lookup::getaddrinfo(Some(host), None, Some(AddrInfoHints { flags, ..AddrInfoHints::default() }));
-    // As the engine asks: only for families that the machine has an address of. On a machine that has none but
-    // loopback's that may find nothing, so then any family is asked for; not after a resolver that did not answer.
-    let is_lonely = |error: &LookupError| is_about_flags(error) && !interfaces::has_outward_address();
+    // As the engine asks: only for families that the machine has an address of. On a machine with loopback addresses only, that may
+    // find nothing; then any family is asked for, unless the resolver did not answer.
+    let is_lonely = |error: &LookupError| is_about_flags(error) && !interface::has_outward_address();
     let answers = ask(sys::RESOLVER_FLAGS).or_else(|error| if is_lonely(&error) { ask(0) } else { Err(error) });
     let answers = answers.map_err(|error| io::Error::from(error).to_string())?;
     let mut found = Vec::new();
@@ -103,42 +102,42 @@ mod tests {
         for (host, address) in
             [("10.1.2.3", "10.1.2.3:0"), ("::ffff:10.1.2.3", "10.1.2.3:0"), ("fe80::1%1", "[fe80::1%1]:0")]
         {
-            assert_eq!(at_hand(host).unwrap().unwrap(), [address.parse().unwrap()]);
+            assert_eq!(cached(host).unwrap().unwrap(), [address.parse().unwrap()]);
         }
     }
 
     #[test]
     fn localhost_is_loopback() {
-        let found = ask("localhost").unwrap();
-        assert_eq!(at_hand("localhost").unwrap(), Some(found.clone()));
+        let found = resolve("localhost").unwrap();
+        assert_eq!(cached("localhost").unwrap(), Some(found.clone()));
         assert!(found.iter().all(|address| address.ip().is_loopback()), "{found:?}");
     }
 
     #[test]
-    fn what_can_be_no_host_is_told_from_what_does_not_resolve() {
+    fn text_that_can_be_no_host_differs_from_a_name_that_does_not_resolve() {
         for text in ["", "*", "a b", "::zz"] {
-            assert!(matches!(at_hand(text), Err(Reason::InvalidAddress)), "{text:?}");
+            assert!(matches!(cached(text), Err(Reason::InvalidAddress)), "{text:?}");
         }
-        assert!(matches!(at_hand("fe80::1%nowhere"), Err(Reason::UnknownInterface(_))));
-        assert!(matches!(at_hand("no-such-host.invalid"), Ok(None)));
-        assert!(ask("no-such-host.invalid").is_err());
-        // Failures are not remembered.
-        assert!(matches!(at_hand("no-such-host.invalid"), Ok(None)));
+        assert!(matches!(cached("fe80::1%nowhere"), Err(Reason::UnknownInterface(_))));
+        assert!(matches!(cached("no-such-host.invalid"), Ok(None)));
+        assert!(resolve("no-such-host.invalid").is_err());
+        // Failures are not cached.
+        assert!(matches!(cached("no-such-host.invalid"), Ok(None)));
     }
 
     #[test]
-    fn an_answer_is_remembered_for_a_while() {
-        let mut known = Known::default();
+    fn an_answer_is_cached_for_a_while() {
+        let mut cache = Cache::default();
         let now = Instant::now();
         let addresses: Vec<SocketAddr> = vec!["10.1.2.3:0".parse().unwrap()];
-        known.put("a.example", addresses.clone(), now);
-        assert_eq!(known.get("a.example", now + LIFETIME / 2), Some(addresses.clone()));
-        assert_eq!(known.get("a.example", now + LIFETIME), None);
-        assert_eq!(known.get("b.example", now), None);
+        cache.put("a.example", addresses.clone(), now);
+        assert_eq!(cache.get("a.example", now + LIFETIME / 2), Some(addresses.clone()));
+        assert_eq!(cache.get("a.example", now + LIFETIME), None);
+        assert_eq!(cache.get("b.example", now), None);
         for i in 0..1_000 {
-            known.put(&i.to_string(), addresses.clone(), now);
+            cache.put(&i.to_string(), addresses.clone(), now);
         }
-        assert!(known.0.len() <= MOST_NAMES);
+        assert!(cache.0.len() <= MAX_NAMES);
     }
 
     #[test]

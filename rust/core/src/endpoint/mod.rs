@@ -1,0 +1,205 @@
+//! An open socket: reading it into a [sink](crate::sink), waiting on it, and closing it.
+//!
+//! An endpoint is made with its socket and ends with it; a peer that is opened again gets a new one. The socket is used under one
+//! of three locks, each of which guards a reference of its own, and is closed when all three are gone: the state of the peer or
+//! server that has opened it, the receiver's, and `shared_socket`, by which the peers of a server send.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+
+use crate::diagnostics::Diagnostics;
+use crate::reactor::{self, Deregistration, Readable, Registration};
+use crate::sink::Sink;
+use crate::socket::Socket;
+use crate::sys::{self, Waker};
+use crate::waiters::{WaiterId, Waiters};
+
+mod progress;
+mod read;
+mod receiver;
+mod wait;
+
+pub(crate) use progress::{Budget, Direct, Hint, Reader, kernel_cost};
+pub(crate) use receiver::Messages;
+use receiver::Receiver;
+
+/// The longest that closing waits for threads to leave their waits, on systems where a waiting thread keeps the port taken. They
+/// leave at once, unless they get no processor time.
+const MAX_CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// An open socket, see the [module](self).
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// For those that send without being the socket's owner. `None` once it is closed.
+    shared_socket: RwLock<Option<Arc<Socket>>>,
+    receiver: Mutex<Receiver>,
+    attention: Mutex<Attention>,
+    /// How many waits are in progress. A delivery that finds none does not take the lock.
+    waits: AtomicUsize,
+    /// Notified when a thread leaves a wait that closing has ended.
+    wait_left: Condvar,
+    /// Whether the reactor reads the socket.
+    in_background: AtomicBool,
+    sink: Arc<dyn Sink>,
+    diagnostics: Arc<Diagnostics>,
+    closing: Mutex<Closing>,
+    closed: Condvar,
+}
+
+/// Who is to be told that the socket has become readable: the reactor, or a waiting thread.
+#[derive(Debug, Default)]
+struct Attention {
+    waiters: Waiters<Waker>,
+    /// While the peer receives in the background. Paused while a waiting thread reads the socket.
+    registration: Option<Registration>,
+    /// Of the last registration, if it has ended.
+    deregistration: Option<Deregistration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Open,
+    Begun,
+    Done,
+}
+
+impl Endpoint {
+    pub(crate) fn new(socket: Arc<Socket>, sink: Arc<dyn Sink>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
+        let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
+        Arc::new(Self {
+            shared_socket: RwLock::new(Some(Arc::clone(&socket))),
+            receiver: Mutex::new(Receiver::new(socket, kernel_buffer)),
+            attention: Mutex::default(),
+            waits: AtomicUsize::new(0),
+            wait_left: Condvar::new(),
+            in_background: AtomicBool::new(false),
+            sink,
+            diagnostics,
+            closing: Mutex::new(Closing::Open),
+            closed: Condvar::new(),
+        })
+    }
+
+    /// Of the peer or server that has opened it.
+    pub(crate) fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// What `with` makes of the socket; `None` once it is closed. For those that are not its owner.
+    pub(crate) fn with_socket<T>(&self, with: impl FnOnce(&Socket) -> T) -> Option<T> {
+        self.shared_socket.read().as_deref().map(with)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared_socket.read().is_none()
+    }
+
+    /// The receiving side, for changes that reading must not overlap with.
+    pub(crate) fn receiver(&self) -> MutexGuard<'_, Receiver> {
+        self.receiver.lock()
+    }
+
+    /// Whether the reactor reads the socket.
+    pub(crate) fn is_in_background(&self) -> bool {
+        self.in_background.load(Ordering::Relaxed)
+    }
+
+    /// Has the reactor read the socket from now on. `socket` is the endpoint's own.
+    pub(crate) fn start_background(self: &Arc<Self>, socket: &Socket) -> io::Result<()> {
+        let mut attention = self.attention.lock();
+        if attention.registration.is_none() {
+            let this: Weak<Self> = Arc::downgrade(self);
+            let registration = reactor::register(socket.io(), this)?;
+            if attention.waiters.has_reader() {
+                registration.pause(socket.io());
+            }
+            attention.registration = Some(registration);
+            self.in_background.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Has the reactor read the socket no longer.
+    pub(crate) fn stop_background(&self, socket: &Socket) {
+        let mut attention = self.attention.lock();
+        self.in_background.store(false, Ordering::Relaxed);
+        if let Some(registration) = attention.registration.take() {
+            attention.deregistration = Some(registration.end(socket.io()));
+        }
+    }
+
+    /// Closes the socket. When this returns the port is free and every wait is ending with
+    /// [`WaitEnd::Closed`](crate::WaitEnd::Closed); also if another thread has begun to close it.
+    ///
+    /// The caller holds no lock, and its owner has let go of the socket.
+    pub(crate) fn close(&self) {
+        {
+            let mut closing = self.closing.lock();
+            if *closing != Closing::Open {
+                drop(closing);
+                return self.await_closed();
+            }
+            *closing = Closing::Begun;
+        }
+        let socket = self.shared_socket.write().take();
+        let deregistration = socket.as_ref().and_then(|socket| self.end_attention(socket));
+        if let (true, Some(deregistration)) = (sys::POLLER_HOLDS_SOCKETS, deregistration) {
+            deregistration.wait();
+        }
+        let of_receiver = self.receiver.lock().socket.take();
+        drop((socket, of_receiver));
+        *self.closing.lock() = Closing::Done;
+        self.closed.notify_all();
+    }
+
+    /// Ends all waits and the registration, before the socket is dropped.
+    fn end_attention(&self, socket: &Socket) -> Option<Deregistration> {
+        let mut attention = self.attention.lock();
+        attention.waiters.end_all(socket.io());
+        self.in_background.store(false, Ordering::Relaxed);
+        let ended = attention.registration.take().map(|registration| registration.end(socket.io()));
+        let deregistration = ended.or(attention.deregistration.take());
+        if sys::WAKER_HOLDS_SOCKETS {
+            let is_waited_on = |attention: &mut Attention| attention.waiters.len() > 0;
+            self.wait_left.wait_while_for(&mut attention, is_waited_on, MAX_CLOSING_TIME);
+        }
+        deregistration
+    }
+
+    /// Returns when the socket is closed, if a thread has begun to close it.
+    pub(crate) fn await_closed(&self) {
+        let mut closing = self.closing.lock();
+        self.closed.wait_while_for(&mut closing, |closing| *closing == Closing::Begun, MAX_CLOSING_TIME);
+    }
+
+    /// Ends every wait of `waiter` in progress; if there is none, the next one.
+    pub(crate) fn interrupt(&self, waiter: WaiterId) {
+        self.attention.lock().waiters.interrupt(waiter);
+    }
+
+    /// Ends every wait of `waiter`, a peer that leaves the socket.
+    pub(crate) fn end_waits_of(&self, waiter: WaiterId) {
+        self.attention.lock().waiters.end_all_of(waiter);
+    }
+
+    /// How many waits of `waiter` are in progress.
+    pub(crate) fn waits_of(&self, waiter: WaiterId) -> usize {
+        self.attention.lock().waiters.count(waiter)
+    }
+
+    /// How many waits are in progress.
+    pub(crate) fn waits(&self) -> usize {
+        self.attention.lock().waiters.len()
+    }
+}
+
+impl Readable for Endpoint {
+    fn on_readable(&self) {
+        self.read_in_background();
+    }
+}

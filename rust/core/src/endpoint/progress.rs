@@ -1,0 +1,77 @@
+//! What a call that reads an endpoint asks for, what comes of it, and how much it may read.
+
+use crate::queue::MAX_DATAGRAM;
+use crate::sys;
+
+/// By how much a kernel may overfill its buffer: it takes one more datagram while there is any room.
+pub(super) const LARGEST_COST: usize = kernel_cost(MAX_DATAGRAM);
+
+/// What is known about whether a socket is readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    Unknown,
+    /// It is, very likely: so trying to receive is cheaper than asking.
+    Readable,
+}
+
+/// On whose behalf a socket is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A thread that takes packets. Reads nothing while the reactor does.
+    Caller,
+    /// The wait of that number.
+    Wait(u64),
+}
+
+/// The outcome of a read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// How many packets can be taken now, where the sink belongs to one peer; else 0.
+    pub(crate) available: usize,
+    /// Whether there is nothing more to read now: nothing has arrived, or there is no room for it.
+    pub(crate) is_last: bool,
+    /// What the messages that were read have occupied in the kernel, at least.
+    pub(super) cost: usize,
+    /// What the kernel's buffer can hold, in the same measure.
+    pub(super) limit: usize,
+}
+
+impl Progress {
+    pub(super) fn nothing(available: usize) -> Self {
+        Self { available, is_last: true, cost: 0, limit: 0 }
+    }
+}
+
+/// How much one call may read. What arrives after the call is left to the next one: a flood must not keep a call busy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Budget {
+    spent: usize,
+}
+
+impl Budget {
+    /// Whether the call may go on after a read: not once it has read as much as the kernel's buffer can have held when the call
+    /// began.
+    pub(crate) fn allows_more(&mut self, progress: &Progress) -> bool {
+        self.spent += progress.cost;
+        !progress.is_last && self.spent <= progress.limit
+    }
+}
+
+/// How much of the kernel's receive buffer a message of `length` bytes occupies, at least.
+pub(crate) const fn kernel_cost(length: usize) -> usize {
+    length + sys::KERNEL_OVERHEAD
+}
+
+/// The outcome of [`Endpoint::read_direct`](super::Endpoint::read_direct).
+pub(crate) enum Direct<T> {
+    /// The sink has packets, which come first.
+    Queued,
+    Nothing,
+    Messages {
+        adopted: T,
+        /// Whether there may be more.
+        more: bool,
+        /// What the messages have occupied in the kernel, at least.
+        cost: usize,
+    },
+}

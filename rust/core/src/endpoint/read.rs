@@ -1,0 +1,151 @@
+//! Reading an endpoint's socket into its sink.
+
+use std::sync::atomic::Ordering;
+
+use super::Endpoint;
+use super::progress::{Direct, Hint, LARGEST_COST, Progress, Reader, kernel_cost};
+use super::receiver::Messages;
+use crate::arena_pool::ArenaLease;
+use crate::clock::Clocks;
+use crate::sink::{Batch, Delivery, Wake};
+use crate::sys;
+
+/// How many batches the reactor reads from one socket before it turns to the next.
+const BATCHES_IN_TURN: usize = 8;
+
+impl Endpoint {
+    /// Reads one batch into the sink, as much as that demands, and wakes the waits that it concerns.
+    pub(crate) fn read(&self, reader: Reader, hint: Hint) -> Progress {
+        let in_background = self.is_in_background();
+        if in_background && reader == Reader::Caller {
+            return Progress::nothing(self.sink.demand().available);
+        }
+        let mut receiver = self.receiver.lock();
+        let demand = self.sink.demand();
+        let nothing = Progress::nothing(demand.available);
+        // In the background a full queue drops, so it is read into.
+        let room = if in_background { Some(usize::MAX) } else { demand.room };
+        let Some(room) = room else { return nothing };
+        if hint == Hint::Unknown {
+            match receiver.is_readable(&self.diagnostics) {
+                Ok(true) => {}
+                Ok(false) => return nothing,
+                // A report about an earlier datagram; there may be packets behind it.
+                Err(error) => self.diagnostics.record_receive_errors(1, error),
+            }
+        }
+        let limit = match reader {
+            // A waiter needs one packet; asking for more costs a failing receive.
+            Reader::Wait(_) => 1,
+            Reader::Caller => receiver.limit(room),
+        };
+        let mut lease = ArenaLease::get();
+        let messages = receiver.receive(lease.arena(), limit, &self.diagnostics);
+        // Charges one empty message per read, so that endless errors exhaust the budget too.
+        let cost = |size: &usize| kernel_cost(*size).max(demand.least_cost);
+        let cost = kernel_cost(0) + messages.sizes.iter().map(cost).sum::<usize>();
+        let mut progress = Progress {
+            available: demand.available,
+            is_last: !messages.more,
+            cost,
+            limit: receiver.kernel_buffer + LARGEST_COST,
+        };
+        let Messages { accepted, .. } = messages;
+        if accepted.is_empty() {
+            return progress;
+        }
+        let Delivery { available, wake } = self.sink.deliver(&Batch { messages: accepted, in_background });
+        drop(receiver);
+        let except = match reader {
+            Reader::Wait(id) => Some(id),
+            Reader::Caller => None,
+        };
+        self.wake(&wake, except);
+        progress.available = available;
+        progress
+    }
+
+    /// Receives up to `most` messages into the memory of `lease`, for a caller that hands them out itself instead of taking them from
+    /// the sink. Allowed only where the sink is the inbox of one peer.
+    ///
+    /// `adopt` is called under the receiver's lock, so that what it queues is in order; it also returns whether it has queued any.
+    pub(crate) fn read_direct<T>(
+        &self,
+        lease: &mut ArenaLease,
+        most: usize,
+        adopt: impl FnOnce(&Messages<'_>) -> (T, bool),
+    ) -> Direct<T> {
+        if self.is_in_background() {
+            return Direct::Nothing;
+        }
+        let mut receiver = self.receiver.lock();
+        let demand = self.sink.demand();
+        if demand.available > 0 {
+            return Direct::Queued;
+        }
+        if demand.room.is_none() {
+            return Direct::Nothing;
+        }
+        match receiver.is_readable(&self.diagnostics) {
+            Ok(true) => {}
+            Ok(false) => return Direct::Nothing,
+            Err(error) => self.diagnostics.record_receive_errors(1, error),
+        }
+        let messages = receiver.receive(lease.arena(), most.min(sys::SLOTS), &self.diagnostics);
+        let cost = kernel_cost(0) + messages.sizes.iter().map(|size| kernel_cost(*size)).sum::<usize>();
+        let more = messages.more;
+        let (adopted, any_queued) = adopt(&messages);
+        drop(receiver);
+        if any_queued {
+            self.wake(&Wake::Everybody, None);
+        }
+        Direct::Messages { adopted, more, cost }
+    }
+
+    /// The most that one call may read directly, beyond what is queued.
+    pub(crate) fn read_limit(&self) -> usize {
+        self.receiver.lock().kernel_buffer + LARGEST_COST
+    }
+
+    /// Reads some batches, for the reactor.
+    pub(super) fn read_in_background(&self) {
+        let mut lease = ArenaLease::get();
+        for _ in 0..BATCHES_IN_TURN {
+            let mut receiver = self.receiver.lock();
+            if !self.is_in_background() {
+                return;
+            }
+            let messages = receiver.receive(lease.arena(), sys::SLOTS, &self.diagnostics);
+            let more = messages.more;
+            let Messages { accepted, .. } = messages;
+            if !accepted.is_empty() {
+                let delivery = self.sink.deliver(&Batch { messages: accepted, in_background: true });
+                drop(receiver);
+                self.wake(&delivery.wake, None);
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn wake(&self, wake: &Wake, except: Option<u64>) {
+        // A wait that begins meanwhile looks at the queue before it sleeps. The lock of the queue orders that look and this.
+        if self.waits.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        match wake {
+            Wake::Everybody => self.attention.lock().waiters.wake_others(except),
+            Wake::These(waiters) => self.attention.lock().waiters.wake_these(waiters, except),
+        }
+    }
+
+    /// Until when it is known which packets have arrived, in microseconds as packets' times: until now if the socket is empty,
+    /// else until the last packet that was read. `None` once the socket is closed.
+    pub(crate) fn drained_until(&self) -> Option<u64> {
+        let receiver = self.receiver.lock();
+        receiver.socket.as_ref()?;
+        let is_empty = matches!(receiver.is_readable(&self.diagnostics), Ok(false));
+        Some(if is_empty { Clocks::now().time_of(None) } else { receiver.latest() })
+    }
+}

@@ -1,0 +1,247 @@
+//! The inbox of one peer: what has been received and not yet taken, and what was taken last.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::pending_signals;
+use crate::queue::{OverflowPolicy, Packet, PacketMeta, Queue};
+use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
+
+/// The size of messages beyond which the lock is offered to other threads after each of them.
+const LARGE_MESSAGE: usize = 2_048;
+
+/// The [sink](Sink) of one peer.
+#[derive(Debug, Default)]
+// The first cache lines hold what a server needs to deliver a packet to one of thousands of peers.
+#[repr(C, align(64))]
+pub(crate) struct Inbox {
+    contents: Mutex<Contents>,
+    /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
+    /// stale answer does no harm, since any thread may read the queue and the socket.
+    is_read_externally: AtomicBool,
+    /// What [`pending_signals`] calls this peer.
+    token: OnceLock<u64>,
+}
+
+/// What the lock of an inbox guards.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Contents {
+    is_open: bool,
+    /// Whether this peer is marked in [`pending_signals`].
+    has_pending_signal: bool,
+    /// When the server last received a packet for this peer, also one that was dropped, or when the peer was accepted, if that was
+    /// later. In microseconds, as packets' times.
+    last_received: u64,
+    pub(crate) queue: Queue,
+    /// The packet that was taken last.
+    last_taken: Option<PacketMeta>,
+    /// The packets that were taken by the last call that takes many.
+    batch: Option<Arc<Vec<PacketMeta>>>,
+}
+
+impl Inbox {
+    /// The inbox of a peer that a server has for the sender of a packet.
+    pub(crate) fn accepted(packet: PacketMeta) -> Arc<Self> {
+        let mut queue = Queue::default();
+        queue.reset(0);
+        queue.set_low_memory(true);
+        // Before the first packet is taken, the sender is known all the same.
+        let last_taken = Some(PacketMeta::new(0, packet.sender(), 0));
+        Arc::new(Self {
+            contents: Mutex::new(Contents { is_open: true, queue, last_taken, ..Contents::default() }),
+            is_read_externally: AtomicBool::new(true),
+            token: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock()
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Contents>> {
+        self.contents.try_lock()
+    }
+
+    /// Opens an empty queue.
+    pub(crate) fn open(&self, recv_buf_size: usize) {
+        let mut contents = self.lock();
+        contents.queue.reset(recv_buf_size);
+        contents.is_open = true;
+    }
+
+    /// Drops what is queued. What was taken last is kept.
+    pub(crate) fn close(&self) {
+        self.set_read_externally(false);
+        let mut contents = self.lock();
+        contents.queue.reset(0);
+        contents.is_open = false;
+    }
+
+    pub(crate) fn is_read_externally(&self) -> bool {
+        self.is_read_externally.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_read_externally(&self, externally: bool) {
+        self.is_read_externally.store(externally, Ordering::Relaxed);
+    }
+
+    /// Lets the peer be marked in [`pending_signals`] by this token. The first one stays.
+    pub(crate) fn set_token(&self, token: u64) {
+        // A second thread that comes here at the same time brings the same token.
+        let _ = self.token.set(token);
+    }
+
+    /// Marks the peer as having a signal to emit, if packets are queued.
+    pub(crate) fn mark_queued(&self) {
+        let token = {
+            let mut contents = self.lock();
+            if contents.queue.len() == 0 { None } else { self.take_mark(&mut contents) }
+        };
+        pending_signals::mark(token.as_slice());
+    }
+
+    /// Marks the peer as having a signal of another kind to emit.
+    pub(crate) fn mark(&self) {
+        pending_signals::mark(self.token.get().map_or(&[], std::slice::from_ref));
+    }
+
+    /// Whether packets have arrived without being read by a call of this peer since this was last called, and are still queued: how
+    /// many can be taken.
+    pub(crate) fn take_pending_signal(&self) -> Option<usize> {
+        let mut contents = self.lock();
+        let is_pending = std::mem::take(&mut contents.has_pending_signal);
+        contents.available().filter(|count| is_pending && *count > 0)
+    }
+
+    /// The token to mark the peer by, unless it is marked already or has no token yet.
+    pub(crate) fn take_mark(&self, contents: &mut Contents) -> Option<u64> {
+        let token = self.token.get().filter(|_| !contents.has_pending_signal)?;
+        contents.has_pending_signal = true;
+        Some(*token)
+    }
+}
+
+impl Contents {
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// How many packets can be taken; `None` when the peer is closed.
+    pub(crate) fn available(&mut self) -> Option<usize> {
+        self.queue.promote();
+        self.is_open.then(|| self.queue.len())
+    }
+
+    /// The same, for a caller that does not read the socket. Counts as a look at an empty queue, if it is one.
+    pub(crate) fn available_without_reading(&mut self) -> Option<usize> {
+        let available = self.available();
+        if available == Some(0) {
+            self.queue.note_empty_read();
+        }
+        available
+    }
+
+    /// Takes the oldest packet.
+    pub(crate) fn take(&mut self) -> Option<Packet> {
+        if self.queue.len() == 0 {
+            self.queue.promote();
+        }
+        let (packet, meta) = self.queue.pop()?;
+        self.last_taken = Some(meta);
+        Some(packet)
+    }
+
+    pub(crate) fn last_taken(&self) -> Option<PacketMeta> {
+        self.last_taken
+    }
+
+    pub(crate) fn set_last_taken(&mut self, meta: Option<PacketMeta>) {
+        if meta.is_some() {
+            self.last_taken = meta;
+        }
+    }
+
+    pub(crate) fn batch(&self) -> Option<Arc<Vec<PacketMeta>>> {
+        self.batch.clone()
+    }
+
+    /// An empty list for the metadata of the next batch, in the memory of the last one if nobody else uses that.
+    pub(crate) fn take_batch_memory(&mut self) -> Vec<PacketMeta> {
+        let mut metas = self.batch.take().and_then(Arc::into_inner).unwrap_or_default();
+        metas.clear();
+        metas
+    }
+
+    pub(crate) fn set_batch(&mut self, mut metas: Vec<PacketMeta>) {
+        // Memory that is left over after a burst is given back.
+        let slack = if self.queue.is_low_memory() { 16 } else { 256 };
+        if metas.capacity() > 4 * metas.len() + slack {
+            metas.shrink_to(2 * metas.len());
+        }
+        self.batch = Some(Arc::new(metas));
+    }
+
+    pub(crate) fn last_received(&self) -> u64 {
+        self.last_received
+    }
+
+    /// Counts as having received something at `time`, unless it has later; when it last has.
+    pub(crate) fn note_received(&mut self, time: u64) -> u64 {
+        self.last_received = self.last_received.max(time);
+        self.last_received
+    }
+
+    /// Queues the datagrams of a message, from number `from` on. What does not fit is kept aside, or the oldest packets are
+    /// dropped, as the policy says.
+    pub(crate) fn file(&mut self, message: &Received<'_>, from: usize) {
+        if self.queue.policy() == OverflowPolicy::DropOldest {
+            self.file_or_drop(message, from);
+        } else {
+            message.datagrams(from).for_each(|(datagram, meta)| self.queue.push_or_overflow(datagram, meta));
+        }
+    }
+
+    /// The same, but what does not fit is dropped, or the oldest packets are.
+    pub(crate) fn file_or_drop(&mut self, message: &Received<'_>, from: usize) {
+        message.datagrams(from).for_each(|(datagram, meta)| self.queue.push_or_drop(datagram, meta));
+    }
+}
+
+impl Sink for Inbox {
+    fn demand(&self) -> Demand {
+        let mut contents = self.lock();
+        contents.queue.promote();
+        let available = contents.queue.len();
+        if available == 0 {
+            contents.queue.note_empty_read();
+        }
+        let room = match contents.queue.policy() {
+            OverflowPolicy::DropNewest => contents.queue.room(),
+            OverflowPolicy::DropOldest => Some(usize::MAX),
+        };
+        Demand { available, room, least_cost: 0 }
+    }
+
+    fn deliver(&self, batch: &Batch<'_>) -> Delivery {
+        let mut contents = self.lock();
+        for message in &batch.messages {
+            if batch.in_background {
+                contents.file_or_drop(message, 0);
+            } else {
+                contents.file(message, 0);
+            }
+            // A thread that wants a packet need not wait for the whole batch.
+            if batch.in_background && message.bytes.len() > LARGE_MESSAGE {
+                MutexGuard::bump(&mut contents);
+            }
+        }
+        let available = contents.queue.len();
+        let token = if batch.in_background { self.take_mark(&mut contents) } else { None };
+        drop(contents);
+        pending_signals::mark(token.as_slice());
+        Delivery { available, wake: Wake::Everybody }
+    }
+}

@@ -1,0 +1,73 @@
+//! A peer that a server has accepted. It has no socket of its own: it sends by the server's, and the server delivers the packets of
+//! its one sender into its inbox.
+
+use std::sync::{Arc, Weak};
+
+use super::{Peer, PeerState};
+use crate::address;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Operation, Reason, Result};
+use crate::peer_table::{Accepted, AcceptedPeer, Detachment};
+use crate::transport::{ServerLink, ServerSocket, SocketState, Transport};
+
+impl Peer {
+    /// The peer for an entry of a server's table.
+    pub(crate) fn accepted(accepted: &Accepted, server: Arc<ServerSocket>, endpoint: Arc<Endpoint>) -> Arc<Self> {
+        let destination = accepted.inbox.lock().last_taken().map(|sender| sender.sender());
+        let table = Arc::clone(&server.table);
+        let link = ServerLink { server, endpoint, remote: accepted.remote, id: accepted.id };
+        let state = PeerState { socket: SocketState::accepted(link), destination, ..PeerState::default() };
+        let peer = Self::with(Arc::clone(&accepted.inbox), state);
+        let weak: Weak<dyn AcceptedPeer> = Weak::<Self>::clone(&peer.me);
+        let is_attached = table.lock().attach(accepted, weak);
+        if !is_attached {
+            peer.detached(Detachment::Stopped);
+        }
+        peer
+    }
+
+    /// Whether the peer was accepted by a server and still belongs to it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.state.read().socket.transport.link().is_some()
+    }
+
+    /// Fails if the peer belongs to a server, which decides such things.
+    pub(super) fn check_own(&self, operation: Operation, subject: &str) -> Result<()> {
+        if !self.is_accepted() {
+            return Ok(());
+        }
+        self.diagnostics.recorded(Err(Error::new(operation, subject, Reason::Accepted)))
+    }
+
+    /// Closes the peer if it belongs to a server; whether it did.
+    pub(super) fn leave_server(&self, state: &mut PeerState) -> bool {
+        if state.socket.transport.link().is_none() {
+            return false;
+        }
+        let Transport::Shared(link) = std::mem::take(&mut state.socket.transport) else { return false };
+        self.inbox.close();
+        link.endpoint.end_waits_of(link.id);
+        link.server.table.remove(&link.remote, link.id);
+        true
+    }
+}
+
+impl AcceptedPeer for Peer {
+    fn detached(&self, why: Detachment) {
+        let mut state = self.state.write();
+        if !self.leave_server(&mut state) {
+            return;
+        }
+        let message = match why {
+            Detachment::Stopped => "the peer's server has closed it: the server was stopped".to_owned(),
+            Detachment::Idle { msec } => {
+                // The script was not told, and a send would open a socket that the other end does not know.
+                let sender = state.destination.take().map_or(String::new(), address::describe);
+                format!("the peer's server has closed it: {sender} was silent for {msec} ms")
+            }
+        };
+        drop(state);
+        self.diagnostics.record_misuse(&message);
+    }
+}

@@ -1,0 +1,369 @@
+//! One UDP socket: made, configured and used without ever blocking.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroU8;
+use std::sync::atomic::AtomicUsize;
+
+use socket2::{Domain, Protocol, SockRef, Type};
+
+use crate::error::{Error, Operation, Reason};
+use crate::sys::{Interface, IoMode, Payloads, Sent};
+use crate::{address, sys};
+
+pub(crate) mod group;
+pub(crate) mod options;
+#[cfg(test)]
+mod tests;
+
+use group::Group;
+use options::{Options, Refusal, SocketOption};
+
+/// The address families that a socket sends to and receives from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+    /// Both, through one IPv6 socket.
+    Dual,
+}
+
+impl Family {
+    /// The family of sockets made to reach `ip`.
+    pub(crate) fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Whether a socket of this family can send to `ip`.
+    pub(crate) fn reaches(self, ip: IpAddr) -> bool {
+        self == Self::Dual || self == Self::of(ip)
+    }
+}
+
+/// An open, non-blocking UDP socket. Dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    io: UdpSocket,
+    family: Family,
+    io_mode: IoMode,
+    /// Datagrams of this many bytes or more are sent without segmentation, see [`sys::send_batch`].
+    gso_limit: AtomicUsize,
+    /// The sizes of the kernel's buffers before any was asked for, in its own figure.
+    default_receive_buffer: usize,
+    default_send_buffer: usize,
+}
+
+/// A new socket, and the options that the system refused to set on it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) socket: Socket,
+    pub(crate) refused: Vec<Refusal>,
+}
+
+/// What a new socket is set up with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup<'a> {
+    pub(crate) options: &'a Options,
+    /// The interface that [`Options::multicast_interface`] names, if there is one. It is looked up beforehand, because listing
+    /// interfaces may block and sockets are opened under a lock.
+    pub(crate) multicast_interface: Option<Interface>,
+}
+
+impl Setup<'_> {
+    fn interface_of(&self, option: &SocketOption) -> Result<Interface, Reason> {
+        match option {
+            SocketOption::MulticastInterface(name) if !name.is_empty() => {
+                self.multicast_interface.ok_or_else(|| Reason::UnknownInterface(name.clone()))
+            }
+            _ => option.check(),
+        }
+    }
+}
+
+impl Opened {
+    /// Sets options; records those that the system refuses.
+    fn apply(&mut self, setup: Setup<'_>, options: impl Iterator<Item = SocketOption>) {
+        for option in options {
+            if let Err(reason) = setup.interface_of(&option).and_then(|interface| self.socket.set(&option, interface)) {
+                let error = Error::new(Operation::SetOption, option.to_string(), reason);
+                self.refused.push(Refusal { option: option.name(), error });
+            }
+        }
+    }
+}
+
+impl Socket {
+    /// Makes a socket that is not bound yet; on a platform that needs a bound one, it is bound to any port.
+    pub(crate) fn open(family: Family, setup: Setup<'_>) -> io::Result<Opened> {
+        let opened = Self::make_with(family, 0, setup, true)?;
+        if sys::BIND_BEFORE_USE {
+            opened.socket.bind_to(opened.socket.every_address(0))?;
+        }
+        Ok(opened)
+    }
+
+    /// Makes a socket that is bound to `to`, or with `None` to `port` on every address of both families. The kernel is
+    /// asked for a receive buffer of `receive_buffer` bytes, unless the options say otherwise.
+    ///
+    /// Where the machine has no IPv6, `None` means every IPv4 address.
+    pub(crate) fn bound(
+        to: Option<SocketAddr>,
+        port: u16,
+        receive_buffer: usize,
+        setup: Setup<'_>,
+    ) -> Result<Opened, Reason> {
+        let family = to.map_or(Family::Dual, |to| Family::of(to.ip()));
+        let chooses = port == 0 && sys::CHOOSES_SHARED_PORTS;
+        let made = Self::make_with(family, receive_buffer, setup, !chooses);
+        let bound = made.map(|mut opened| {
+            let bound = opened.socket.bind_to(to.unwrap_or(opened.socket.every_address(port)));
+            if chooses {
+                opened.apply(setup, setup.options.sharing());
+            }
+            (bound, opened)
+        });
+        match (bound, to) {
+            (Ok((Ok(()), opened)), _) => return Ok(opened),
+            (Ok((Err(error), _)), Some(to)) if address::lacks_scope(to) => return Err(Reason::NoScope(error)),
+            (Ok((Err(error), _)), Some(_)) => return Err(Reason::Os(error)),
+            (Ok((Err(error), _)), None) if error.kind() != io::ErrorKind::AddrNotAvailable => {
+                return Err(Reason::Os(error));
+            }
+            (Err(error), Some(_)) => return Err(Reason::NoSocket(error)),
+            // IPv6 is there but has no addresses (some containers), or it is not there at all.
+            _ => {}
+        }
+        Self::bound(Some((Ipv4Addr::UNSPECIFIED, port).into()), port, receive_buffer, setup)
+    }
+
+    /// Makes a socket with the options applied. Where the options give no size for the receive buffer, the kernel is asked for
+    /// `receive_buffer` bytes, and never for less than its default. Unless it `shares`, the options that share a port are left
+    /// out.
+    fn make_with(family: Family, receive_buffer: usize, setup: Setup<'_>, shares: bool) -> io::Result<Opened> {
+        let options = setup.options;
+        let make = || Self::make(family, options.reuse_address && shares);
+        let mut socket = make()?;
+        if options.receive_buffer > 0 {
+            ask(options.receive_buffer, |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
+        } else if receive_buffer.saturating_mul(sys::BUFFER_SIZE_FACTOR) > socket.default_receive_buffer {
+            ask(receive_buffer.min(i32::MAX as usize), |size| SockRef::from(&socket.io).set_recv_buffer_size(size));
+            // Where the system's limit is below the default, asking for more has shrunk the buffer for good: start over.
+            if socket.receive_buffer_size()? < socket.default_receive_buffer {
+                socket = make()?;
+            }
+        }
+        if options.send_buffer > 0 {
+            ask(options.send_buffer, |size| SockRef::from(&socket.io).set_send_buffer_size(size));
+        }
+        if options.broadcast {
+            // Only a system without broadcasts refuses; sending one then fails, with its own error.
+            let _ = socket.set_broadcast(true);
+        }
+        let mut opened = Opened { socket, refused: Vec::new() };
+        let sharing: Vec<_> = options.sharing().collect();
+        opened.apply(setup, options.changed().filter(|option| shares || !sharing.contains(option)));
+        Ok(opened)
+    }
+
+    fn make(family: Family, reuse_address: bool) -> io::Result<Self> {
+        let domain = if family == Family::V4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if family != Family::V4 {
+            socket.set_only_v6(family == Family::V6)?;
+        }
+        socket.set_nonblocking(true)?;
+        sys::prepare(&socket, reuse_address)?;
+        let default_receive_buffer = socket.recv_buffer_size()?;
+        let default_send_buffer = socket.send_buffer_size()?;
+        let io = socket.into();
+        let io_mode = sys::prepare_io_mode(&io, sys::wanted_io_mode());
+        let gso_limit = AtomicUsize::new(usize::MAX);
+        Ok(Self { io, family, io_mode, gso_limit, default_receive_buffer, default_send_buffer })
+    }
+
+    fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
+        SockRef::from(&self.io).bind(&address.into())
+    }
+
+    fn every_address(&self, port: u16) -> SocketAddr {
+        match self.family {
+            Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
+            Family::V6 | Family::Dual => (Ipv6Addr::UNSPECIFIED, port).into(),
+        }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The socket itself, to register with a poller.
+    pub(crate) fn io(&self) -> &UdpSocket {
+        &self.io
+    }
+
+    /// Connects to the one address to send to and receive from. Returns it as the kernel took it: `0.0.0.0` becomes
+    /// `127.0.0.1`, for example.
+    pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<SocketAddr> {
+        self.io.connect(self.fitted(to))?;
+        self.io.peer_addr().map(address::to_canonical)
+    }
+
+    /// Sends to the connected peer.
+    pub(crate) fn send(&self, datagram: &[u8]) -> io::Result<()> {
+        self.io.send(datagram).map(drop)
+    }
+
+    /// Sends to `to`. Where the socket does not have the address's family, the kernel refuses.
+    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.io.send_to(datagram, self.fitted(to)).map(drop)
+    }
+
+    /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one.
+    pub(crate) fn send_batch(&self, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize) -> Sent {
+        sys::send_batch(&self.io, to.map(|to| self.fitted(to)), payloads, from, self.io_mode, &self.gso_limit)
+    }
+
+    /// How datagrams pass between this socket and the kernel.
+    pub(crate) fn io_mode(&self) -> IoMode {
+        self.io_mode
+    }
+
+    /// The reason for the system's refusal to send or connect to `address`.
+    pub(crate) fn refusal(&self, address: SocketAddr, error: io::Error) -> Reason {
+        if sys::is_full(&error) {
+            Reason::Busy(error)
+        } else if !self.family.reaches(address.ip()) {
+            Reason::WrongFamily(Some(error))
+        } else if address::lacks_scope(address) {
+            Reason::NoScope(error)
+        } else {
+            Reason::Os(error)
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.local_addr().map(address::to_canonical)
+    }
+
+    /// `SO_BROADCAST`. IPv6 has no broadcasts: nothing is done on such a socket.
+    pub(crate) fn set_broadcast(&self, enabled: bool) -> io::Result<()> {
+        if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
+    }
+
+    /// Sets an option, whose [check](SocketOption::check) gave `interface`. On a dual-stack socket it is set for both families.
+    /// Success for one of them is enough: macOS takes no IPv4 options on such a socket.
+    pub(crate) fn set(&self, option: &SocketOption, interface: Interface) -> Result<(), Reason> {
+        let socket = SockRef::from(&self.io);
+        let done = match option {
+            SocketOption::ReuseAddress(enabled) => socket.set_reuse_address(*enabled),
+            SocketOption::ReusePort(enabled) => sys::set_reuse_port(&self.io, *enabled),
+            SocketOption::TimeToLive(None) => self.set_default_hops(),
+            SocketOption::TimeToLive(Some(hops)) => {
+                let hops = NonZeroU8::get(*hops).into();
+                self.for_family(|| socket.set_ttl_v4(hops), || socket.set_unicast_hops_v6(hops))
+            }
+            SocketOption::TrafficClass(class) => self.for_family(
+                || socket.set_tos_v4((*class).into()),
+                || sys::set_traffic_class_v6(&self.io, (*class).into()),
+            ),
+            SocketOption::MulticastTimeToLive(hops) => self.for_family(
+                || socket.set_multicast_ttl_v4((*hops).into()),
+                || socket.set_multicast_hops_v6((*hops).into()),
+            ),
+            SocketOption::MulticastLoopback(enabled) => {
+                self.for_family(|| socket.set_multicast_loop_v4(*enabled), || socket.set_multicast_loop_v6(*enabled))
+            }
+            // An interface without an IPv4 address gives an IPv4 datagram no source address.
+            SocketOption::MulticastInterface(name) if self.family == Family::V4 && interface.ipv4.is_none() => {
+                return Err(Reason::UnknownInterface(name.clone()));
+            }
+            SocketOption::MulticastInterface(_) => self.for_family(
+                || sys::set_multicast_interface_v4(&self.io, interface),
+                || socket.set_multicast_if_v6(interface.index.unwrap_or(0)),
+            ),
+        };
+        done.map_err(Reason::Os)
+    }
+
+    /// The system's own hop limits.
+    fn set_default_hops(&self) -> io::Result<()> {
+        let socket = SockRef::from(&self.io);
+        let default = |domain, ask: fn(&socket2::Socket) -> io::Result<u32>| match sys::DEFAULT_HOPS {
+            Some(number) => Ok(number),
+            // A new socket has the system's default.
+            None => ask(&socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?),
+        };
+        self.for_family(
+            || socket.set_ttl_v4(default(Domain::IPV4, socket2::Socket::ttl_v4)?),
+            || socket.set_unicast_hops_v6(default(Domain::IPV6, socket2::Socket::unicast_hops_v6)?),
+        )
+    }
+
+    fn for_family(&self, v4: impl Fn() -> io::Result<()>, v6: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        match self.family {
+            Family::V4 => v4(),
+            Family::V6 => v6(),
+            Family::Dual => {
+                let of_v6 = v6();
+                v4().or(of_v6)
+            }
+        }
+    }
+
+    /// The kernel's receive buffer in bytes, in the system's own figure (`SO_RCVBUF`; Linux counts double).
+    pub(crate) fn receive_buffer_size(&self) -> io::Result<usize> {
+        SockRef::from(&self.io).recv_buffer_size()
+    }
+
+    /// The kernel's send buffer in bytes (`SO_SNDBUF`), likewise.
+    pub(crate) fn send_buffer_size(&self) -> io::Result<usize> {
+        SockRef::from(&self.io).send_buffer_size()
+    }
+
+    /// Asks for a receive buffer of `size` bytes; with 0 for what [`bound`](Self::bound) makes when asked for `otherwise`.
+    pub(crate) fn resize_receive_buffer(&self, size: usize, otherwise: usize) -> io::Result<()> {
+        let unasked = otherwise.min(i32::MAX as usize).max(self.default_receive_buffer / sys::BUFFER_SIZE_FACTOR);
+        SockRef::from(&self.io).set_recv_buffer_size(if size == 0 { unasked } else { size })
+    }
+
+    /// Asks for a send buffer of `size` bytes; with 0 for the default.
+    pub(crate) fn resize_send_buffer(&self, size: usize) -> io::Result<()> {
+        let default = self.default_send_buffer / sys::BUFFER_SIZE_FACTOR;
+        SockRef::from(&self.io).set_send_buffer_size(if size == 0 { default } else { size })
+    }
+
+    /// Joins (or leaves) a multicast group.
+    pub(crate) fn change_group(&self, group: &Group, join: bool) -> Result<(), Reason> {
+        if !self.family.reaches(group.ip()) {
+            return Err(Reason::WrongFamily(None));
+        }
+        match group {
+            Group::V4 { interface: Err(unknown), .. } => return Err(Reason::UnknownInterface(unknown.clone())),
+            Group::V4 { group, interface: Ok(interface) } => sys::change_group_v4(&self.io, *group, *interface, join),
+            Group::V6 { group, index } => {
+                let change = if join { UdpSocket::join_multicast_v6 } else { UdpSocket::leave_multicast_v6 };
+                change(&self.io, group, *index)
+            }
+        }
+        .map_err(Reason::Os)?;
+        if join {
+            sys::receive_own_groups_only(&self.io);
+        }
+        Ok(())
+    }
+
+    /// An address in the form that this socket takes.
+    fn fitted(&self, to: SocketAddr) -> SocketAddr {
+        if self.family == Family::Dual { address::to_mapped(to) } else { to }
+    }
+}
+
+/// Asks for a buffer. Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half as much,
+/// until it grants.
+fn ask(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
+    while size > 0 && set(size).is_err() {
+        size /= 2;
+    }
+}

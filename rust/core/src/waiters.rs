@@ -1,0 +1,319 @@
+//! The waits in progress on one socket, and who ends them.
+//!
+//! Each waiting thread sleeps with a waker of its own. One of them, the *reader*, watches the socket too: it reads what
+//! arrives, for every peer that shares the socket, and wakes those that got a packet. The others sleep until they are woken. A
+//! reader that leaves hands its role on to another thread that waits, if there is one.
+//!
+//! A socket that a waker watches must be taken out of it before it is closed: [`Waiters::enter`] and the hand-over put it in,
+//! [`Waiters::leave`] and [`Waiters::end_all`] take it out, and the endpoint calls the latter before it drops the socket.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::sys::Waker;
+
+/// How many wakers are kept for any socket. Each holds descriptors (one on Linux), and few threads wait at once.
+const KEPT: usize = 4;
+
+static KEPT_WAKERS: Mutex<Vec<Arc<Waker>>> = Mutex::new(Vec::new());
+
+/// Frees the wakers that are kept for later. For the end of the process, or of the library.
+pub(crate) fn release_kept_wakers() {
+    KEPT_WAKERS.lock().clear();
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitEnd {
+    /// A packet can be taken.
+    Ready,
+    /// The time was over.
+    TimedOut,
+    /// [`Peer::interrupt_wait`](crate::Peer::interrupt_wait) was called.
+    Interrupted,
+    /// The peer was closed.
+    Closed,
+}
+
+/// On whose behalf a thread waits: the [`OWNER`] of the socket, or one of the peers that a server has accepted, by its number.
+pub(crate) type WaiterId = u64;
+
+/// See [`WaiterId`].
+pub(crate) const OWNER: WaiterId = 0;
+
+/// What a thread sleeps with: [`Waker`], or its model in tests.
+pub(crate) trait Wakeable: Sized {
+    type Socket: ?Sized;
+
+    /// One that was used before, or a new one.
+    fn get() -> io::Result<Arc<Self>>;
+    /// Gives one back that watches nothing.
+    fn put_back(waker: Arc<Self>);
+    fn watch(&self, socket: &Self::Socket) -> io::Result<()>;
+    fn unwatch(&self, socket: &Self::Socket);
+    fn wake(&self);
+}
+
+impl Wakeable for Waker {
+    type Socket = UdpSocket;
+
+    fn get() -> io::Result<Arc<Self>> {
+        let kept = KEPT_WAKERS.lock().pop();
+        kept.map_or_else(|| Self::new().map(Arc::new), Ok)
+    }
+
+    fn put_back(waker: Arc<Self>) {
+        let mut kept = KEPT_WAKERS.lock();
+        if kept.len() < KEPT {
+            kept.push(waker);
+        }
+    }
+
+    fn watch(&self, socket: &UdpSocket) -> io::Result<()> {
+        Self::watch(self, socket)
+    }
+
+    fn unwatch(&self, socket: &UdpSocket) {
+        Self::unwatch(self, socket);
+    }
+
+    fn wake(&self) {
+        Self::wake(self);
+    }
+}
+
+/// The waits in progress on one socket.
+#[derive(Debug)]
+pub(crate) struct Waiters<W> {
+    entries: Vec<Entry<W>>,
+    next_id: u64,
+    /// Whose next wait ends at once, because an interruption came while it did not wait.
+    interrupted: BTreeSet<WaiterId>,
+    /// For the next wait on this socket, which then needs fewer system calls.
+    kept: Option<Watcher<W>>,
+    is_closed: bool,
+}
+
+/// A waker, and whether it watches the socket.
+#[derive(Debug)]
+struct Watcher<W> {
+    waker: Arc<W>,
+    watches: bool,
+}
+
+#[derive(Debug)]
+struct Entry<W> {
+    id: u64,
+    waiter: WaiterId,
+    watcher: Watcher<W>,
+    is_reader: bool,
+    /// How another thread has ended the wait; the first to end it decides.
+    ended: Option<WaitEnd>,
+}
+
+/// The answer of [`Waiters::enter`].
+pub(crate) enum Entered<W> {
+    /// The wait has begun; it is called `id`, and the thread is to sleep with the waker.
+    Waiting { id: u64, waker: Arc<W>, is_reader: bool },
+    /// An interruption was pending.
+    Interrupted,
+    /// The socket is closed.
+    Closed,
+}
+
+/// How a wait stands, see [`Waiters::look`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Ended(WaitEnd),
+    Waits { is_reader: bool },
+}
+
+/// The answer of [`Waiters::leave`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// How another thread had ended the wait, if one had.
+    pub(crate) ended: Option<WaitEnd>,
+    /// Whether this was the reader, and there is no other thread to hand the role on to.
+    pub(crate) is_reader_missing: bool,
+}
+
+impl<W> Default for Waiters<W> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), next_id: 0, interrupted: BTreeSet::new(), kept: None, is_closed: false }
+    }
+}
+
+impl<W: Wakeable> Waiters<W> {
+    /// How many waits are in progress.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many waits of `waiter` are in progress.
+    pub(crate) fn count(&self, waiter: WaiterId) -> usize {
+        self.entries.iter().filter(|entry| entry.waiter == waiter).count()
+    }
+
+    pub(crate) fn has_reader(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_reader)
+    }
+
+    /// Takes an interruption that is pending for `waiter`.
+    pub(crate) fn take_interruption(&mut self, waiter: WaiterId) -> bool {
+        self.interrupted.remove(&waiter)
+    }
+
+    /// Begins a wait on `socket`, which the caller keeps open meanwhile; as the reader, if there is none yet.
+    pub(crate) fn enter(&mut self, waiter: WaiterId, socket: &W::Socket) -> io::Result<Entered<W>> {
+        if self.is_closed {
+            return Ok(Entered::Closed);
+        }
+        if self.take_interruption(waiter) {
+            return Ok(Entered::Interrupted);
+        }
+        let is_reader = !self.has_reader();
+        let mut watcher = match self.kept.take() {
+            Some(kept) => kept,
+            None => Watcher { waker: W::get()?, watches: false },
+        };
+        if is_reader {
+            watcher.watch(socket)?;
+        } else {
+            watcher.unwatch(socket);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let waker = Arc::clone(&watcher.waker);
+        self.entries.push(Entry { id, waiter, watcher, is_reader, ended: None });
+        Ok(Entered::Waiting { id, waker, is_reader })
+    }
+
+    /// How the wait `id` stands.
+    pub(crate) fn look(&self, id: u64) -> Standing {
+        match self.entries.iter().find(|entry| entry.id == id) {
+            Some(Entry { ended: None, is_reader, .. }) => Standing::Waits { is_reader: *is_reader },
+            Some(Entry { ended: Some(end), .. }) => Standing::Ended(*end),
+            None => Standing::Ended(WaitEnd::Closed),
+        }
+    }
+
+    /// Ends the wait `id` from the waiting thread's side. If another thread had ended it, that counts, or its interruption
+    /// would be lost. `socket` is `None` once it is closed.
+    pub(crate) fn leave(&mut self, id: u64, socket: Option<&W::Socket>) -> Left {
+        let Some(index) = self.entries.iter().position(|entry| entry.id == id) else {
+            return Left { ended: Some(WaitEnd::Closed), is_reader_missing: false };
+        };
+        let Entry { mut watcher, is_reader, ended, .. } = self.entries.swap_remove(index);
+        let Some(socket) = socket.filter(|_| !self.is_closed) else {
+            watcher.put_back();
+            return Left { ended, is_reader_missing: false };
+        };
+        // A waker that was woken after its last sleep ends the next sleep too early, which does no harm.
+        if self.kept.is_none() {
+            self.kept = Some(watcher);
+        } else {
+            watcher.unwatch(socket);
+            watcher.put_back();
+        }
+        Left { ended, is_reader_missing: is_reader && !self.hand_over(socket) }
+    }
+
+    /// Makes another waiting thread the reader; whether there is one.
+    fn hand_over(&mut self, socket: &W::Socket) -> bool {
+        for entry in self.entries.iter_mut().filter(|entry| entry.ended.is_none()) {
+            if entry.watcher.watch(socket).is_ok() {
+                entry.is_reader = true;
+                // It sleeps without the socket: it has to go back to sleep with it.
+                entry.watcher.waker.wake();
+                return true;
+            }
+            // It would not be woken by what arrives; its thread finds out why by waiting again.
+            entry.end(WaitEnd::Interrupted);
+        }
+        false
+    }
+
+    /// Wakes everyone but `except`, to look at the queue.
+    pub(crate) fn wake_others(&self, except: Option<u64>) {
+        for entry in self.entries.iter().filter(|entry| Some(entry.id) != except) {
+            entry.watcher.waker.wake();
+        }
+    }
+
+    /// Wakes the waits of `waiters`, but not `except`, to look at their queues.
+    pub(crate) fn wake_these(&self, waiters: &[WaiterId], except: Option<u64>) {
+        let entries = self.entries.iter().filter(|entry| waiters.contains(&entry.waiter) && Some(entry.id) != except);
+        entries.for_each(|entry| entry.watcher.waker.wake());
+    }
+
+    /// Ends every wait of `waiter` in progress; if there is none, the next one.
+    pub(crate) fn interrupt(&mut self, waiter: WaiterId) {
+        if !self.end_waits_of(waiter, WaitEnd::Interrupted) && !self.is_closed {
+            self.interrupted.insert(waiter);
+        }
+    }
+
+    /// Ends every wait of `waiter`, a peer that leaves a socket which stays open.
+    pub(crate) fn end_all_of(&mut self, waiter: WaiterId) {
+        self.end_waits_of(waiter, WaitEnd::Closed);
+        self.interrupted.remove(&waiter);
+    }
+
+    /// Whether there was any.
+    fn end_waits_of(&mut self, waiter: WaiterId, end: WaitEnd) -> bool {
+        let mut any = false;
+        for entry in self.entries.iter_mut().filter(|entry| entry.waiter == waiter) {
+            any = true;
+            entry.end(end);
+        }
+        any
+    }
+
+    /// Ends every wait, and all that are to come, because `socket` is about to be closed; takes it out of all wakers.
+    pub(crate) fn end_all(&mut self, socket: &W::Socket) {
+        self.is_closed = true;
+        for entry in &mut self.entries {
+            entry.watcher.unwatch(socket);
+            entry.is_reader = false;
+            entry.end(WaitEnd::Closed);
+        }
+        if let Some(mut kept) = self.kept.take() {
+            kept.unwatch(socket);
+            kept.put_back();
+        }
+        self.interrupted.clear();
+    }
+}
+
+impl<W: Wakeable> Entry<W> {
+    fn end(&mut self, end: WaitEnd) {
+        self.ended.get_or_insert(end);
+        self.watcher.waker.wake();
+    }
+}
+
+impl<W: Wakeable> Watcher<W> {
+    fn watch(&mut self, socket: &W::Socket) -> io::Result<()> {
+        if !self.watches {
+            self.waker.watch(socket)?;
+            self.watches = true;
+        }
+        Ok(())
+    }
+
+    fn unwatch(&mut self, socket: &W::Socket) {
+        if std::mem::take(&mut self.watches) {
+            self.waker.unwatch(socket);
+        }
+    }
+
+    fn put_back(self) {
+        if !self.watches {
+            W::put_back(self.waker);
+        }
+    }
+}
