@@ -1,27 +1,28 @@
 //! Where the core's time goes, without the engine: `cargo bench -p packet_peer_udp_bench`.
 //!
-//! Two peers on loopback; what a row says is one packet's share of a burst, in microseconds, the median of many rounds in
-//! which all rows have their turn. `--quick`, after `--`, does few rounds; the environment variable
-//! `PACKET_PEER_UDP_RS_PATH` chooses how packets pass between the socket and the kernel (`portable`, `batch`, `offload`).
-//! The bare system calls below it all are measured by `floor`.
+//! One peer sends bursts to another on loopback. A row is the cost of one packet of a burst in microseconds, the median of
+//! all rounds; the rows take turns. `-- --quick` runs few rounds. The environment variable `PACKET_PEER_UDP_RS_PATH`
+//! chooses how packets pass between the socket and the kernel (`portable`, `batch`, `offload`). The program `baseline`
+//! measures the bare system calls.
 
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use packet_peer_udp_bench::{BURST, Measured, Row, SIZES, in_turn};
+use packet_peer_udp_bench::{BURST, Benchmark, Row, SIZES, run_interleaved};
 use packet_peer_udp_core::Peer;
 
-/// How long a burst may take to arrive before it counts as lost.
-const LOST_AFTER: Duration = Duration::from_secs(2);
+/// A burst that has not arrived after this time counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     let mut rounds = 2_000;
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--quick" => rounds = 100,
-            "--bench" => {} // cargo's
+            "--bench" => {} // added by cargo
             _ => {
                 eprintln!("Usage: cargo bench -p packet_peer_udp_bench -- [--quick]");
                 return ExitCode::from(2);
@@ -40,9 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn measure(rounds: usize) -> io::Result<()> {
-    let mut all: Vec<Box<dyn Measured>> = Vec::new();
+    let mut all: Vec<Box<dyn Benchmark>> = Vec::new();
     for size in SIZES {
-        all.push(Box::new(OneByOne::new(size, false, ["send", LOOK, LOOK_AGAIN, TAKE])?));
+        all.push(Box::new(OneByOne::new(size, false, ["send", COUNT, COUNT_AGAIN, TAKE])?));
         all.push(Box::new(Batch::new(size, false, Sending::OneByOne, [None, Some("take_many of send")])?));
         all.push(Box::new(Batch::new(
             size,
@@ -62,7 +63,7 @@ fn measure(rounds: usize) -> io::Result<()> {
     }
     all.push(Box::new(Idle::new(false)?));
     all.push(Box::new(Idle::new(true)?));
-    in_turn(&mut all, rounds)?;
+    run_interleaved(&mut all, rounds)?;
 
     println!("{:<48}{:>9}{:>9}{:>9}", "µs per packet", SIZES[0], SIZES[1], SIZES[2]);
     let rows: Vec<&Row> = all.iter().flat_map(|one| one.rows()).collect();
@@ -81,15 +82,15 @@ fn measure(rounds: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// The names of what [`OneByOne`] measures: the count that finds the burst in the socket and reads it,
-const LOOK: &str = "available, which reads the burst";
-/// one after that, as a loop makes for each packet,
-const LOOK_AGAIN: &str = "available again, nothing new";
-/// and a packet from the queue.
+/// Rows of [`OneByOne`]: the count that reads the burst from the socket,
+const COUNT: &str = "available, which reads the burst";
+/// another count when all packets are queued,
+const COUNT_AGAIN: &str = "available again, nothing new";
+/// taking a packet from the queue.
 const TAKE: &str = "take";
 
-/// Two peers and what goes from the one to the other.
-struct Lane {
+/// A sender, a receiver and the burst that goes from one to the other.
+struct Pair {
     sender: Arc<Peer>,
     receiver: Arc<Peer>,
     packets: Vec<Vec<u8>>,
@@ -98,7 +99,7 @@ struct Lane {
     background: bool,
 }
 
-impl Lane {
+impl Pair {
     fn new(size: usize, background: bool) -> io::Result<Self> {
         let packets: Vec<Vec<u8>> = (0..BURST).map(|number| vec![number.to_le_bytes()[0]; size]).collect();
         let sender = Peer::new();
@@ -108,10 +109,11 @@ impl Lane {
         Ok(Self { sender, receiver, joined: packets.concat(), packets, size, background })
     }
 
-    /// Waits until the background thread has the whole burst.
-    fn settle(&self) -> io::Result<()> {
+    /// In background mode, waits until the background thread has queued the whole burst.
+    fn await_queued(&self) -> io::Result<()> {
         let deadline = Instant::now() + LOST_AFTER;
         while self.background && self.receiver.available().unwrap_or(0) < BURST {
+            thread::sleep(Duration::from_micros(20));
             if Instant::now() > deadline {
                 return Err(lost(self.receiver.available().unwrap_or(0)));
             }
@@ -131,41 +133,41 @@ fn lost(arrived: usize) -> io::Error {
     io::Error::other(format!("{arrived} of {BURST} packets arrived"))
 }
 
-/// A packet per call.
+/// One packet per call.
 struct OneByOne {
-    lane: Lane,
+    pair: Pair,
     rows: [Row; 4],
 }
 
 impl OneByOne {
     fn new(size: usize, background: bool, names: [&'static str; 4]) -> io::Result<Self> {
-        Ok(Self { lane: Lane::new(size, background)?, rows: names.map(|name| Row::new(name, size)) })
+        Ok(Self { pair: Pair::new(size, background)?, rows: names.map(|name| Row::new(name, size)) })
     }
 }
 
-impl Measured for OneByOne {
+impl Benchmark for OneByOne {
     fn round(&mut self) -> io::Result<()> {
-        let lane = &self.lane;
+        let pair = &self.pair;
         let start = Instant::now();
-        for packet in &lane.packets {
-            lane.sender.send(packet).map_err(io::Error::other)?;
+        for packet in &pair.packets {
+            pair.sender.send(packet).map_err(io::Error::other)?;
         }
         self.rows[0].add(start.elapsed(), BURST);
 
-        lane.settle()?;
+        pair.await_queued()?;
         let deadline = Instant::now() + LOST_AFTER;
         let start = Instant::now();
-        // Once, unless a busy kernel delivers late.
-        while lane.receiver.available().unwrap_or(0) < BURST {
+        // One call, unless a busy kernel delivers late.
+        while pair.receiver.available().unwrap_or(0) < BURST {
             if Instant::now() > deadline {
-                return Err(lost(lane.receiver.available().unwrap_or(0)));
+                return Err(lost(pair.receiver.available().unwrap_or(0)));
             }
         }
         self.rows[1].add(start.elapsed(), BURST);
 
         let start = Instant::now();
         for _ in 0..BURST {
-            if lane.receiver.available() != Some(BURST) {
+            if pair.receiver.available() != Some(BURST) {
                 return Err(io::Error::other("more packets arrived than were sent"));
             }
         }
@@ -174,33 +176,33 @@ impl Measured for OneByOne {
         let mut bytes = 0;
         let start = Instant::now();
         for _ in 0..BURST {
-            bytes += lane.receiver.take().map_err(io::Error::other)?.map_or(0, |packet| packet.len());
+            bytes += pair.receiver.take().map_err(io::Error::other)?.map_or(0, |packet| packet.len());
         }
         self.rows[3].add(start.elapsed(), BURST);
-        if bytes == lane.joined.len() { Ok(()) } else { Err(lost(bytes / lane.size)) }
+        if bytes == pair.joined.len() { Ok(()) } else { Err(lost(bytes / pair.size)) }
     }
 
     fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    fn forget(&mut self) {
-        self.rows.iter_mut().for_each(Row::forget);
+    fn clear(&mut self) {
+        self.rows.iter_mut().for_each(Row::clear);
     }
 }
 
-/// How a burst is sent.
+/// The method that sends a burst.
 enum Sending {
     OneByOne,
     Many,
     Segmented,
 }
 
-/// A burst per call.
+/// One burst per call.
 struct Batch {
-    lane: Lane,
+    pair: Pair,
     sending: Sending,
-    /// Sending and taking; `None` where another row has it already.
+    /// The rows' names, for sending and for taking. `None`: another benchmark has that row.
     names: [Option<&'static str>; 2],
     rows: Vec<Row>,
 }
@@ -208,34 +210,34 @@ struct Batch {
 impl Batch {
     fn new(size: usize, background: bool, sending: Sending, names: [Option<&'static str>; 2]) -> io::Result<Self> {
         let rows = names.iter().flatten().map(|name| Row::new(name, size)).collect();
-        Ok(Self { lane: Lane::new(size, background)?, sending, names, rows })
+        Ok(Self { pair: Pair::new(size, background)?, sending, names, rows })
     }
 }
 
-impl Measured for Batch {
+impl Benchmark for Batch {
     fn round(&mut self) -> io::Result<()> {
-        let lane = &self.lane;
-        let slices: Vec<&[u8]> = lane.packets.iter().map(Vec::as_slice).collect();
+        let pair = &self.pair;
+        let slices: Vec<&[u8]> = pair.packets.iter().map(Vec::as_slice).collect();
         let start = Instant::now();
         match self.sending {
-            Sending::OneByOne => slices.iter().try_for_each(|packet| lane.sender.send(packet)).map(|()| BURST),
-            Sending::Many => lane.sender.send_many(&slices),
-            Sending::Segmented => lane.sender.send_segmented(&lane.joined, lane.size.try_into().unwrap_or(0)),
+            Sending::OneByOne => slices.iter().try_for_each(|packet| pair.sender.send(packet)).map(|()| BURST),
+            Sending::Many => pair.sender.send_many(&slices),
+            Sending::Segmented => pair.sender.send_segmented(&pair.joined, pair.size.try_into().unwrap_or(0)),
         }
         .map_err(io::Error::other)?;
         let sent = start.elapsed();
 
-        lane.settle()?;
+        pair.await_queued()?;
         let deadline = Instant::now() + LOST_AFTER;
         let mut bytes = 0;
         let start = Instant::now();
-        while bytes < lane.joined.len() {
-            let mut taking = lane.receiver.take_many(None).map_err(io::Error::other)?;
-            while let Some(run) = taking.next() {
+        while bytes < pair.joined.len() {
+            let mut drain = pair.receiver.take_many(None).map_err(io::Error::other)?;
+            while let Some(run) = drain.next() {
                 bytes += run.bytes.len();
             }
             if Instant::now() > deadline {
-                return Err(lost(bytes / lane.size));
+                return Err(lost(bytes / pair.size));
             }
         }
         let taken = start.elapsed();
@@ -250,12 +252,12 @@ impl Measured for Batch {
         &self.rows
     }
 
-    fn forget(&mut self) {
-        self.rows.iter_mut().for_each(Row::forget);
+    fn clear(&mut self) {
+        self.rows.iter_mut().for_each(Row::clear);
     }
 }
 
-/// Asking a peer that has nothing.
+/// Counting the packets of a peer that has none.
 struct Idle {
     peer: Arc<Peer>,
     rows: [Row; 1],
@@ -268,7 +270,7 @@ impl Idle {
     }
 }
 
-impl Measured for Idle {
+impl Benchmark for Idle {
     fn round(&mut self) -> io::Result<()> {
         let start = Instant::now();
         for _ in 0..BURST {
@@ -284,7 +286,7 @@ impl Measured for Idle {
         &self.rows
     }
 
-    fn forget(&mut self) {
-        self.rows.iter_mut().for_each(Row::forget);
+    fn clear(&mut self) {
+        self.rows.iter_mut().for_each(Row::clear);
     }
 }

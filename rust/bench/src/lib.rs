@@ -1,23 +1,23 @@
-//! Measuring several things in turn, so that whatever else the machine does meets all of them alike.
+//! Interleaved measurement: benchmarks take turns, so that load from other programs affects all of them alike.
 
 use std::io;
 use std::time::Duration;
 
-/// How many packets a burst has, as in the engine's part of the benchmark (`godot-project/bench/`): what a socket's
-/// buffer holds by default, also at 1,200 bytes.
+/// Packets per burst, as in the engine's part of the benchmark (`godot-project/bench/`). A socket's default receive buffer
+/// holds that many, also at 1,200 bytes.
 pub const BURST: usize = 64;
 
-/// The payload sizes that are measured, in bytes.
+/// The measured payload sizes, in bytes.
 pub const SIZES: [usize; 3] = [64, 512, 1_200];
 
-/// One figure, measured in every round.
+/// One figure: a sample per round.
 #[derive(Debug)]
 pub struct Row {
-    /// What it is.
+    /// The row's name in the output.
     pub name: &'static str,
-    /// The packets' payload, in bytes.
+    /// The payload size, in bytes.
     pub size: usize,
-    /// What one packet (or one call) took, in microseconds, round by round.
+    /// Microseconds per packet or per call, one sample per round.
     samples: Vec<f64>,
 }
 
@@ -28,18 +28,18 @@ impl Row {
         Self { name, size, samples: Vec::new() }
     }
 
-    /// Adds a round in which `count` packets took `time`.
+    /// Adds the sample of a round in which `count` packets took `time`.
     pub fn add(&mut self, time: Duration, count: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of packets")]
+        #[expect(clippy::cast_precision_loss, reason = "at most a few thousand packets")]
         self.samples.push(time.as_secs_f64() * 1e6 / count as f64);
     }
 
-    /// Forgets the samples.
-    pub fn forget(&mut self) {
+    /// Discards the samples.
+    pub fn clear(&mut self) {
         self.samples.clear();
     }
 
-    /// The median in microseconds; 0 where nothing was measured.
+    /// The median of the samples in microseconds, 0 if there are none.
     #[must_use]
     pub fn median(&self) -> f64 {
         let mut sorted = self.samples.clone();
@@ -59,23 +59,23 @@ impl Row {
     }
 }
 
-/// A benchmark: what it does in a round fills its rows.
-pub trait Measured {
-    /// Does everything once.
+/// A benchmark: each round adds a sample to each of its rows.
+pub trait Benchmark {
+    /// Runs once and adds the samples.
     fn round(&mut self) -> io::Result<()>;
-    /// What came of it.
+    /// The rows with all samples so far.
     fn rows(&self) -> &[Row];
-    /// Forgets what was measured.
-    fn forget(&mut self);
+    /// Discards the samples of all rows.
+    fn clear(&mut self);
 }
 
-/// Lets each have a round in turn, `rounds` times, after a few that warm up and do not count.
-pub fn in_turn(all: &mut [Box<dyn Measured>], rounds: usize) -> io::Result<()> {
+/// Runs `rounds` rounds; in each, every benchmark runs once. Warm-up rounds before them (5 %) leave no samples.
+pub fn run_interleaved(all: &mut [Box<dyn Benchmark>], rounds: usize) -> io::Result<()> {
     for _ in 0..rounds.div_ceil(20) {
         all.iter_mut().try_for_each(|one| one.round())?;
     }
     for one in all.iter_mut() {
-        one.forget();
+        one.clear();
     }
     for _ in 0..rounds {
         all.iter_mut().try_for_each(|one| one.round())?;
@@ -103,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn warming_up_does_not_count() {
+    fn warm_up_rounds_leave_no_samples() {
         struct Counted(Vec<Row>, u64);
-        impl Measured for Counted {
+        impl Benchmark for Counted {
             fn round(&mut self) -> io::Result<()> {
                 self.1 += 1;
                 self.0[0].add(Duration::from_micros(self.1), 1);
@@ -114,13 +114,13 @@ mod tests {
             fn rows(&self) -> &[Row] {
                 &self.0
             }
-            fn forget(&mut self) {
-                self.0.iter_mut().for_each(Row::forget);
+            fn clear(&mut self) {
+                self.0.iter_mut().for_each(Row::clear);
             }
         }
-        let mut all: Vec<Box<dyn Measured>> = vec![Box::new(Counted(vec![Row::new("row", 64)], 0))];
-        in_turn(&mut all, 3).unwrap();
-        // One round to warm up, then those that took 2, 3 and 4 microseconds.
+        let mut all: Vec<Box<dyn Benchmark>> = vec![Box::new(Counted(vec![Row::new("row", 64)], 0))];
+        run_interleaved(&mut all, 3).unwrap();
+        // One warm-up round of 1 microsecond, then rounds of 2, 3 and 4 microseconds.
         assert!((all[0].rows()[0].median() - 3.0).abs() < 1e-9);
     }
 }

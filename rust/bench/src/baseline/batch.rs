@@ -1,20 +1,24 @@
-//! Many packets per system call, and how many the kernel holds.
+//! Many packets per system call, and how many packets the kernel buffers.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use libc::{c_int, c_void, iovec, mmsghdr, sockaddr_in, socklen_t};
-use packet_peer_udp_bench::{BURST, Measured, Row};
+use packet_peer_udp_bench::{BURST, Benchmark, Row};
 
 use crate::{pair, receive_all};
 
-/// The most that one message carries, over IPv4.
-const LARGEST: usize = 65_507;
+/// The largest UDP payload over IPv4, in bytes.
+const MAX_PAYLOAD: usize = 65_507;
 
-/// A burst per `sendmmsg` and per `recvmmsg`; with offload its packets are one message, or as few as it takes.
+/// [`buffered`] ends when no packet has come for this long.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// One burst per `sendmmsg` and per `recvmmsg`. With offload, the burst is sent as few messages as possible.
 pub(crate) struct Batches {
     sender: UdpSocket,
     receiver: UdpSocket,
@@ -25,7 +29,7 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    /// Packets of `size` bytes, each a message of its own.
+    /// Packets of `size` bytes, one message each.
     pub(crate) fn new(size: usize) -> io::Result<Self> {
         let (sender, receiver) = pair()?;
         let to = receiver.local_addr()?;
@@ -39,13 +43,13 @@ impl Batches {
         })
     }
 
-    /// Packets of `size` bytes, which the kernel cuts out of larger messages and joins to such again.
+    /// Packets of `size` bytes; the kernel segments (`UDP_SEGMENT`) and coalesces (`UDP_GRO`) them.
     pub(crate) fn with_offload(size: usize) -> io::Result<Self> {
         let mut batches = Self::new(size)?;
         let segment = c_int::try_from(size).map_err(io::Error::other)?;
         set_option(&batches.sender, libc::SOL_UDP, libc::UDP_SEGMENT, segment)?;
         set_option(&batches.receiver, libc::SOL_UDP, libc::UDP_GRO, 1)?;
-        let most = LARGEST / size * size;
+        let most = MAX_PAYLOAD / size * size;
         let mut lengths = vec![most; BURST * size / most];
         let rest = BURST * size % most;
         lengths.extend((rest > 0).then_some(rest));
@@ -56,7 +60,7 @@ impl Batches {
     }
 }
 
-impl Measured for Batches {
+impl Benchmark for Batches {
     fn round(&mut self) -> io::Result<()> {
         let start = Instant::now();
         self.outgoing.send(&self.sender)?;
@@ -72,43 +76,44 @@ impl Measured for Batches {
         &self.rows
     }
 
-    fn forget(&mut self) {
-        self.rows.iter_mut().for_each(Row::forget);
+    fn clear(&mut self) {
+        self.rows.iter_mut().for_each(Row::clear);
     }
 }
 
-/// What `sendmmsg` and `recvmmsg` work on, set up once.
+/// The arguments of `sendmmsg` and `recvmmsg`, allocated once.
 struct Messages {
     headers: Vec<mmsghdr>,
-    // What the headers point to. Nobody touches these again, so they stay where they are as long as the headers do.
-    _parts: Vec<iovec>,
+    // The headers point into these three. They are not modified after construction, so the pointers stay valid as long as
+    // `self` lives.
+    _iovecs: Vec<iovec>,
     _payloads: Vec<Vec<u8>>,
     _addresses: Vec<sockaddr_in>,
 }
 
 impl Messages {
-    /// Messages of these lengths to an IPv4 address, or with room for so many bytes from anyone.
+    /// Messages of these lengths in bytes: to send to `to`, an IPv4 address, or, without one, to receive into.
     fn new(lengths: &[usize], to: Option<SocketAddr>) -> Self {
         let mut payloads: Vec<Vec<u8>> = lengths.iter().map(|length| vec![7; *length]).collect();
-        let mut parts: Vec<iovec> = payloads
+        let mut iovecs: Vec<iovec> = payloads
             .iter_mut()
             .map(|payload| iovec { iov_base: payload.as_mut_ptr().cast(), iov_len: payload.len() })
             .collect();
         let mut addresses = vec![to_sockaddr(to); lengths.len()];
-        let headers = parts
+        let headers = iovecs
             .iter_mut()
             .zip(&mut addresses)
-            .map(|(part, address)| {
-                // SAFETY: all zeroes is a valid value of a C structure of numbers and pointers: no address, no parts.
+            .map(|(iovec, address)| {
+                // SAFETY: all zeroes is a valid value of a C structure of numbers and pointers: no address, no iovecs.
                 let mut header: mmsghdr = unsafe { std::mem::zeroed() };
                 header.msg_hdr.msg_name = ptr::from_mut(address).cast();
                 header.msg_hdr.msg_namelen = ADDRESS_LENGTH;
-                header.msg_hdr.msg_iov = part;
+                header.msg_hdr.msg_iov = iovec;
                 header.msg_hdr.msg_iovlen = 1;
                 header
             })
             .collect();
-        Self { headers, _parts: parts, _payloads: payloads, _addresses: addresses }
+        Self { headers, _iovecs: iovecs, _payloads: payloads, _addresses: addresses }
     }
 
     fn send(&mut self, socket: &UdpSocket) -> io::Result<()> {
@@ -116,20 +121,20 @@ impl Messages {
         while from < self.headers.len() {
             let rest = &mut self.headers[from..];
             let count = rest.len().try_into().unwrap_or(u32::MAX);
-            // SAFETY: `count` headers begin there. Each points to one part, one address of the length it gives and as many
-            // bytes of payload as the part says: all of them in heap memory that lives and stays in place as long as
-            // `self` (see the fields). The kernel writes only to `msg_len`.
+            // SAFETY: `count` headers begin at the pointer. Each refers to one iovec and one address of the stated lengths,
+            // in heap memory that stays in place as long as `self` lives (see the fields). The kernel writes only to
+            // `msg_len`.
             let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), count, 0) };
             from += usize::try_from(sent).map_err(|_| io::Error::last_os_error())?;
         }
         Ok(())
     }
 
-    /// How many bytes of payload were received.
+    /// Receives what is there; returns the bytes of payload.
     fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         let count = self.headers.len().try_into().unwrap_or(u32::MAX);
-        // SAFETY: as in `send`; the kernel writes at most as many bytes as each part and each address has. The lengths of
-        // the addresses, which it sets, are those of IPv4 addresses again.
+        // SAFETY: as in `send`. The kernel writes at most as many bytes as each iovec and each address has, and sets the
+        // addresses' lengths to that of an IPv4 address, which they have already.
         let got = unsafe { libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count, 0, ptr::null_mut()) };
         let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
         Ok(self.headers[..got].iter().map(|header| header.msg_len as usize).sum())
@@ -153,18 +158,19 @@ fn to_sockaddr(address: Option<SocketAddr>) -> sockaddr_in {
     raw
 }
 
-/// What [`held`] finds.
-pub(crate) struct Held {
-    /// So many packets could be received afterwards,
+/// The result of [`buffered`].
+pub(crate) struct Buffered {
+    /// Packets that were received after all were sent.
     pub(crate) packets: usize,
-    /// of so many that were sent before.
+    /// Packets that were sent.
     pub(crate) sent: usize,
-    /// The buffer that the kernel has granted, in its own figure.
+    /// The receive buffer's size as the kernel reports it, in bytes.
     pub(crate) buffer: c_int,
 }
 
-/// How many of 20,000 packets of `size` bytes a socket holds whose buffer is as large as the kernel grants.
-pub(crate) fn held(size: usize) -> io::Result<Held> {
+/// Sends 20,000 packets of `size` bytes to a socket that asks for a receive buffer of 64 MiB, then counts those that the
+/// kernel has kept.
+pub(crate) fn buffered(size: usize) -> io::Result<Buffered> {
     let (sender, receiver) = pair()?;
     set_option(&receiver, libc::SOL_SOCKET, libc::SO_RCVBUF, 64 << 20)?;
     let to = receiver.local_addr()?;
@@ -175,21 +181,24 @@ pub(crate) fn held(size: usize) -> io::Result<Held> {
     }
     let mut packets = 0;
     let mut buffer = [0; 2_048];
-    let patience = Instant::now() + Duration::from_millis(100);
+    let mut last_received = Instant::now();
     loop {
         match receiver.recv(&mut buffer) {
-            Ok(_) => packets += 1,
+            Ok(_) => {
+                packets += 1;
+                last_received = Instant::now();
+            }
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-            // What the kernel has put off may still come when nothing seems to be there.
-            Err(_) if Instant::now() > patience => break,
-            Err(_) => {}
+            // A busy kernel may deliver packets after the send has returned.
+            Err(_) if last_received.elapsed() > QUIET => break,
+            Err(_) => thread::sleep(Duration::from_millis(1)),
         }
     }
-    Ok(Held { packets, sent, buffer: get_option(&receiver, libc::SOL_SOCKET, libc::SO_RCVBUF)? })
+    Ok(Buffered { packets, sent, buffer: get_option(&receiver, libc::SOL_SOCKET, libc::SO_RCVBUF)? })
 }
 
 fn set_option(socket: &UdpSocket, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    // SAFETY: the kernel reads an int at the address, which is that of one, for the length that it is told.
+    // SAFETY: the kernel reads `INT_LENGTH` bytes at the pointer, which refers to an int of that size.
     let result = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&value).cast::<c_void>(), INT_LENGTH)
     };
@@ -199,7 +208,7 @@ fn set_option(socket: &UdpSocket, level: c_int, name: c_int, value: c_int) -> io
 fn get_option(socket: &UdpSocket, level: c_int, name: c_int) -> io::Result<c_int> {
     let mut value: c_int = 0;
     let mut length = INT_LENGTH;
-    // SAFETY: the kernel writes at most the length that it is told at the address, which is that of an int of that length.
+    // SAFETY: the kernel writes at most `INT_LENGTH` bytes at the pointer, which refers to an int of that size.
     let result = unsafe {
         libc::getsockopt(socket.as_raw_fd(), level, name, ptr::from_mut(&mut value).cast::<c_void>(), &raw mut length)
     };
