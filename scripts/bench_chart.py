@@ -1,7 +1,7 @@
 """Draws the result of scripts/bench.sh as an SVG picture: bench_chart.py RESULT.json CHART.svg
 
-Bars show ours in proportion to native: at 1 it is as fast as PacketPeerUDP, and shorter is faster; below, what came
-through a stall, where longer is better.
+Bars show the time of ours divided by that of native; shorter is faster. Below, the packets that survived a stall, where
+longer is better.
 """
 
 from bench_picture import BARS, COLOURS, MUTED, ONE, PLAIN, TEXT, Picture, draw_panel, foot, head, main, microseconds
@@ -9,14 +9,14 @@ from bench_picture import BARS, COLOURS, MUTED, ONE, PLAIN, TEXT, Picture, draw_
 STALL = "Stall"
 
 
-# ---- what is shown ---------------------------------------------------------------------------------------------
+# ---- entries of the panels -------------------------------------------------------------------------------------
 
 
 def ratio_entries(rows):
-    """The bars of a group of times: per row (name, detail) a list of bars (share, label, figures, colour)."""
+    """The bars of a group of times: (name, detail) -> list of (share, label, figures, colour)."""
     entries = {}
     for row in rows:
-        if "ratio" not in row or row["detail"].endswith("p99"):
+        if "ratio" not in row or row["detail"].endswith("p99") or "against" in row:
             continue
         if row["size"] in COLOURS or row["size"] == 0:
             ratio = row["ratio"]
@@ -24,7 +24,7 @@ def ratio_entries(rows):
             figures = f"{microseconds(row['native'])} → {microseconds(row['ours'])} µs"
             bar = (ratio, label, figures, COLOURS.get(row["size"], PLAIN))
             entries.setdefault((row["name"], row["detail"]), []).append(bar)
-    # A colour tells sizes apart; where there is one size, there is nothing to tell.
+    # Colours distinguish sizes; an entry with one size has a neutral colour.
     return {
         key: bars if len(bars) > 1 else [(*bars[0][:3], PLAIN)]
         for key, bars in entries.items()
@@ -32,7 +32,7 @@ def ratio_entries(rows):
 
 
 def stall_entries(rows):
-    """The same for what came through a stall: native first, then ours."""
+    """The same for the packets that survived a stall: native first, then ours."""
     native, ours = {}, {}
     for row in rows:
         if "ours" not in row:
@@ -49,13 +49,13 @@ def stall_entries(rows):
 
 def draw(result):
     picture = Picture()
-    rows = [row for row in result["rows"] if "peers" not in row]  # servers have a picture of their own
+    rows = [row for row in result["rows"] if "peers" not in row]  # servers have their own picture
     groups = {}
     for row in rows:
         groups.setdefault(row["group"], []).append(row)
 
     title = "PacketPeerUdpRs against PacketPeerUDP"
-    subtitle = "What a packet costs a script, in proportion to PacketPeerUDP. Shorter is faster."
+    subtitle = "The cost of a packet for a script, relative to PacketPeerUDP. Shorter is faster."
     head(picture, title, subtitle, [(f"{size:,} bytes", colour) for size, colour in COLOURS.items()], 88)
     for share, words in ((0, "0"), (0.5, "0.5"), (1, "1 = PacketPeerUDP")):
         fill, weight = (TEXT, 600) if share == 1 else (MUTED, 400)
@@ -72,7 +72,7 @@ def draw(result):
     for group, members in groups.items():
         entries = stall_entries(members) if group.startswith(STALL) else {}
         if entries:
-            note = "20,000 packets while the game reads nothing: what arrives. Longer is better."
+            note = "Packets received of 20,000 that came while the game read nothing. Longer is better."
             bottom = draw_panel(picture, bottom, STALL, note, entries, False) + 10
 
     bottom = foot(picture, bottom, result, rows, "Figures: PacketPeerUDP → PacketPeerUdpRs.")

@@ -1,6 +1,6 @@
-"""What the charts of scripts/bench.sh are drawn with: SVG elements, panels of bars, what a chart says of its figures.
+"""The parts of the charts of scripts/bench.sh: SVG elements, panels of bars, headings and footers.
 
-The pictures have a background of their own, so they read on light pages and on dark ones.
+The pictures have an opaque background, so they are readable on light and on dark pages.
 """
 
 import json
@@ -15,28 +15,28 @@ EDGE = 16  # around the panels
 INSET = 16  # within them
 LABELS = EDGE + INSET
 FIGURES = WIDTH - EDGE - INSET  # right end of the column of figures
-BARS = 236  # where bars begin,
-ONE = 360  # and how long one is that means 1
-MOST = 1.18  # a longer bar is drawn torn
+BARS = 236  # left end of the bars
+ONE = 360  # length of a bar for the value 1
+MOST = 1.18  # the largest value drawn; longer bars are drawn torn
 BAR, PITCH = 10, 14
 ROW_GAP = 12
-LEAST_ROW = 29  # two lines of label
+MIN_ROW = 29  # height of a label's two lines
 
 CARD, PANEL, TEXT, MUTED, GRID, NATIVE = "#141d27", "#1c2834", "#edf3f9", "#9db0c2", "#2c3c4c", "#ffffff"
-# The sizes that are shown, of those that are measured.
+# The payload sizes that are shown.
 COLOURS = {64: "#58c4fa", 1200: "#ffb866"}
-PLAIN = "#b7a6ff"  # where there is but one
+PLAIN = "#b7a6ff"  # if there is only one size
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 class Picture:
-    """SVG elements, in the order in which they are painted."""
+    """SVG elements in painting order."""
 
     def __init__(self):
         self.parts = []
 
     def text(self, x, y, words, size=12.0, fill=TEXT, anchor="start", weight=400, halo=""):
-        # A halo of the background's colour keeps a line that runs behind the words away from them.
+        # A halo in the background's colour separates the words from a line behind them.
         outline = f' stroke="{halo}" stroke-width="5" stroke-linejoin="round" paint-order="stroke"' if halo else ""
         self.parts.append(
             f'<text x="{x:g}" y="{y:g}" font-size="{size:g}" font-weight="{weight}" fill="{fill}"'
@@ -57,10 +57,10 @@ class Picture:
         self.parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{fill}"/>')
 
     def bar(self, y, share, fill):
-        """A bar of that share of ONE; returns where it ends."""
-        # Something very small stays visible.
+        """A bar of `share` times ONE; returns its right end."""
+        # A very small share stays visible.
         length = max(min(share, MOST) * ONE, 1.5)
-        # Square where it begins, on the axis.
+        # The left end, on the axis, has no rounded corners.
         self.box(BARS, y, length, BAR, fill, min(2.5, length / 2))
         self.box(BARS, y, min(length, 4), BAR, fill, 0)
         if share > MOST:
@@ -79,8 +79,8 @@ class Picture:
 
 
 def draw_panel(picture, top, heading, note, entries, native_line):
-    """A group of rows; returns where it ends."""
-    heights = [max(len(bars) * PITCH, LEAST_ROW) for bars in entries.values()]
+    """A group of rows; returns its lower end."""
+    heights = [max(len(bars) * PITCH, MIN_ROW) for bars in entries.values()]
     height = 42 + sum(heights) + ROW_GAP * len(heights)
     picture.box(EDGE, top, WIDTH - 2 * EDGE, height, PANEL, 9)
     picture.text(LABELS, top + 25, heading, 13.5, weight=600)
@@ -104,7 +104,7 @@ def draw_panel(picture, top, heading, note, entries, native_line):
             bar_top += PITCH
         y += row_height + ROW_GAP
     if native_line:
-        # Over the bars: what crosses it is slower than native.
+        # Drawn over the bars: a bar that crosses it is slower than native.
         picture.shape(f"M{BARS + ONE} {first}V{last}", stroke=NATIVE, dashes="4 3")
     for x, y, label in labels:
         picture.text(x, y, label, 11, halo=PANEL)
@@ -119,7 +119,7 @@ def microseconds(value):
 
 
 def head(picture, title, subtitle, legend, pitch):
-    """What the picture shows, and what its colours mean: (words, colour), so far apart."""
+    """The title, and a legend of (words, colour) with `pitch` pixels per entry."""
     picture.text(LABELS, 42, title, 21, weight=650)
     picture.text(LABELS, 64, subtitle, 12.5, MUTED)
     right = FIGURES
@@ -130,16 +130,16 @@ def head(picture, title, subtitle, legend, pitch):
 
 
 def foot(picture, bottom, result, rows, figures):
-    """Where the figures are from; returns where it ends."""
+    """The origin of the figures; returns its lower end."""
     where = result["machine"]
-    system = ".".join(where["system"].split(".")[:2])  # what a distribution appends says nothing here
+    system = ".".join(where["system"].split(".")[:2])  # without the distribution's suffix
     engine = where["godot"].split("-")[0]
     rounds = max(row.get("rounds", 0) for row in rows)
-    disturbed = result["disturbed"]
+    other_load = result["other_load"]
     for words in (
         f"{where['cpu']}, {where['cores']} cores, {system}, Godot {engine}, {where['date']}"
-        + ("." if disturbed is None else f"; other programs had at least {disturbed:.0%} of the processors."),
-        f"Loopback, from GDScript; the median of {rounds} rounds in which both had their turn. {figures}",
+        + ("." if other_load is None else f"; other programs used at least {other_load:.0%} of the processors."),
+        f"Loopback, from GDScript; the median of {rounds} rounds, both classes in alternation. {figures}",
     ):
         bottom += 16
         picture.text(LABELS, bottom, words, 11, MUTED)
@@ -147,7 +147,7 @@ def foot(picture, bottom, result, rows, figures):
 
 
 def main(draw):
-    """The program of a chart: PROGRAM.py RESULT.json CHART.svg"""
+    """The command line of a chart: PROGRAM.py RESULT.json CHART.svg"""
     if len(sys.argv) != 3:
         sys.exit(f"Usage: {Path(sys.argv[0]).name} RESULT.json CHART.svg")
     result = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))

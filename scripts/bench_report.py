@@ -1,8 +1,8 @@
-"""Makes of the benchmark's raw measurements one result: a table on standard output, and JSON.
+"""Turns the benchmark's raw measurements into one result: a table on standard output, and JSON.
 
-Called by scripts/bench.sh: bench_report.py RAW.json FLOOR.jsonl... --json RESULT.json [--strict] [--quick]
-RAW is what godot-project/bench/ has written, each FLOOR what the program `floor` of rust/bench/ has printed.
-Ends with 1 when the addon lacks something that is to be measured, with --strict also when a "must" is missed.
+Called by scripts/bench.sh: bench_report.py RAW.json BASELINE.jsonl... --json RESULT.json [--strict] [--quick]
+RAW is written by godot-project/bench/, each BASELINE printed by the program `baseline` of rust/bench/.
+The exit code is 1 if the addon lacks something that is measured, with --strict also if a "must" is missed.
 """
 
 import argparse
@@ -16,53 +16,44 @@ import sys
 from pathlib import Path
 
 import bench_servers
-from bench_rows import missing_row, timed_row
+from bench_goals import ABOVE_KERNEL, IDLE_PEER_BYTES, NO_GOAL, RATIO, SURVIVORS
+from bench_rows import bytes_row, missing_row, timed_row, verdict_of
 
-# ---- what is measured, and what is to be reached ---------------------------------------------------------------
+# ---- what is measured (its goals are in bench_goals.py) --------------------------------------------------------
 
 SENDING = "Sending"
 RECEIVING = "Receiving"
 BACKGROUND = "Receiving in the background: the game thread's share"
 LATENCY = "Waiting and asking"
-STALL = "Stall: received of what came while the game read nothing"
+STALL = "Stall: received of the packets that came while the game read nothing"
 MEMORY = "Memory per idle peer"
 
-# Row of the engine's part: its group, name and detail, the floor's row that does the same, and per size the ratio to
-# native that must be reached and the one to aim for.
+# Row of the raw measurements: its group, name and detail, and the baseline's row that does the same.
 TIMED = {
-    "put_packet": (SENDING, "put_packet", "one by one", "send_one", {64: (1.15, 1.05), 1200: (1.15, 1.05)}),
-    "put_packets": (SENDING, "put_packets", "64 per call", "send_offload", {64: (0.25, 0.15), 1200: (0.35, 0.15)}),
-    "put_segmented": (SENDING, "put_segmented", "64 per call", "send_offload", {64: (0.10, 0.05), 1200: (0.15, 0.05)}),
-    "get_packet of put_packet": (
-        RECEIVING, "count, then get_packet", "per packet", "receive_one", {64: (1.0, 0.85), 1200: (0.60, 0.50)},
-    ),
-    "get_packets of put_packet": (
-        RECEIVING, "get_packets", "sent one by one", "receive_batch", {64: (0.50, 0.42), 1200: (0.25, 0.20)},
-    ),
-    "get_packets of put_packets": (
-        RECEIVING, "get_packets", "sent by put_packets", "receive_offload", {64: (0.35, 0.20), 1200: (0.18, 0.10)},
-    ),
+    "put_packet": (SENDING, "put_packet", "one by one", "send_one"),
+    "set_dest_address, put_packet": (SENDING, "set_dest_address, put_packet", "same address", "send_one"),
+    "put_packets": (SENDING, "put_packets", "64 per call", "send_offload"),
+    "put_segmented": (SENDING, "put_segmented", "64 per call", "send_offload"),
+    "get_packet of put_packet": (RECEIVING, "count, then get_packet", "per packet", "receive_one"),
+    "get_packets of put_packet": (RECEIVING, "get_packets", "sent one by one", "receive_batch"),
+    "get_packets of put_packets": (RECEIVING, "get_packets", "sent by put_packets", "receive_offload"),
     "get_packets_joined of put_segmented": (
         RECEIVING, "get_packets_joined", "sent by put_segmented", "receive_offload",
-        {64: (0.12, 0.05), 1200: (0.08, 0.05)},
     ),
-    "get_packet of put_packet in background": (
-        BACKGROUND, "count, then get_packet", "per packet", None, {64: (0.70, 0.55), 1200: (0.45, 0.35)},
-    ),
-    "get_packets of put_packet in background": (
-        BACKGROUND, "get_packets", "sent one by one", None, {64: (0.30, 0.20)},
-    ),
-    "get_packets of put_packets in background": (BACKGROUND, "get_packets", "sent by put_packets", None, {}),
+    "get_packet of put_packet in background": (BACKGROUND, "count, then get_packet", "per packet", None),
+    "get_packets of put_packet in background": (BACKGROUND, "get_packets", "sent one by one", None),
+    "get_packets of put_packets in background": (BACKGROUND, "get_packets", "sent by put_packets", None),
     "get_packets_joined of put_segmented in background": (
-        BACKGROUND, "get_packets_joined", "sent by put_segmented", None, {},
+        BACKGROUND, "get_packets_joined", "sent by put_segmented", None,
     ),
-    "idle count": (LATENCY, "idle count", "nothing has come", None, {0: (3.0, 2.3)}),
-    "idle count in background": (LATENCY, "idle count", "in background mode", None, {0: (2.0, 1.7)}),
-    "round trip": (LATENCY, "round trip", "two threads in wait()", None, {64: (1.1, 0.9)}),
-    "round trip in background": (LATENCY, "round trip", "in background mode", None, {}),
+    "idle count": (LATENCY, "idle count", "no packet there", None),
+    "idle count in background": (LATENCY, "idle count", "in background mode", None),
+    "round trip": (LATENCY, "round trip", "two threads in wait()", None),
+    "round trip in background": (LATENCY, "round trip", "in background mode", None),
+    "round trip in background against polled": (LATENCY, "round trip", "background : polled", None),
 }  # fmt: skip
 
-FLOOR = {
+BASELINE = {
     "send_one": "sendto",
     "send_batch": "sendmmsg, 64 per call",
     "send_offload": "sendmmsg, UDP_SEGMENT, 64 per call",
@@ -71,40 +62,43 @@ FLOOR = {
     "receive_offload": "recvmmsg, UDP_GRO, 64 per call",
 }
 
-# Where other programs had more of the processors than this, the figures are not to be relied on.
-DISTURBED = 0.03
-
-# So many packets must come through a stall; more are an aim.
-MUST_SURVIVE = 20_000
+# If other programs used a larger share of the processors, the figures are not reliable.
+MAX_OTHER_LOAD = 0.03
 
 MODES = {"polled": "polled", "background": "in background mode"}
 
 
 def percentile(values, percent):
-    """The smallest value that so many percent of them do not exceed."""
+    """The smallest value that `percent` percent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
-def timed_rows(raw, floor):
+def timed_rows(raw, baseline):
     for case in sorted(raw["rows"], key=lambda case: list(TIMED).index(case["row"])):
-        group, name, detail, bare, goals = TIMED[case["row"]]
-        size = int(case["size"])
-        goal = goals.get(size, (None, None))
+        group, name, detail, bare = TIMED[case["row"]]
+        key = (case["row"], int(case["size"]))
+        goal = RATIO.get(key, NO_GOAL)
         if case["missing"]:
-            yield missing_row(group, name, detail, size, "µs", case["missing"], goal)
+            yield missing_row(group, name, detail, key[1], "µs", case["missing"], goal)
             continue
-        row = timed_row(group, name, detail, size, case["native"], case["ours"], goal)
-        if (bare, size) in floor:
-            row["kernel"] = floor[bare, size]
-        yield row
+        row = timed_row(group, name, detail, key[1], case["native"], case["ours"], goal)
+        # What is in native's place where that is not native.
+        against = {"against": case["against"]} if "against" in case else {}
+        if (bare, key[1]) in baseline:
+            row["kernel"] = baseline[bare, key[1]]
+            row["above_kernel"] = row["ours"] - row["kernel"]
+            if key in ABOVE_KERNEL:
+                row["above_kernel_must"], row["above_kernel_aim"] = ABOVE_KERNEL[key]
+                row["above_kernel_verdict"] = verdict_of(row["above_kernel"], ABOVE_KERNEL[key])
+        yield row | against
         if "native_times" in case:
             native, ours = (percentile(case[who], 99) for who in ("native_times", "ours_times"))
-            row = timed_row(group, name, detail + ", p99", size, [native], [ours])
-            yield {key: value for key, value in row.items() if key not in ("ratio_quartiles", "rounds")}
+            row = timed_row(group, name, detail + ", p99", key[1], [native], [ours])
+            yield {name: value for name, value in row.items() if name not in ("ratio_quartiles", "rounds")} | against
 
 
-def stall_rows(raw, floor):
+def stall_rows(raw, baseline):
     native = {}
     for stall in raw["stalls"]:
         mode, size, sent = stall["mode"], int(stall["size"]), int(stall["sent"])
@@ -113,10 +107,10 @@ def stall_rows(raw, floor):
             continue
         name = f"{sent:,} packets"
         if mode == "polled":
-            # What the kernel's buffer cannot hold may be lost: the floor's program has filled one as large.
-            goal = (floor.get(("held", size)), None)
+            # Packets that the kernel's buffer cannot hold are lost. The baseline has filled one of the same size.
+            goal = (baseline.get(("buffered", size)), None)
         else:
-            goal = (sent, None) if sent == MUST_SURVIVE else (None, sent)
+            goal = (sent, None) if sent == SURVIVORS else (None, sent)
         if "missing" in stall:
             yield missing_row(STALL, name, MODES[mode], size, "packets", stall["missing"], goal)
             continue
@@ -124,27 +118,35 @@ def stall_rows(raw, floor):
         row = {"group": STALL, "name": name, "detail": MODES[mode], "size": size, "unit": "packets", "sent": sent}
         row |= {"native": native.get((size, sent)), "ours": received, "in_order": stall["in_order"]}
         row |= dict(zip(("must", "aim"), goal))
-        good = [asked is not None and received >= asked and stall["in_order"] for asked in goal]
-        row["verdict"] = "aim" if good[1] else "must" if good[0] else "MISSED" if goal[0] is not None else ""
-        yield row
+        yield row | {"verdict": verdict_of(received if stall["in_order"] else -1, goal, more_is_better=True)}
 
 
 def memory_rows(raw):
     for what, words in (("resident", "resident"), ("allocated", "allocated by the engine")):
         native, ours = (raw["memory"][who].get(what, 0) for who in ("native", "ours"))
         if native > 0:
-            row = {"group": MEMORY, "name": words, "detail": "", "size": 0, "unit": "bytes"}
-            yield row | {"native": native, "ours": ours, "ratio": ours / native}
+            yield bytes_row(MEMORY, words, "", native, ours, IDLE_PEER_BYTES if what == "resident" else NO_GOAL)
 
 
-def floor_of(paths):
-    """The floor's figures, by row and size: the mean of its runs."""
+def rows_of(raw, baseline):
+    """All rows of a run of godot-project/bench/."""
+    rows = []
+    if "peers" in raw:
+        peers = raw["peers"]
+        rows += [*timed_rows(peers, baseline), *stall_rows(peers, baseline), *memory_rows(peers)]
+    if "servers" in raw:
+        rows += bench_servers.rows_of(raw["servers"], baseline)
+    return rows
+
+
+def baseline_of(paths):
+    """The baseline's figures by row and size: the mean of its runs, of buffered packets the least."""
     runs = {}
     for path in paths:
         for line in Path(path).read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             runs.setdefault((row["row"], row["size"]), []).append(row.get("usec", row.get("packets")))
-    return {key: min(values) if key[0] == "held" else statistics.mean(values) for key, values in runs.items()}
+    return {key: min(values) if key[0] == "buffered" else statistics.mean(values) for key, values in runs.items()}
 
 
 # ---- the machine -----------------------------------------------------------------------------------------------
@@ -175,7 +177,7 @@ def machine(raw):
 
 # ---- the table -------------------------------------------------------------------------------------------------
 
-COLUMNS = "{:<44}{:>7}{:>9}{:>9}{:>9}{:>8}{:>8}{:>8}  {}"
+COLUMNS = "{:<44}{:>7}{:>9}{:>9}{:>9}{:>9}{:>8}{:>8}{:>8}  {}"
 UNITS = {"µs": "µs per packet", "packets": "packets", "bytes": "bytes", "times": "times"}
 
 
@@ -193,14 +195,20 @@ def figure(value, unit):
 def goal(value, unit):
     if value is None:
         return ""
-    return f"{value:,}" if unit in ("packets", "bytes") else f"{value:.2f}"
+    return f"{value:,}" if unit in ("packets", "bytes") else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def words_of(row):
+def verdict_text(row):
     verdict = row.get("verdict", "")
     if verdict == "missing":
         return "missing: " + ", ".join(row["missing"])
-    return verdict + (" (out of order)" if row.get("in_order") is False else "")
+    parts = [verdict + (" (out of order)" if row.get("in_order") is False else "")]
+    if "above_kernel_verdict" in row:
+        asked = row["above_kernel_aim"] if row["above_kernel_must"] is None else row["above_kernel_must"]
+        parts.append(f"above the kernel at most {asked}: {row['above_kernel_verdict'] or 'not reached'}")
+    if "against" in row:
+        parts.append(f"in native's place: {row['against']}")
+    return "; ".join(filter(None, parts))
 
 
 def line(row):
@@ -211,10 +219,11 @@ def line(row):
         figure(row.get("kernel"), unit),
         figure(row.get("native"), unit),
         figure(row.get("ours"), unit),
+        figure(row.get("above_kernel"), unit),
         "" if ratio is None else f"{ratio:.3f}",
         goal(row.get("must"), unit),
         goal(row.get("aim"), unit),
-        words_of(row),
+        verdict_text(row),
     ).rstrip()
 
 
@@ -225,32 +234,39 @@ def print_table(result):
             group = row["group"]
             unit = "µs" if group == LATENCY else UNITS[row["unit"]]
             print(f"\n{group} ({unit})")
-            print(COLUMNS.format("", "bytes", "kernel", "native", "ours", "ratio", "must", "aim", "").rstrip())
+            print(COLUMNS.format("", "bytes", "kernel", "native", "ours", "above", "ratio", "must", "aim", "").rstrip())
         print(line(row))
-    print("\nThe kernel's own cost, bare system calls (µs per packet)")
-    for row in result["floor"]:
-        print(COLUMNS.format("  " + row["name"], f"{row['size']:,}", figure(row["usec"], "µs"), *[""] * 6).rstrip())
+    print("\nThe baseline: bare system calls (µs per packet)")
+    for row in result["baseline"]:
+        print(COLUMNS.format("  " + row["name"], f"{row['size']:,}", figure(row["usec"], "µs"), *[""] * 7).rstrip())
+
+
+def goals_of(rows, kind):
+    """(row, whether it is reached) for each goal of that kind, "must" or "aim"."""
+    good = ("must", "aim") if kind == "must" else ("aim",)
+    for row in rows:
+        for prefix in ("", "above_kernel_"):
+            if row.get(prefix + kind) is not None:
+                yield row, row.get(prefix + "verdict") in good
 
 
 def print_summary(result, quick):
-    asked = [row for row in result["rows"] if row.get("must") is not None]
-    missed = [row for row in asked if row["verdict"] in ("MISSED", "missing")]
-    reached = [row for row in result["rows"] if row.get("aim") is not None and row["verdict"] == "aim"]
-    aimed = [row for row in result["rows"] if row.get("aim") is not None]
+    musts, aims = (list(goals_of(result["rows"], kind)) for kind in ("must", "aim"))
+    missed = [row for row, reached in musts if not reached]
     where = result["machine"]
     print(f"\n{where['cpu']}, {where['cores']} cores, {where['system']}, Godot {where['godot']}, {where['date']}")
-    print("ratio: ours / native, the median of all rounds; verdict: the best of must and aim that is reached")
-    if result["disturbed"] is None:
-        print("Whether other programs were busy meanwhile, this system does not tell.")
+    print("ratio: ours / native, the median of all rounds; above: ours without the kernel's part")
+    if result["other_load"] is None:
+        print("This system does not report how busy other programs were.")
     else:
-        share = f"Other programs had at least {result['disturbed']:.0%} of the processors meanwhile"
-        print(share + (": repeat this on a quiet machine." if result["disturbed"] > DISTURBED else "."))
+        share = f"Other programs used at least {result['other_load']:.0%} of the processors"
+        print(share + (": repeat this on a quiet machine." if result["other_load"] > MAX_OTHER_LOAD else "."))
     if quick:
-        print("Few rounds (--quick): these figures show that everything runs, and no more.")
-    counts = f"{len(reached)} of {len(aimed)} aims reached; {len(missed)} of {len(asked)} musts missed"
-    print(counts + ":" * bool(missed))
+        print("Few rounds (--quick): the figures show that everything runs, not how fast it is.")
+    reached = sum(reached for _, reached in aims)
+    print(f"{reached} of {len(aims)} aims reached; {len(missed)} of {len(musts)} musts missed" + ":" * bool(missed))
     for row in missed:
-        print(line(row))
+        print(f"  {row['group']}:\n{line(row)}")
     if result["missing"]:
         print(f"The addon lacks {', '.join(result['missing'])}.")
 
@@ -258,33 +274,28 @@ def print_summary(result, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("raw")
-    parser.add_argument("floor", nargs="+")
+    parser.add_argument("baseline", nargs="+")
     parser.add_argument("--json", required=True)
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
 
     raw = json.loads(Path(options.raw).read_text(encoding="utf-8"))
-    floor = floor_of(options.floor)
-    rows = []
-    if "peers" in raw:
-        peers = raw["peers"]
-        rows += [*timed_rows(peers, floor), *stall_rows(peers, floor), *memory_rows(peers)]
-    if "servers" in raw:
-        rows += bench_servers.rows_of(raw["servers"], floor)
+    baseline = baseline_of(options.baseline)
+    rows = rows_of(raw, baseline)
     bare = [
-        {"name": FLOOR[name], "size": size, "usec": usec}
-        for (name, size), usec in sorted(floor.items(), key=lambda item: [*FLOOR, "held"].index(item[0][0]))
-        if name in FLOOR
+        {"name": BASELINE[name], "size": size, "usec": usec}
+        for (name, size), usec in sorted(baseline.items(), key=lambda item: [*BASELINE, "buffered"].index(item[0][0]))
+        if name in BASELINE
     ]
-    disturbed = raw["disturbed"] if raw["disturbed"] >= 0 else None
-    result = {"machine": machine(raw), "quick": options.quick, "disturbed": disturbed}
-    result |= {"missing": raw["missing"], "rows": rows, "floor": bare}
+    other_load = raw["other_load"] if raw["other_load"] >= 0 else None
+    result = {"machine": machine(raw), "quick": options.quick, "other_load": other_load}
+    result |= {"missing": raw["missing"], "rows": rows, "baseline": bare}
     Path(options.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     print_table(result)
     print_summary(result, options.quick)
-    missed = any(row.get("verdict") == "MISSED" for row in rows)
+    missed = not all(reached for _, reached in goals_of(rows, "must"))
     return 1 if result["missing"] or (options.strict and missed) else 0
 
 

@@ -1,25 +1,25 @@
 """Draws the servers' part of the result of scripts/bench.sh as a picture: bench_server_chart.py RESULT.json CHART.svg
 
-Curves show what a packet costs by the number of peers, both on logarithmic scales, lower is faster; bars below them
-what came of all that a crowd sent at once, where longer is better, and what an idle peer takes, where shorter is.
+Curves show the cost of a packet by the number of peers, on logarithmic scales; lower is faster. Bars below show the packets
+received when all clients send at once, where longer is better, and the memory of an idle peer, where shorter is better.
 """
 
 import math
 
 from bench_picture import EDGE, GRID, INSET, MUTED, NATIVE, PANEL, TEXT, WIDTH
 from bench_picture import Picture, draw_panel, foot, head, main, microseconds
-from bench_servers import BOTH, GROWTH, MEMORY, POLLING, STALL, TAKING
+from bench_servers import BOTH, BURST, GROWTH, MEMORY, POLLING, TAKING
 
 OURS = "#58c4fa"
 GAP = 10  # between panels
 PLOT_TOP, PLOT_HEIGHT = 64, 236  # within a panel of curves
-AXIS = 34  # for the figures beside the axis
+AXIS = 34  # width of the figures beside the axis
 NAMES = {"native": "UDPServer", "ours": "UdpServerRs"}
 COLOURS = {"native": NATIVE, "ours": OURS}
 
 
 class Scale:
-    """Places powers of ten between two pixels."""
+    """A logarithmic scale between two pixels."""
 
     def __init__(self, values, first, last, whole_decades):
         least, most = math.log10(min(values)), math.log10(max(values))
@@ -36,7 +36,7 @@ class Scale:
 
 
 def draw_curves(picture, left, top, width, heading, note, rows, costs):
-    """A panel with a curve for each of the two; [costs] are all that the scale has to hold."""
+    """A panel with a curve per class; `costs` are all values that the scale must contain."""
     height = PLOT_TOP + PLOT_HEIGHT + 50
     picture.box(left, top, width, height, PANEL, 9)
     picture.text(left + INSET, top + 25, heading, 13.5, weight=600)
@@ -60,11 +60,11 @@ def draw_curves(picture, left, top, width, heading, note, rows, costs):
         picture.shape(path, stroke=COLOURS[who], width=2)
         for x, y, _ in points:
             picture.dot(x, y, 3.5, COLOURS[who])
-    # Over both curves; the upper one's figures above it, the lower one's below.
+    # The upper curve's figures stand above it, the lower curve's below.
     for who, other in (("native", "ours"), ("ours", "native")):
         for (x, y, cost), (_, other_y, _) in zip(places[who], places[other]):
             above = y < other_y or (y == other_y and who == "native")
-            # Above to the left, out of the way of a curve that rises.
+            # To the left, because the curves rise.
             place = (x + 6, y - 9) if above else (x, y + 18)
             anchor = "end" if above else "middle"
             picture.text(*place, microseconds(cost), 11, COLOURS[who], anchor, 500, PANEL)
@@ -76,7 +76,7 @@ def kibibytes(value):
 
 
 def memory_entries(rows):
-    """Bars of what a peer of the largest crowd takes, in proportion to native's."""
+    """Bars of a peer's memory, relative to native's, with the most peers."""
     row = [row for row in rows if row["detail"] == "resident"][-1]
     bars = {who: row[who] / row["native"] if row["native"] > 0 else 0 for who in BOTH}
     return {
@@ -88,11 +88,11 @@ def memory_entries(rows):
 
 def memory_note(rows):
     allocated = rows[-1]["native"]
-    return f"An accepted, idle peer. Shorter is better. (UDPServer's asks the system for {kibibytes(allocated)}.)"
+    return f"An accepted, idle peer. Shorter is better. (UDPServer allocates {kibibytes(allocated)}.)"
 
 
-def stall_entries(rows):
-    """Bars of what came through: native's and, in both modes, ours."""
+def burst_entries(rows):
+    """Bars of the packets received: native, and ours in both modes."""
     entries = {}
     for row in rows:
         sent = row["sent"]
@@ -103,7 +103,7 @@ def stall_entries(rows):
 
 
 def growth_note(rows):
-    """What a large crowd's packet costs more than a small one's, of the smallest crowd that is promised something."""
+    """How much more a packet costs with many peers than with few, from the first row that has a must."""
     asked = [row for row in rows if row.get("must")] or rows
     row = asked[0]
     return f"{row['name']}: {row['native']:.1f} × → {row['ours']:.2f} ×"
@@ -118,7 +118,7 @@ def draw(result):
     head(
         picture,
         "UdpServerRs against UDPServer",
-        "What a packet costs a server's script, in µs, by the number of peers. Lower is faster.",
+        "The cost of a packet for a server's script, in µs, by the number of peers. Lower is faster.",
         [(NAMES[who], COLOURS[who]) for who in BOTH],
         108,
     )
@@ -131,15 +131,15 @@ def draw(result):
     for i, (group, heading, note) in enumerate(panels):
         left = EDGE + i * (width + GAP)
         bottom = draw_curves(picture, left, top, width, heading, note, groups[group], costs)
-    stalls = stall_entries(groups[STALL])
-    sample = groups[STALL][0]
+    bursts = burst_entries(groups[BURST])
+    sample = groups[BURST][0]
     sending = f"{sample['peers']:,} peers send {sample['sent'] // sample['peers']} packets each"
-    note = f"{sending} while the game reads nothing: what arrives. Longer is better."
-    bottom = draw_panel(picture, bottom + GAP, "A crowd at once", note, stalls, False)
+    note = f"{sending} while the game reads nothing: packets received. Longer is better."
+    bottom = draw_panel(picture, bottom + GAP, "All at once", note, bursts, False)
     memory = groups[MEMORY]
     bottom = draw_panel(picture, bottom + GAP, "Memory", memory_note(memory), memory_entries(memory), False)
     bottom = foot(picture, bottom + GAP, result, rows, "Figures: UDPServer → UdpServerRs.")
-    description = "Curves: microseconds per packet by the number of peers. Bars: what arrives of a crowd, and memory."
+    description = "Curves: microseconds per packet by the number of peers. Bars: packets received, and memory."
     return picture.svg(bottom, "UdpServerRs against UDPServer", description)
 
 

@@ -1,78 +1,74 @@
 """The servers' rows of the benchmark's table, for bench_report.py and the servers' chart.
 
-Each has "peers": the size of the crowd.
+Each has "peers", the number of accepted peers.
 """
 
-from bench_rows import timed_row
+from bench_goals import NO_GOAL, SERVER_GROWTH, SERVER_PEER_BYTES, SERVER_PEERS_TO_JUDGE, SERVER_RATIO
+from bench_rows import bytes_row, timed_row, verdict_of
 
 POLLING = "A server's poll()"
 TAKING = "A server's peers: count, then get_packet"
-WHOLE = "A server's packet: both together"
-GROWTH = "A large crowd's packet: its cost as a multiple of a small crowd's"
-STALL = "A crowd that sends at once: received while the game read nothing"
+WHOLE = "A server's packet: poll(), count, get_packet"
+GROWTH = "A server's packet with many peers: its cost as a multiple of that with few"
+BURST = "All clients of a server send at once: received while the game read nothing"
 MEMORY = "Memory per accepted, idle peer of a server"
-
-# At so many peers poll() may cost so much more a packet than in the smallest crowd. What a script does with the peers
-# itself grows with any class: each of thousands of objects has to come into the processor's caches.
-MUST_GROWTH = {4_000: 1.5}
-# What a peer may take, where there are enough of them to tell: memory is given out by the page.
-MUST_MEMORY, ENOUGH = 4_096, 1_000
 
 BOTH = ("native", "ours")
 MODES = {"polled": "polled", "background": "in background mode"}
 
+# Group of rows, its name in the goals, and the measured parts that it adds up.
+TIMED = ((POLLING, "polling", ("polling",)), (TAKING, "taking", ("taking",)), (WHOLE, "whole", ("polling", "taking")))
 
-def crowd(count):
+
+def peers_text(count):
     return f"{count:,} peers"
 
 
-def verdict(reached):
-    return "must" if reached else "MISSED"
+def rows_of(raw, baseline):
+    """All rows of the raw measurements; none if the addon has no server."""
+    if not raw["rows"]:
+        return []
+    return [*_timed_rows(raw["rows"], baseline), *_burst_rows(raw["bursts"]), *_memory_rows(raw["memory"])]
 
 
-def rows_of(raw, floor):
-    """All rows that come of the raw measurements."""
-    return [*_timed_rows(raw["rows"], floor), *_stall_rows(raw["stalls"]), *_memory_rows(raw["memory"])]
-
-
-def _timed_rows(cases, floor):
+def _timed_rows(cases, baseline):
     cases = sorted(cases, key=lambda case: int(case["peers"]))
-    rows = {POLLING: [], TAKING: [], WHOLE: []}
+    groups = {group: [] for group, _, _ in TIMED}
     for case in cases:
         peers = int(case["peers"])
-        for group, parts in ((POLLING, ["polling"]), (TAKING, ["taking"]), (WHOLE, ["polling", "taking"])):
-            rounds = ([sum(times) for times in zip(*(case[part][who] for part in parts))] for who in BOTH)
-            rows[group].append(timed_row(group, crowd(peers), "", int(case["size"]), *rounds) | {"peers": peers})
-    for row in rows[POLLING]:
-        if ("receive_batch", row["size"]) in floor:
-            row["kernel"] = floor["receive_batch", row["size"]]
-    for members in rows.values():
-        yield from members
-    for group, words, musts in ((POLLING, "poll()", MUST_GROWTH), (WHOLE, "poll() and taking", {})):
-        fewest, *others = rows[group]
+        for group, part, members in TIMED:
+            rounds = ([sum(times) for times in zip(*(case[member][who] for member in members))] for who in BOTH)
+            goal = SERVER_RATIO.get((part, peers), NO_GOAL)
+            row = timed_row(group, peers_text(peers), "", int(case["size"]), *rounds, goal)
+            groups[group].append(row | {"peers": peers})
+    for row in groups[POLLING]:
+        if ("receive_batch", row["size"]) in baseline:
+            row["kernel"] = baseline["receive_batch", row["size"]]
+    for rows in groups.values():
+        yield from rows
+    for group, part, words in ((POLLING, "polling", "poll()"), (WHOLE, "whole", "poll() and taking")):
+        fewest, *others = groups[group]
         for row in others[-2:]:
             growth = {who: row[who] / fewest[who] for who in BOTH}
+            goal = SERVER_GROWTH.get((part, row["peers"]), NO_GOAL)
             name = f"{row['name']} against {fewest['peers']:,}"
             grown = {"group": GROWTH, "name": name, "detail": words, "peers": row["peers"], "size": row["size"]}
-            grown |= {"unit": "times"} | growth
-            if row["peers"] in musts:
-                must = musts[row["peers"]]
-                grown |= {"must": must, "verdict": verdict(growth["ours"] <= must)}
-            yield grown
+            grown |= {"unit": "times", "must": goal[0], "aim": goal[1], "verdict": verdict_of(growth["ours"], goal)}
+            yield grown | growth
 
 
-def _stall_rows(stalls):
-    native = {int(stall["peers"]): stall["received"] for stall in stalls if stall["mode"] == "native"}
-    for stall in stalls:
-        if stall["mode"] == "native":
+def _burst_rows(bursts):
+    native = {int(burst["peers"]): burst["received"] for burst in bursts if burst["mode"] == "native"}
+    for burst in bursts:
+        if burst["mode"] == "native":
             continue
-        peers, sent = int(stall["peers"]), int(stall["sent"])
-        row = {"group": STALL, "name": f"{crowd(peers)} × {sent // peers}", "detail": MODES[stall["mode"]]}
-        row |= {"peers": peers, "size": int(stall["size"]), "unit": "packets", "sent": sent, "native": native.get(peers)}
-        row |= {"ours": stall["received"], "in_order": stall["in_order"], "dropped": sum(stall["dropped"].values())}
-        if stall["mode"] == "background":
-            row["must"] = sent
-            row["verdict"] = verdict(row["ours"] == sent and row["in_order"] and row["dropped"] == 0)
+        peers, sent = int(burst["peers"]), int(burst["sent"])
+        row = {"group": BURST, "name": f"{peers_text(peers)} × {sent // peers}", "detail": MODES[burst["mode"]]}
+        row |= {"peers": peers, "size": int(burst["size"]), "unit": "packets", "sent": sent, "native": native.get(peers)}
+        row |= {"ours": burst["received"], "in_order": burst["in_order"], "dropped": sum(burst["dropped"].values())}
+        if burst["mode"] == "background":
+            good = row["ours"] == sent and row["in_order"] and row["dropped"] == 0
+            row |= {"must": sent, "verdict": "must" if good else "MISSED"}
         yield row
 
 
@@ -80,11 +76,9 @@ def _memory_rows(memory):
     figures = {(*name.split("_"), who): bytes_ for who, named in memory.items() for name, bytes_ in named.items()}
     counts = sorted({int(count) for _, count, _ in figures})
     for what, words in (("resident", "resident"), ("allocated", "allocated by the engine")):
-        # What is allocated is the same in every crowd.
+        # A peer's allocated memory does not depend on the number of peers.
         for count in counts if what == "resident" else counts[-1:]:
+            judged = what == "resident" and count >= SERVER_PEERS_TO_JUDGE
+            goal = SERVER_PEER_BYTES if judged else NO_GOAL
             native, ours = (figures[what, str(count), who] for who in BOTH)
-            row = {"group": MEMORY, "name": crowd(count), "detail": words, "peers": count, "size": 0, "unit": "bytes"}
-            row |= {"native": native, "ours": ours} | ({"ratio": ours / native} if native > 0 else {})
-            if what == "resident" and count >= ENOUGH:
-                row |= {"must": MUST_MEMORY, "verdict": verdict(ours <= MUST_MEMORY)}
-            yield row
+            yield bytes_row(MEMORY, peers_text(count), words, native, ours, goal) | {"peers": count}

@@ -1,22 +1,23 @@
 extends Node
-## Measures PacketPeerUDP and PacketPeerUdpRs, then UDPServer and UdpServerRs, each two in turn, and
-## writes every single measurement as JSON. Run by scripts/bench.sh, which makes a table and charts
-## of it. Arguments after "--":
-##   --out=PATH    where to write to
-##   --only=PART   "peers" or "servers"
-##   --quick       few rounds: shows that everything runs, not how fast it is
+## Measures PacketPeerUDP against PacketPeerUdpRs, then UDPServer against UdpServerRs, and writes
+## every measurement as JSON. scripts/bench.sh runs it and makes tables and charts of the result.
+## Arguments after "--":
+##   --out=PATH       the file to write
+##   --only=SECTION   "peers" or "servers"
+##   --short          fewer rounds and no bursts: for the comparison of two builds, in many runs
+##   --quick          few rounds: shows that everything runs, not how fast it is
 
 const Case := preload("cases/case.gd")
-const Part := preload("part.gd")
+const Section := preload("section.gd")
 
-const PARTS: Dictionary[String, GDScript] = {
+const SECTIONS: Dictionary[String, GDScript] = {
 	"peers": preload("peers.gd"),
 	"servers": preload("servers.gd"),
 }
 
 var _out := ""
-var _quick := false
-var _chosen: PackedStringArray = PARTS.keys()
+var _effort := Section.Effort.FULL
+var _chosen: PackedStringArray = SECTIONS.keys()
 
 
 func _ready() -> void:
@@ -39,30 +40,32 @@ func _read_arguments() -> String:
 				_out = argument.get_slice("=", 1)
 			"--only":
 				_chosen = [argument.get_slice("=", 1)]
-				if not _chosen[0] in PARTS:
-					return "no such part: " + _chosen[0]
+				if not _chosen[0] in SECTIONS:
+					return "no such section: " + _chosen[0]
+			"--short":
+				_effort = Section.Effort.SHORT
 			"--quick":
-				_quick = true
+				_effort = Section.Effort.QUICK
 			_:
 				return "unknown argument " + argument
 	return "--out=PATH is missing" if _out.is_empty() else ""
 
 
-# What went wrong; "" where nothing did.
+# Returns the reason of a failure, or "".
 func _measure() -> String:
 	var result := {"godot": Engine.get_version_info().string}
 	var missing := {}
-	var disturbed := -1.0
+	var other_load := -1.0
 	for id in _chosen:
-		var part: Part = PARTS[id].new()
-		part.quick = _quick
-		var problem := part.measure()
+		var section: Section = SECTIONS[id].new()
+		section.effort = _effort
+		var problem := section.measure()
 		if not problem.is_empty():
 			return problem
-		missing.merge(part.missing)
-		disturbed = maxf(disturbed, part.disturbed)
-		result[id] = part.to_dictionary()
-	result.disturbed = disturbed
+		missing.merge(section.missing)
+		other_load = maxf(other_load, section.other_load)
+		result[id] = section.to_dictionary()
+	result.other_load = other_load
 	result.missing = missing.keys()
 
 	var file := FileAccess.open(_out, FileAccess.WRITE)

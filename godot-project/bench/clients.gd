@@ -1,32 +1,33 @@
 extends "res://tests/support/asked_process.gd"
-## The clients of servers (clients.py): thousands of sockets in a process of their own. Every packet
-## begins with the number of its client and its own number, 32 bits each.
+## The clients of servers (clients.py): up to thousands of sockets in a process of their own. Every
+## packet begins with its client's number and its own number, 32 bits each.
 
 const PROGRAM := "res://bench/clients.py"
 const HOST := "127.0.0.1"
 ## The packets' size in bytes.
 const SIZE := 64
-## How long the slowest machine may need to send a packet.
-const SENDING_MSEC := 1.0
+## The time limit of a request: this, and so much for every packet.
+const LIMIT_MSEC := 20_000
+const PACKET_LIMIT_MSEC := 1.0
 
-## What went wrong; "" while nothing has.
+## The reason of a failure; "" until one occurs.
 var problem := ""
 
 
-## Starts with so many clients; those a server has accepted before do not change.
 func _init(count: int) -> void:
 	super(PROGRAM)
 	_expect("size", SIZE, {"do": "open", "count": count}, count)
 
 
-## A packet of each of [param from], in their order. They have all arrived, or the server's buffer
-## was full, when this returns.
+## Each client in [param from] sends a packet, in that order. On return all have arrived, or the
+## server's buffer was full.
 func send(port: int, from: PackedInt32Array, number := 0) -> void:
 	var request := {"do": "send", "port": port, "from": from, "number": number}
 	_expect("sent", from.size(), request, from.size())
 
 
-## So many packets of each of the first [param count] clients, numbered from 0, as fast as they can.
+## Each of the first [param count] clients sends [param packets] packets, numbered from 0. All
+## clients send in random order and without pauses.
 func flood(port: int, count: int, packets: int, random_seed: int) -> void:
 	var request := {"do": "flood", "port": port, "count": count, "packets": packets}
 	request.seed = random_seed
@@ -34,6 +35,7 @@ func flood(port: int, count: int, packets: int, random_seed: int) -> void:
 
 
 func _expect(what: String, expected: int, request: Dictionary, packets: int) -> void:
-	var got := int(ask(request, int(packets * SENDING_MSEC)).get(what, -1))
+	var limit := LIMIT_MSEC + int(packets * PACKET_LIMIT_MSEC)
+	var got := int(ask(request, limit).get(what, -1))
 	if got != expected:
 		problem = "the clients' %s: %d instead of %d" % [what, got, expected]

@@ -1,7 +1,7 @@
-"""The clients of the benchmark's servers: thousands of sockets, each with an address of its own, in a process of their own,
-so that neither their time nor their memory is taken for the server's.
+"""The clients of the benchmark's servers: up to thousands of sockets in a process of their own, so that their time and memory
+are not counted as the server's.
 
-Run by clients.gd, whose requests tests/support/asked_process.py brings.
+Started by clients.gd; tests/support/asked_process.py passes the requests to answer().
 """
 
 import random
@@ -23,7 +23,7 @@ packet = bytearray(range(SIZE))
 
 
 def allow_descriptors(count: int) -> None:
-    """Lets this process have so many, where the system lets it."""
+    """Raises this process's limit of open files to `count`, if the system has such a limit."""
     if resource is None:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -34,36 +34,36 @@ def allow_descriptors(count: int) -> None:
 
 
 def open_sockets(count: int) -> None:
-    """Makes it so many clients altogether."""
+    """Opens sockets until there are `count`."""
     allow_descriptors(count + SPARE_DESCRIPTORS)
     while len(sockets) < count:
         one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        # Each address has ports of its own, so that several such programs find enough.
+        # The ports of one address do not suffice for several such programs at once.
         try:
             one.bind((f"127.0.0.{1 + len(sockets) // CLIENTS_PER_ADDRESS}", 0))
-        except OSError:  # macOS has but one such address
+        except OSError:  # macOS has only 127.0.0.1
             one.bind((HOST, 0))
         sockets.append(one)
 
 
 def send(client: int, number: int, to: tuple) -> None:
-    """A packet that says which client sent it, and which of its packets it is."""
+    """Sends a packet that contains the client's number and its own."""
     struct.pack_into("<II", packet, 0, client, number)
     sockets[client].sendto(packet, to)
 
 
 def answer(request: dict) -> dict:
-    """Does what is asked; with the packets' size, or how many were sent."""
-    wish = request["do"]
-    if wish == "open":
+    """Serves a request; returns the packets' size, or the number of packets sent."""
+    action = request["do"]
+    if action == "open":
         open_sockets(int(request["count"]))
         return {"size": SIZE}
     to = (HOST, int(request["port"]))
-    if wish == "send":  # one packet of each of these
+    if action == "send":  # one packet from each of these clients
         for client in request["from"]:
             send(int(client), int(request["number"]), to)
         return {"sent": len(request["from"])}
-    if wish == "flood":  # so many packets of each of the first clients, mixed, as fast as they can
+    if action == "flood":  # several packets from each of the first clients, in random order, without pauses
         order = list(range(int(request["count"])))
         shuffled = random.Random(int(request["seed"]))
         for number in range(int(request["packets"])):
@@ -71,4 +71,4 @@ def answer(request: dict) -> dict:
             for client in order:
                 send(client, number, to)
         return {"sent": len(order) * int(request["packets"])}
-    raise ValueError(f"cannot {wish}")
+    raise ValueError(f"cannot {action}")

@@ -1,15 +1,19 @@
-extends "part.gd"
-## PacketPeerUDP and PacketPeerUdpRs: what a packet costs, what comes through a stall, what an idle
-## peer takes.
+extends "section.gd"
+## PacketPeerUDP and PacketPeerUdpRs: the cost of a packet, the packets that survive a stall of the
+## game's thread, the memory of an idle peer.
 
 const IdleCase := preload("cases/idle_case.gd")
 const Memory := preload("cases/memory.gd")
+const Pair := preload("pair.gd")
 const ReceivingCase := preload("cases/receiving_case.gd")
 const RoundTripCase := preload("cases/round_trip_case.gd")
 const SendingCase := preload("cases/sending_case.gd")
 const Stall := preload("cases/stall.gd")
 
-const LATEST_MSEC := 90_000
+const PASSES: Dictionary[Effort, int] = {Effort.QUICK: 2, Effort.SHORT: 2, Effort.FULL: 10}
+const ROUNDS: Dictionary[Effort, int] = {Effort.QUICK: 2, Effort.SHORT: 10, Effort.FULL: 20}
+const STALLS: Dictionary[Effort, int] = {Effort.QUICK: 1, Effort.SHORT: 0, Effort.FULL: 5}
+const LAST_START_MSEC := 90_000
 const SIZES: PackedInt32Array = [64, 512, 1200]
 const MEMORY_PROBE := "res://tests/support/memory_probe.gd"
 
@@ -19,16 +23,17 @@ var _memory := {}
 
 
 func measure() -> String:
-	var disturbance := Disturbance.new()
-	var problem := _in_turn(_cases, 2 if quick else 10, 2 if quick else 20, LATEST_MSEC)
+	var load_of_others := OtherLoad.new()
+	var problem := _run_interleaved(_cases, PASSES[effort], ROUNDS[effort], LAST_START_MSEC)
 	if not problem.is_empty():
 		return problem
-	print("bench: stalls")
-	problem = _stalls.run(1 if quick else 5)
-	if not problem.is_empty():
-		return "stall: " + problem
-	_note_missing(_stalls.missing_members())
-	disturbed = disturbance.share()
+	if STALLS[effort] > 0:
+		print("bench: stalls")
+		problem = _stalls.run(STALLS[effort])
+		if not problem.is_empty():
+			return "stall: " + problem
+		_note_missing(_stalls.missing_members())
+	other_load = load_of_others.share()
 	print("bench: memory")
 	_memory = Memory.measured(MEMORY_PROBE)
 	return "the memory of idle peers cannot be measured" if _memory.is_empty() else ""
@@ -45,8 +50,9 @@ func to_dictionary() -> Dictionary:
 static func _all_cases() -> Array[Case]:
 	var cases: Array[Case] = []
 	for size in SIZES:
-		for way: StringName in [&"put_packet", &"put_packets", &"put_segmented"]:
-			cases.append(SendingCase.new(way, size))
+		for method: StringName in [&"put_packet", &"put_packets", &"put_segmented"]:
+			cases.append(SendingCase.new(method, size))
+	cases.append(SendingCase.new(Pair.READDRESSED, SIZES[0]))
 	for background: bool in [false, true]:
 		for size in SIZES:
 			cases.append(ReceivingCase.new(&"get_packet", &"put_packet", size, background))
@@ -58,4 +64,5 @@ static func _all_cases() -> Array[Case]:
 	for background: bool in [false, true]:
 		cases.append(IdleCase.new(background))
 		cases.append(RoundTripCase.new(background))
+	cases.append(RoundTripCase.new(true, true))
 	return cases

@@ -1,20 +1,20 @@
 extends "case.gd"
-## What rows of bursts share: native's sender and receiver, and ours.
+## The common part of the cases that send bursts: a pair of native's and a pair of ours.
 
-const Lane := preload("../lane.gd")
+const Pair := preload("../pair.gd")
 
-## In each round of each class.
+## Bursts per round and class.
 const BURSTS := 8
 
-var _lanes: Dictionary[StringName, Lane] = {}
+var _pairs: Dictionary[StringName, Pair] = {}
 
 
 func _problem() -> String:
-	for kind in _lanes:
-		if not _lanes[kind].problem.is_empty():
-			return "%s: %s" % [kind, _lanes[kind].problem]
+	for kind in _pairs:
+		if not _pairs[kind].problem.is_empty():
+			return "%s: %s" % [kind, _pairs[kind].problem]
 	return ""
 
 
 func _close() -> void:
-	_lanes.clear()
+	_pairs.clear()

@@ -1,15 +1,15 @@
 extends RefCounted
-## A row of the benchmark: something that both classes do, native in the engine's way, ours in the
-## way that the row is about. Measured in rounds, the two in turn.
+## A row of the benchmark: the same work done by native and by ours, in alternating rounds. Ours may
+## use methods that native lacks.
 
 const NATIVE := &"PacketPeerUDP"
 const OURS := &"PacketPeerUdpRs"
 
 var id: String
-## The packets' payload in bytes; 0 where there is none.
+## The packets' payload in bytes; 0 if the case sends none.
 var size: int
 
-# Microseconds per packet (or call), a figure per round.
+# Microseconds per packet (or call), one figure per round.
 var _usec: Dictionary[StringName, PackedFloat64Array] = {
 	NATIVE: PackedFloat64Array(),
 	OURS: PackedFloat64Array(),
@@ -21,13 +21,14 @@ func _init(case_id: String, packet_size: int) -> void:
 	size = packet_size
 
 
-## Has its turn: so many rounds of both classes. What went wrong; "" where nothing did.
+## Runs [param rounds] rounds of both classes, after one that warms up. Returns the reason of a
+## failure, or "".
 func run(rounds: int) -> String:
 	var problem := _open()
 	for i in rounds + 1:
 		if not problem.is_empty():
 			break
-		# Each comes first as often as the other.
+		# Each class runs first in every other round.
 		var first := _round(NATIVE if i % 2 else OURS)
 		var second := _round(OURS if i % 2 else NATIVE)
 		problem = _problem()
@@ -42,7 +43,7 @@ func name() -> String:
 	return "%s, %d bytes" % [id, size]
 
 
-## What the row needs that the addon, as it is built, does not have.
+## Members that the row needs and the addon lacks.
 func missing_members() -> PackedStringArray:
 	return lacking(_needs())
 
@@ -57,7 +58,7 @@ func to_dictionary() -> Dictionary:
 	}
 
 
-## Those of the methods and properties that the addon does not have.
+## Those of the methods and properties that the addon lacks.
 static func lacking(members: PackedStringArray) -> PackedStringArray:
 	var properties := ClassDB.class_get_property_list(OURS, true).map(
 		func(property: Dictionary) -> String: return property.name
@@ -69,25 +70,25 @@ static func lacking(members: PackedStringArray) -> PackedStringArray:
 	return missing
 
 
-# ---- what a row does ----------------------------------------------------------------------------
+# ---- overridden by the cases --------------------------------------------------------------------
 
 
-## Methods and properties of PacketPeerUdpRs that native does not have.
+## Methods and properties of PacketPeerUdpRs that native lacks and the row needs.
 func _needs() -> PackedStringArray:
 	return []
 
 
-## Makes the peers. What went wrong; "" where nothing did.
+## Opens the peers. Returns the reason of a failure, or "".
 func _open() -> String:
 	return ""
 
 
-## One round; returns the microseconds per packet or call.
+## Runs a round. Returns the microseconds per packet or call.
 func _round(_kind: StringName) -> float:
 	return 0.0
 
 
-## Notes what a round has told.
+## Stores the figure of a round.
 func _keep(kind: StringName, usec: float) -> void:
 	_usec[kind].append(usec)
 

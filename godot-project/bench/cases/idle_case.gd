@@ -1,5 +1,5 @@
 extends "case.gd"
-## What it costs to ask a peer for packets that has none, as most peers do in most frames.
+## The cost of get_available_packet_count() on a peer without packets.
 
 const CALLS := 2000
 

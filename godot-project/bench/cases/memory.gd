@@ -1,16 +1,16 @@
 extends Object
-## What idle peers take of the machine's memory, measured in an engine of its own: freed memory of
-## whatever ran before would be used again, and the peers look smaller than they are.
+## The memory of idle peers, measured in an engine of its own, where the peers cannot reuse memory
+## that earlier measurements have freed.
 
 const Case := preload("case.gd")
 
 
-## "native" and "ours", each with the figures that [param probe], a script, prints as "name: bytes"
-## for the class that is its first argument. Empty where it cannot be measured.
+## Runs the script [param probe] for each class, which is its first argument. Returns the figures
+## that it prints as "name: bytes", under "native" and "ours"; empty if it fails.
 static func measured(probe: String, more: Array = []) -> Dictionary:
 	var result := {}
 	for kind: StringName in [Case.NATIVE, Case.OURS]:
-		# The engine that runs us may be started by a script, which GODOT then names.
+		# $GODOT may be a script that starts the engine.
 		var engine := OS.get_environment("GODOT")
 		if engine.is_empty():
 			engine = OS.get_executable_path()

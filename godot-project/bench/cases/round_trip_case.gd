@@ -1,20 +1,24 @@
 extends "case.gd"
-## A packet there and back, between two threads that sleep in wait(). Besides the median of each
-## round every single time is kept, for the percentiles.
+## A packet's round trip between two threads that sleep in wait(): native against ours, polled or in
+## background mode, or ours polled (in native's place) against ours in background mode. Every single
+## time is kept, for the percentiles.
 
 const TRIPS := 100
-## Not counted: the threads have just been started.
+## Trips at the start that are not counted.
 const WARM_UP := 10
 const PACKET_SIZE := 64
 
 var _background: bool
+var _against_polled: bool
 var _times: Dictionary[StringName, PackedInt32Array] = {}
 var _fault := ""
 
 
-func _init(background: bool) -> void:
-	super("round trip" + (" in background" if background else ""), PACKET_SIZE)
+func _init(background: bool, against_polled := false) -> void:
+	var mode := " in background" if background else ""
+	super("round trip" + mode + (" against polled" if against_polled else ""), PACKET_SIZE)
 	_background = background
+	_against_polled = against_polled
 	_times = {NATIVE: PackedInt32Array(), OURS: PackedInt32Array()}
 
 
@@ -22,6 +26,8 @@ func to_dictionary() -> Dictionary:
 	var row := super()
 	row.native_times = _times[NATIVE]
 	row.ours_times = _times[OURS]
+	if _against_polled:
+		row.against = "PacketPeerUdpRs, polled"
 	return row
 
 
@@ -30,7 +36,7 @@ func _needs() -> PackedStringArray:
 
 
 func _open() -> String:
-	# Rounds that warm up are not to be among the single times either.
+	# A trial run here, because _round() also keeps the times of the round that warms up.
 	for kind: StringName in [NATIVE, OURS]:
 		_trips(kind)
 	return _fault
@@ -40,8 +46,8 @@ func _round(kind: StringName) -> float:
 	var times := _trips(kind)
 	_times[kind].append_array(times)
 	times.sort()
-	# The clock ticks in whole microseconds, a good part of a trip: the mean of the times around the
-	# median tells more than the median itself.
+	# The clock's unit, 1 µs, is some percent of a trip: the mean of the times around the median has a
+	# finer resolution than the median.
 	var middle := times.slice(times.size() * 2 / 5, times.size() * 3 / 5)
 	var sum := 0.0
 	for usec in middle:
@@ -62,8 +68,8 @@ func _trips(kind: StringName) -> PackedInt32Array:
 	var ping := Thread.new()
 	echo.start(_echo.bind(there))
 	ping.start(_ping.bind(here))
-	# Neither can be woken if a packet is lost (native's wait() has no end); the script that runs us
-	# then ends the engine.
+	# If a packet is lost, both threads wait forever, because native's wait() has no time limit. The
+	# script that runs the benchmark then ends the engine.
 	var times: PackedInt32Array = ping.wait_to_finish()
 	echo.wait_to_finish()
 	if times.size() != TRIPS:
@@ -72,7 +78,7 @@ func _trips(kind: StringName) -> PackedInt32Array:
 
 
 func _bound_peer(kind: StringName) -> Variant:
-	var peer: Variant = ClassDB.instantiate(kind)
+	var peer: Variant = ClassDB.instantiate(OURS if _against_polled else kind)
 	if _background and kind == OURS:
 		peer.background_receive = true
 	if peer.bind(0, "127.0.0.1") != OK:

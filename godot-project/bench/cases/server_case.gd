@@ -1,20 +1,20 @@
 extends "case.gd"
-## A server whose peers have all been sent packets: what it costs to poll, and to take them. The
-## senders come in no order, so that what a large crowd costs a processor's caches is in it.
+## The cost of poll() and of counting and taking, per packet, for a server with many peers. Clients
+## send in random order, so that the figures contain the cache misses of many peers.
 
 const Clients := preload("../clients.gd")
-const Crowd := preload("../crowd.gd")
+const ServerWithPeers := preload("../server_with_peers.gd")
 
-## So many packets in each round of each class, or one of every peer.
+## Packets per round and class, at least; always the same number from every client.
 const PACKETS := 4000
 
 var peers: int
 
 var _clients: Clients
-var _crowds: Dictionary[StringName, Crowd] = {}
+var _servers: Dictionary[StringName, ServerWithPeers] = {}
 var _passes := 0
 var _rounds_begun: Dictionary[StringName, int] = {NATIVE: 0, OURS: 0}
-# Microseconds per packet, a figure per round.
+# Microseconds per packet, one figure per round.
 var _polling: Dictionary[StringName, PackedFloat64Array] = {}
 var _taking: Dictionary[StringName, PackedFloat64Array] = {}
 
@@ -42,38 +42,38 @@ func to_dictionary() -> Dictionary:
 
 
 func _open() -> String:
-	# Who is first gets other memory than who is second: in turn, too.
+	# The class that is created first gets other memory: alternate that too.
 	_passes += 1
 	for kind: StringName in [NATIVE, OURS] if _passes % 2 else [OURS, NATIVE]:
-		_crowds[kind] = Crowd.new(kind, _clients)
-		_crowds[kind].accept(peers)
-		if _crowds[kind].problem.is_empty():
-			_crowds[kind].check_content()
+		_servers[kind] = ServerWithPeers.new(kind, _clients)
+		_servers[kind].accept(peers)
+		if _servers[kind].problem.is_empty():
+			_servers[kind].check_content()
 	return _problem()
 
 
 func _round(kind: StringName) -> float:
-	var crowd := _crowds[kind]
-	crowd.polling_usec = 0
-	crowd.taking_usec = 0
-	# The same for both classes in the same round.
+	var server := _servers[kind]
+	server.polling_usec = 0
+	server.taking_usec = 0
+	# Both classes get the same order in the same round.
 	_rounds_begun[kind] += 1
 	var order := _order(_rounds_begun[kind])
-	for first in range(0, order.size(), Crowd.BATCH):
-		if crowd.problem.is_empty():
-			crowd.exchange(order.slice(first, first + Crowd.BATCH))
-	return float(crowd.polling_usec + crowd.taking_usec) / order.size()
+	for first in range(0, order.size(), ServerWithPeers.BATCH):
+		if server.problem.is_empty():
+			server.exchange(order.slice(first, first + ServerWithPeers.BATCH))
+	return float(server.polling_usec + server.taking_usec) / order.size()
 
 
 func _keep(kind: StringName, usec: float) -> void:
 	super(kind, usec)
-	var crowd := _crowds[kind]
-	var polling_share := float(crowd.polling_usec) / (crowd.polling_usec + crowd.taking_usec)
+	var server := _servers[kind]
+	var polling_share := float(server.polling_usec) / (server.polling_usec + server.taking_usec)
 	_polling[kind].append(usec * polling_share)
 	_taking[kind].append(usec * (1 - polling_share))
 
 
-# Every client, in another order each time, as often as it takes.
+# All clients in random order, repeated until there are enough packets.
 func _order(random_seed: int) -> PackedInt32Array:
 	seed(random_seed)
 	var turn := range(peers)
@@ -85,13 +85,13 @@ func _order(random_seed: int) -> PackedInt32Array:
 
 
 func _problem() -> String:
-	for kind in _crowds:
-		if not _crowds[kind].problem.is_empty():
-			return "%s: %s" % [Crowd.SERVERS[kind], _crowds[kind].problem]
+	for kind in _servers:
+		if not _servers[kind].problem.is_empty():
+			return "%s: %s" % [ServerWithPeers.SERVERS[kind], _servers[kind].problem]
 	return ""
 
 
 func _close() -> void:
-	for kind in _crowds:
-		_crowds[kind].close()
-	_crowds.clear()
+	for kind in _servers:
+		_servers[kind].close()
+	_servers.clear()

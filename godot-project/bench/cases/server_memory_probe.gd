@@ -1,13 +1,13 @@
 extends SceneTree
-## Prints how many bytes a server's accepted, idle peer takes of the machine's memory. Arguments:
-## which class, and of how many peers; the crowd grows from one figure to the next. Run as a process
-## of its own, like the probe of peers by themselves.
+## Prints the memory of a server's accepted, idle peer in bytes. Arguments: the class, then numbers
+## of peers in ascending order; peers are added from one number to the next. Runs in a process of
+## its own, like the probe of plain peers.
 
 const Clients := preload("../clients.gd")
-const Crowd := preload("../crowd.gd")
 const Process := preload("res://tests/support/process.gd")
+const ServerWithPeers := preload("../server_with_peers.gd")
 
-## What the first peers bring into memory once is no peer's.
+## Peers accepted before the measurement: memory that is allocated once is not counted.
 const FIRST := 10
 
 
@@ -15,17 +15,17 @@ func _init() -> void:
 	var arguments := OS.get_cmdline_user_args()
 	var counts := PackedInt32Array(Array(arguments.slice(1)))
 	var clients := Clients.new(FIRST + counts[-1])
-	var crowd := Crowd.new(arguments[0], clients)
-	crowd.accept(FIRST)
+	var server := ServerWithPeers.new(arguments[0], clients)
+	server.accept(FIRST)
 	var before := Process.resident_bytes()
 	var allocated_before := OS.get_static_memory_usage()
 	for count in counts:
-		crowd.accept(FIRST + count)
+		server.accept(FIRST + count)
 		print("resident_%d: %d" % [count, (Process.resident_bytes() - before) / count])
 		var allocated := OS.get_static_memory_usage() - allocated_before
 		print("allocated_%d: %d" % [count, allocated / count])
-		if not crowd.problem.is_empty():
-			printerr(crowd.problem)
+		if not server.problem.is_empty():
+			printerr(server.problem)
 			quit(1)
 			return
 	quit(0)

@@ -1,5 +1,5 @@
 extends RefCounted
-## A server, the peers that it has accepted, and what is done with their packets.
+## A server, the peers that it has accepted, and the exchange of packets with their clients.
 
 const Clients := preload("clients.gd")
 const Case := preload("cases/case.gd")
@@ -8,18 +8,18 @@ const SERVERS: Dictionary[StringName, StringName] = {
 	Case.NATIVE: &"UDPServer",
 	Case.OURS: &"UdpServerRs",
 }
-## How many packets wait for one poll(): fewer than a socket's buffer holds by default (of 64 bytes,
-## 256 on Linux).
+## Packets that wait for one poll(): fewer than a socket's buffer holds by default, which is 256
+## packets of 64 bytes on Linux.
 const BATCH := 200
-## A packet that has not come out at the other end of loopback by then is lost.
-const LOST_AFTER_MSEC := 2000
+## Packets that have not arrived after this time count as lost.
+const LOST_AFTER_MSEC := 20_000
 
-## What went wrong, also with the clients; "" while nothing has.
+## The reason of a failure, also of the clients; "" until one occurs.
 var problem := ""
-## That of client i at i.
+## The peer of client i has index i.
 var peers: Array[PacketPeer] = []
 var port := 0
-## What [method exchange] has measured, until someone sets them back.
+## Sums over all calls of [method exchange] since they were last set to 0.
 var polling_usec := 0
 var taking_usec := 0
 
@@ -39,7 +39,7 @@ func _init(kind: StringName, clients: Clients, background := false) -> void:
 	port = _server.get_local_port()
 
 
-## Accepts clients until there are so many. None has a packet left then.
+## Accepts clients until there are [param count] peers, and takes their packets.
 func accept(count: int) -> void:
 	var first := peers.size()
 	peers.resize(count)
@@ -49,7 +49,7 @@ func accept(count: int) -> void:
 			_accept_batch(batch.size())
 		first += BATCH
 	if problem.is_empty() and null in peers:
-		problem = "a client was accepted twice, and another not at all"
+		problem = "a client was accepted twice, another not at all"
 
 
 func _accept_batch(count: int) -> void:
@@ -62,7 +62,7 @@ func _accept_batch(count: int) -> void:
 			var packet := peer.get_packet()
 			var client := packet.decode_u32(0) if packet.size() == Clients.SIZE else -1
 			if client < 0 or client >= peers.size():
-				problem = "someone else sent a packet"
+				problem = "a packet is not of these clients"
 				return
 			peers[client] = peer
 			accepted += 1
@@ -71,9 +71,9 @@ func _accept_batch(count: int) -> void:
 			return
 
 
-## Each of [param from] sends a packet, the server polls, and the script takes them. The loop is a
-## game's, but goes to a peer as often as it has been sent a packet, so that a packet costs as many
-## calls in a small crowd as in a large one.
+## Each client in [param from] sends a packet, the server polls, and the script counts and takes the
+## packets. It visits a peer once for each packet that was sent to the peer, so that a packet costs
+## the same number of calls whatever the number of peers.
 func exchange(from: PackedInt32Array) -> void:
 	var visited: Array[PacketPeer] = []
 	for client in from:
@@ -82,8 +82,8 @@ func exchange(from: PackedInt32Array) -> void:
 		return
 	var left := from.size()
 	var deadline := Time.get_ticks_msec() + LOST_AFTER_MSEC
-	# Loopback has delivered everything when the sender returns. Only a very busy kernel puts that
-	# off; such a round is slow, not wrong.
+	# Loopback usually has delivered everything when the send returns. After a busy kernel's late
+	# delivery the round is slow, not wrong.
 	while left > 0:
 		var taken := 0
 		var start := Time.get_ticks_usec()
@@ -100,10 +100,10 @@ func exchange(from: PackedInt32Array) -> void:
 			problem = "%d of %d packets arrived" % [from.size() - left, from.size()]
 			return
 	if left < 0 or _server.is_connection_available():
-		problem = "more came than was sent"
+		problem = "more packets arrived than were sent"
 
 
-## Every peer gets its own client's packet, and nothing else.
+## Fails unless every peer gets its own client's packet and no other.
 func check_content() -> void:
 	for first in range(0, peers.size(), BATCH):
 		var batch := PackedInt32Array(range(first, mini(first + BATCH, peers.size())))
@@ -115,31 +115,33 @@ func check_content() -> void:
 			var packet := peer.get_packet()
 			var whole := packet.size() == Clients.SIZE and peer.get_available_packet_count() == 0
 			if not whole or packet.decode_u64(0) != client + ((first + 1) << 32):
-				problem = "client %d sent something else than its peer got" % client
+				problem = "the peer of client %d got another packet than that client sent" % client
 				return
 
 
-## Every client sends so many packets, numbered from 0, in no order and as fast as it can. This
-## thread does nothing but sleep until all is sent.
+## Every client sends [param packets] packets, numbered from 0; all send in random order and without
+## pauses. This thread sleeps until all packets have been sent.
 func flood(packets: int, random_seed: int) -> void:
 	_clients.flood(port, peers.size(), packets, random_seed)
 	problem = _clients.problem
 
 
-## Takes all that there is, until nothing more has come for so long: calls [param taker] with the
-## client's number and the packet.
-func drain(quiet_msec: int, taker: Callable) -> void:
+## Calls [param taker] with the client's number and the packet for every packet, until there were
+## [param expected] packets or none has come for [param quiet_msec].
+func drain(expected: int, quiet_msec: int, taker: Callable) -> void:
 	var quiet_since := Time.get_ticks_msec()
-	while Time.get_ticks_msec() < quiet_since + quiet_msec:
+	var taken := 0
+	while taken < expected and Time.get_ticks_msec() < quiet_since + quiet_msec:
 		_server.poll()
 		for client in peers.size():
 			var peer := peers[client]
 			for i in peer.get_available_packet_count():
 				taker.call(client, peer.get_packet())
+				taken += 1
 				quiet_since = Time.get_ticks_msec()
 
 
-## What the server says it has dropped; empty where it does not say.
+## The server's counters of dropped packets; empty if it has none.
 func dropped() -> Dictionary:
 	var result := {}
 	if _server.has_method(&"get_stats"):
@@ -151,7 +153,7 @@ func dropped() -> Dictionary:
 
 
 func close() -> void:
-	# The server first: native looks for every peer that goes in its list.
+	# The server first: a native server searches its list for every peer that is freed.
 	_server.stop()
 	peers.clear()
 

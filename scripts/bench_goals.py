@@ -1,0 +1,63 @@
+"""What the benchmark's figures must reach, and what they aim for: the only place where such numbers are.
+
+A goal is (must, aim); None where there is none. A figure must not be larger than its goal, except the packets that survive a
+stall, which must not be fewer. The musts of times are the measured ratios plus 10 %; an earlier must that is stricter stays.
+"""
+
+NO_GOAL = (None, None)
+
+# Row of the raw measurements and payload in bytes: ours / native.
+RATIO = {
+    ("put_packet", 64): (1.13, 1.02),
+    ("put_packet", 1200): (1.12, 1.02),
+    ("set_dest_address, put_packet", 64): (1.10, 1.00),
+    ("put_packets", 64): (0.068, 0.061),
+    ("put_packets", 1200): (0.118, 0.107),
+    ("put_segmented", 64): (0.036, 0.032),
+    ("put_segmented", 1200): (0.073, 0.050),
+    ("get_packet of put_packet", 64): (0.82, 0.74),
+    ("get_packet of put_packet", 1200): (0.60, 0.50),
+    ("get_packets of put_packet", 64): (0.50, 0.42),
+    ("get_packets of put_packet", 1200): (0.25, 0.20),
+    ("get_packets of put_packets", 64): (0.104, 0.094),
+    ("get_packets of put_packets", 1200): (0.091, 0.082),
+    ("get_packets_joined of put_segmented", 64): (0.041, 0.037),
+    ("get_packets_joined of put_segmented", 1200): (0.057, 0.050),
+    ("get_packet of put_packet in background", 64): (0.14, 0.127),
+    ("get_packet of put_packet in background", 1200): (0.24, 0.217),
+    ("get_packets of put_packet in background", 64): (0.127, 0.115),
+    ("idle count", 0): (1.22, 1.10),
+    ("idle count in background", 0): (0.127, 0.115),
+    ("round trip", 64): (1.10, 0.90),
+    # Of ours in background mode to ours polled.
+    ("round trip in background against polled", 64): (1.20, 1.05),
+}
+
+# Row of the raw measurements and payload in bytes: microseconds per packet more than the bare system call.
+ABOVE_KERNEL = {
+    ("get_packets of put_packet", 64): (None, 0.15),
+    ("get_packets of put_packet", 1200): (None, 0.15),
+}
+
+# Number of peers: ours / native of a server's poll(), of counting and taking, and of both together.
+SERVER_RATIO = {
+    ("taking", 10): (1.0, None),
+    ("taking", 100): (1.0, None),
+    ("taking", 1_000): (1.0, None),
+    ("taking", 4_000): (1.0, None),
+    ("taking", 10_000): (1.0, None),
+}
+
+# Number of peers: ours with so many peers / ours with the fewest.
+SERVER_GROWTH = {
+    ("polling", 4_000): (1.28, 1.16),
+    ("whole", 4_000): (1.4, None),
+}
+
+# Bytes of resident memory. A server's peers are judged only where there are many: memory is allocated in pages.
+IDLE_PEER_BYTES = (2_048, None)
+SERVER_PEER_BYTES = (3_277, None)
+SERVER_PEERS_TO_JUDGE = 1_000
+
+# Packets that survive a stall in background mode; where more are sent, all of them are the aim.
+SURVIVORS = 20_000
