@@ -8,14 +8,14 @@ usage() {
     cat <<HELP
 Usage: scripts/build.sh [--debug] [--help]
 
-Builds the addon for this machine and puts all of it into godot-project/addons/packet_peer_udp_rs/: a folder that can be
-copied into the addons/ folder of any Godot project as it is.
+Builds the addon for this machine and stages it in godot-project/addons/packet_peer_udp_rs/. That folder is complete: it can
+be copied into the addons/ folder of any Godot project.
 
   --debug   build without optimisation and with debug information
 
-Needs Rust and a C compiler. Safe to run again, also while the editor has the project open: files are replaced whole,
-and what is no longer part of the addon is removed. Libraries for other systems that were built into the same folder
-(on a folder shared between machines) are kept.
+Needs Rust and a C compiler. It may run again at any time, also while the editor has the project open: each file is replaced
+in one step. Files that are no longer part of the addon are removed; libraries for other systems stay, so that several
+machines can build into one shared folder.
 HELP
 }
 
@@ -33,7 +33,7 @@ need_rust
 grep -qF "\"$(library_path)\"" "$root/addon.gdextension" ||
     die "addon.gdextension names no library for $(platform) on $(architecture)."
 
-# The target folder is named, so that the library is where this script looks whatever cargo's configuration says.
+# The target folder is explicit, because cargo's configuration may name another one.
 target=${CARGO_TARGET_DIR:-$root/target}
 options=(--locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs --target-dir "$target")
 [ "$profile" = debug ] || options+=(--release)
@@ -41,14 +41,14 @@ env -u CARGO_BUILD_TARGET cargo build "${options[@]}"
 
 # ---- staging ------------------------------------------------------------------------------------------------
 
-# What the addon consists of: its path in the folder, and where it comes from.
+# The addon's files: path in the addon, and source.
 names=() sources=()
 part() { names+=("$1") sources+=("$2"); }
 part "$(library_path)" "$target/$profile/$(library_name)"
 for name in icon.svg icon.svg.import LICENSE THIRD_PARTY_NOTICES.md README.md CHANGELOG.md; do
     part "$name" "$root/$name"
 done
-# The pictures that the README shows, hidden from the engine, which would import them into the game otherwise.
+# The README's pictures, with a .gdignore so that the engine does not import them into the game.
 make_temporary
 : > "$temporary/.gdignore"
 part docs/.gdignore "$temporary/.gdignore"
@@ -59,7 +59,7 @@ while read -r name; do
         say "the README shows $name, which does not exist."
     fi
 done < <(grep -oE '\(docs/[^)# ]+\)' "$root/README.md" | tr -d '()' | sort -u)
-# Last: from here on the engine finds a complete addon.
+# The manifest is copied last: an engine that finds it finds the whole addon.
 part addon.gdextension "$root/addon.gdextension"
 
 for source in "${sources[@]}"; do
@@ -69,12 +69,12 @@ for i in "${!names[@]}"; do
     replace_file "${sources[i]}" "$addon/${names[i]}"
 done
 
-# Leftovers of earlier builds go; libraries that the manifest names stay, whichever system they are for.
+# Remove files of earlier builds, except libraries that the manifest names for any system.
 kept=()
 while IFS= read -r -d '' file; do
     name=${file#"$addon/"}
     for known in "${names[@]}"; do
-        # The editor writes a .uid file beside the manifest.
+        # The editor creates a .uid file beside the manifest.
         [ "${name%.uid}" != "$known" ] || continue 2
     done
     if grep -qF "\"$name\"" "$root/addon.gdextension"; then

@@ -1,8 +1,8 @@
 extends SceneTree
-## Fails unless a picture shows something: `godot --headless --script check_picture.gd -- FILE`.
-## An empty window is one colour, or a handful of them.
+## Fails if a picture is empty: `godot --headless --script check_picture.gd -- FILE`.
+## A picture of an empty window has one colour, or a few.
 
-const LEAST_COLOURS := 50
+const MIN_COLOURS := 50
 
 
 func _init() -> void:
@@ -17,4 +17,4 @@ func _init() -> void:
 	for pixel in image.get_data().to_int32_array():
 		colours[pixel] = true
 	print("check_picture: %s pixels, %d colours" % [image.get_size(), colours.size()])
-	quit(0 if colours.size() >= LEAST_COLOURS else 1)
+	quit(0 if colours.size() >= MIN_COLOURS else 1)

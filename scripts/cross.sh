@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Compile-checks the workspace for other platforms; builds its Windows parts and runs their tests under wine. See --help.
+# Checks that the workspace compiles for other platforms; builds it for Windows and runs those tests under wine. See --help.
 #
-# A newer Debian suite has rustc, cargo, the standard library's sources and mingw-w64; a chroot of its packages, never
-# configured, is enough to run them. User crates are compiled as by a stable toolchain: only the standard library is
-# built with RUSTC_BOOTSTRAP=1 -Zbuild-std, once per target, into the chroot's sysroot. Output goes to
-# $CROSS_DIR/target/NAME, never to DIR/target. The machine is changed only in $CROSS_DIR and cargo's download cache;
-# mounts and processes live in a namespace of their own.
+# rustc, cargo, the standard library's sources and mingw-w64 come from a newer Debian suite, unpacked into a chroot without
+# being configured. The standard library is built with RUSTC_BOOTSTRAP=1 -Zbuild-std once per target, into the chroot's
+# sysroot; all other crates are compiled as by a stable toolchain. Output goes to $CROSS_DIR/target/NAME, never to
+# DIR/target. Only $CROSS_DIR and cargo's download cache are changed; mounts and processes are in a namespace of their own.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,20 +13,20 @@ usage() {
     cat <<HELP
 Usage: scripts/cross.sh COMMAND [ARGUMENTS]      (Debian, amd64, root)
 
-  setup                                unpack the tools (idempotent; about a minute and 3.5 GB)
-  std TARGET...                        build the standard library for targets now (else at first use, ~45 s each)
-  check DIR TARGET... [-- CARGO ARGS]  cargo check --workspace --all-targets, a PASS or FAIL line per target
+  setup                                unpack the tools if they are not there (about a minute and 3.5 GB)
+  std TARGET...                        build the standard library for targets (otherwise at first use, ~45 s each)
+  check DIR TARGET... [-- CARGO ARGS]  cargo check --workspace --all-targets; prints PASS or FAIL per target
   test-windows DIR [CARGO ARGS]        cargo test for x86_64-pc-windows-gnu, run under wine, headless
   build-windows DIR [CARGO ARGS]       release build of .dll and .exe; lists the DLLs that each one imports
   run DIR CMD...                       any command in the chroot
 
-DIR is a cargo workspace or package, seen inside at its own path (with its whole git work tree, if in one). From the
-project's root, for instance:
+DIR is a cargo workspace or package. It has the same path in the chroot, with the whole git work tree that it is in.
+Examples, from the project's root:
 
   scripts/cross.sh check . x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-linux-android aarch64-unknown-linux-gnu
   scripts/cross.sh test-windows . -p packet_peer_udp_core
 
-Environment: CROSS_DIR (default .cache/cross), CROSS_SUITE, CROSS_WINE_SUITE; the rest goes through to cargo.
+Environment: CROSS_DIR (default .cache/cross), CROSS_SUITE, CROSS_WINE_SUITE; cargo receives all other variables.
 HELP
 }
 
@@ -55,7 +54,7 @@ setup() {
     local want="$SUITE $WINE_SUITE ${PKGS[*]}" src=/etc/apt/sources.list.d/debian.sources uri net f t
     [ "$(cat "$R/.done" 2>/dev/null)" = "$want" ] && return
     rm -rf --one-file-system "$R" "$A"
-    # An apt of its own: the system's first mirror and network settings, other suites, no installed packages.
+    # A separate apt: the system's first mirror and network settings, other suites, no installed packages.
     uri=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' $src 2>/dev/null | head -1)
     [ -n "$uri" ] || uri=$(sed -n 's/^deb \(\[[^]]*\] *\)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list | head -1)
     [ -n "$uri" ] || die "no Debian mirror found in the apt sources"
@@ -72,7 +71,7 @@ setup() {
     APT_CONFIG=$A/apt.conf apt-get -q update
     APT_CONFIG=$A/apt.conf apt-get -q install -y --download-only "${PKGS[@]}" | tail -n 3
 
-    # Unpack without configuring: what maintainer scripts would have done, and is needed, is done by hand.
+    # The packages are not configured; the necessary parts of their maintainer scripts follow here.
     for t in bin sbin lib lib64; do mkdir -p "$R/usr/$t"; ln -s "usr/$t" "$R/$t"; done
     for f in "$A"/var/cache/apt/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$f" | tar -C "$R" -xf - --keep-directory-symlink
@@ -89,7 +88,7 @@ setup() {
     echo "$want" > "$R/.done"
 }
 
-# inside DIR CMD...: run CMD in the chroot, in DIR. Mounts and left-over processes (wineserver) end with it.
+# inside DIR CMD...: runs CMD in the chroot, in DIR. Mounts and remaining processes (wineserver) end with it.
 inside() {
     local dir top target
     dir=$(realpath -e "$1") top=$(top_of "$1") target=$(target_of "$1"); shift
@@ -113,8 +112,8 @@ inside() {
         XDG_RUNTIME_DIR=/tmp "$@"
 }
 
-# std TARGET: build std for TARGET into the chroot's sysroot, unless it is there (the host's own always is).
-# embed-bitcode lets user crates use LTO.
+# std TARGET: builds std for TARGET into the chroot's sysroot if it is not there; the host's always is.
+# embed-bitcode allows LTO of other crates.
 std() {
     local lib=$R/usr/lib/rustlib/$1/lib b=$X/std
     compgen -G "$lib/libstd-*.rlib" > /dev/null && return

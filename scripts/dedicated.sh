@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The dedicated server of the sample project, and bots that play on it. See --help.
+# Runs the dedicated server of the sample project, and bots that play on it. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,21 +8,21 @@ usage() {
     cat <<HELP
 Usage: scripts/dedicated.sh [--bots N] [--seconds N] [--processes N] [--native] [other options] [--help]
 
-Starts a headless server (UdpServerRs) and 200 headless bots in four further processes. Each bot tells the server where it is
-30 times a second, and is told as often where those around it are, as Variants. The server shows players, rates and losses: in
-a terminal as a table that it draws again every second, otherwise as a line every five. At the end the bots say goodbye, and all
-processes write down what they sent and what they received; both ends are compared, to the last update.
+Starts a headless server (UdpServerRs) and 200 headless bots in four more processes. Each bot sends its position to the server
+30 times a second and receives those of the bots around it as often, as Variants. The server shows players, rates and losses:
+in a terminal as a table every second, otherwise as a line every five seconds. At the end the bots leave, and all processes
+write down what they have sent and received; every update is compared.
 
-  --bots N        how many bots (default: 200)
-  --seconds N     how long they play (default: 60)
-  --processes N   in how many processes (default: one for 50 bots)
+  --bots N        number of bots (default: 200)
+  --seconds N     duration of the game (default: 60)
+  --processes N   number of processes for the bots (default: one for 50 bots)
   --polled        the server polls its socket once a frame instead of receiving in the background
-  --native        all with the engine's UDPServer and PacketPeerUDP, to compare
-  --hitch MSEC    every five seconds a frame of the server takes that long, as when it saves its game
-  --leave-out N   the N-th update of each bot, and to each bot, is not sent: shows that losses are noticed
-  --reports DIR   keeps the figures of all processes, as JSON, in this folder (default: nowhere)
+  --native        use the engine's UDPServer and PacketPeerUDP instead, for comparison
+  --hitch MSEC    every five seconds a frame of the server takes that long, as when it saves the game
+  --leave-out N   skip the N-th update of each bot, and to each bot: tests that losses are reported
+  --reports DIR   keep the figures of all processes in DIR, as JSON
 
-Exit 0 only if all bots left in good order, and nothing was lost, repeated or late. Builds the addon where it is not yet built.
+The exit code is 0 only if all bots left regularly, and no update was lost, repeated or late. Builds the addon if necessary.
 HELP
 }
 
@@ -66,7 +66,7 @@ if [ -n "$reports" ]; then rm -f "$reports"/server.json "$reports"/bots-*.json; 
 # engine ARGUMENTS...: this project, without a window.
 engine() { exec "$GODOT" --headless --no-header --path "$project" res://demo/demo.tscn -- "$@"; }
 
-# ends_well SECONDS PID: whether a process that this script started ends within that time, with exit code 0. Then it has ended.
+# ends_well SECONDS PID: waits for a process of this script, and kills it after that time. Fails unless it exits with code 0.
 ends_well() {
     local i
     for ((i = 0; i < $1 * 10; i++)); do
@@ -77,9 +77,9 @@ ends_well() {
     wait "$2" 2> /dev/null
 }
 
-# Bots are slow to come and go on a slow machine; whatever happens, the server ends that long after the time asked for.
-readonly slack=30
-# On this machine only, on a port that the system chooses.
+# Seconds for all bots to join and leave on a slow or busy machine. The server ends that long after the game's time.
+readonly slack=90
+# On loopback only; the system chooses the port.
 engine --dedicated=server --address=127.0.0.1 --port=0 "--port-file=$temporary/port" "--max-players=$bots" \
     "--until-gone=$bots" "--seconds=$((seconds + slack))" "--report=$reports/server.json" \
     ${common[@]+"${common[@]}"} ${server_options[@]+"${server_options[@]}"} 2> "$temporary/server.log" &
@@ -93,7 +93,7 @@ pids=() first=1
 for ((i = 1; i <= processes; i++)); do
     [ -e "$temporary/port" ] || break
     last=$((bots * i / processes))
-    # What they say goes to a file: the terminal has the server's table on it.
+    # Their output goes to a file, because the terminal shows the server's table.
     engine --dedicated=bots "--server=127.0.0.1:$(cat "$temporary/port")" "--bots=$((last - first + 1))" "--first=$first" \
         "--seconds=$seconds" "--report=$reports/bots-$i.json" ${common[@]+"${common[@]}"} &> "$temporary/bots-$i.log" &
     pids+=($!)
@@ -102,11 +102,11 @@ done
 
 failed=false
 ends_well $((seconds + 2 * slack)) $server || failed=true
-# Without a server, bots give up in less.
-for pid in ${pids[@]+"${pids[@]}"}; do ends_well 20 "$pid" || failed=true; done
+# Without a server, bots end sooner.
+for pid in ${pids[@]+"${pids[@]}"}; do ends_well $slack "$pid" || failed=true; done
 echo
 engine --dedicated=summary "--reports=$reports" "--bots=$bots" "--seconds=$seconds" &
 ends_well $slack $! || failed=true
-# Errors, and why a bot has failed.
+# Errors, and the reasons why bots have failed.
 if grep -hE 'ERROR|WARNING|panicked|^dedicated: ' "$temporary"/*.log >&2; then failed=true; fi
 if $failed; then die "FAILED."; fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the addon at work. See --help.
+# Runs the sample project. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,16 +9,16 @@ usage() {
 Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall|lobby] [--help]
 
 Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, a game that freezes for a
-second while packets come in, and a lobby that finds games on the local network. In a window where there is a display;
-otherwise, as with --headless, a scripted session in the terminal that checks all it shows, and lets bots play on a
-dedicated server too (scripts/dedicated.sh is the large version of that).
+second while packets come in, and a lobby that finds games on the local network. It opens a window. Without a display, and
+with --headless, it runs a scripted session in the terminal instead, which checks everything it shows and also lets bots play
+on a dedicated server (scripts/dedicated.sh runs more of them).
 
-  --headless          play in the terminal, without a window
-  --screenshot FILE   open the window, play a short session, save a picture of it to FILE, and end
-                      (where there is no display: in a virtual one, of Debian's package xvfb)
-  --scene NAME        what the window or the picture begins with: chat (the default), stall (the frozen second) or lobby
+  --headless          run in the terminal, without a window
+  --screenshot FILE   open the window, run a short session, save a picture of it to FILE, and exit;
+                      without a display, in a virtual one (Debian: package xvfb)
+  --scene NAME        the first page of the window or picture: chat (the default), stall (the frozen second) or lobby
 
-The exit code is 0 only if all that the demo claims has happened. Works from a fresh clone; needs Rust and a C compiler.
+The exit code is 0 only if all claims of the demo have been checked. Works from a fresh clone; needs Rust and a C compiler.
 HELP
 }
 
@@ -46,7 +46,7 @@ done
 
 has_display() { [ "$(platform)" != linux ] || [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; }
 if [ $mode = window ] && ! has_display; then
-    say "there is no display here; playing in the terminal."
+    say "no display; running in the terminal."
     mode=terminal
 fi
 
@@ -56,11 +56,11 @@ scene=res://demo/demo.tscn
 success='^demo: all [1-9][0-9]* claims held$'
 case $mode in
     terminal)
-        exec "$root/scripts/run_scene.sh" --timeout 120 --success "$success" $scene
+        exec "$root/scripts/run_scene.sh" --timeout 600 --success "$success" $scene
         ;;
     picture)
         rm -f "$picture"
-        "$root/scripts/run_scene.sh" --timeout 120 --window --success "$success" $scene \
+        "$root/scripts/run_scene.sh" --timeout 600 --window --success "$success" $scene \
             -- --screenshot="$picture" --scene="$page"
         [ -s "$picture" ] || die "the demo ended without a picture."
         say "the picture is $picture."

@@ -9,11 +9,11 @@ usage() {
 Usage: scripts/get_godot.sh [--help]
 
 Prints, on standard output, the path of a Godot engine of version ${MINIMUM} or newer:
-  1. \$GODOT, where it is set;
-  2. else godot4 or godot on the PATH;
-  3. else, on Debian and its kin (amd64, arm64; the machine's own mirror), Debian testing's engine, unpacked beside the system
-     into .cache/godot (about 160 MB to fetch, 550 MB unpacked; nothing is installed, root is not needed).
-An engine that is too old, or of another major version, is refused.
+  1. \$GODOT, if it is set;
+  2. godot4 or godot on the PATH;
+  3. on Debian and its derivatives (amd64, arm64) the engine of Debian testing, fetched from the machine's own mirror and
+     unpacked into .cache/godot: 160 MB to fetch, 550 MB unpacked. Nothing is installed; root is not needed.
+An engine that is too old or of another major version is rejected.
 HELP
 }
 
@@ -28,10 +28,10 @@ cache="$root/.cache/godot"
 
 say() { echo "get_godot: $*" >&2; }
 
-# version_of ENGINE: prints the engine's version ("4.6.3.stable…"), or nothing where it does not start.
+# version_of ENGINE: prints the engine's version ("4.6.3.stable…"), or nothing if it does not start.
 version_of() { timeout 60 "$1" --headless --version 2> /dev/null | tail -n 1 | tr -d '\r' || true; }
 
-# suits ENGINE: whether its version is MINIMUM or newer within Godot 4; says why where it does not suit.
+# suits ENGINE: whether it is a Godot 4 of version MINIMUM or newer. Prints the reason if not.
 suits() {
     local version major minor
     version=$(version_of "$1")
@@ -60,7 +60,7 @@ for name in godot4 godot; do
     fi
 done
 
-# ---- Debian and its kin: unpack an engine beside the system ------------------------------------------------
+# ---- Debian and its derivatives: unpack an engine ----------------------------------------------------------
 
 launcher="$cache/godot"
 if [ -x "$launcher" ] && suits "$launcher"; then
@@ -74,7 +74,7 @@ missing() {
     exit 1
 }
 
-# What Debian's own ports of the engine are called there; the loader's name differs with the architecture.
+# Debian's names for the architectures that have the engine, and their program loaders.
 for tool in apt-get dpkg-deb flock; do
     command -v "$tool" > /dev/null || missing
 done
@@ -84,8 +84,8 @@ case $(dpkg --print-architecture) in
     *) missing ;;
 esac
 
-# The mirror is the machine's own, so that its proxies and caches are used. (Ubuntu's has no Debian suites: there
-# nothing is found, and the user is asked to install an engine.)
+# The machine's own mirror, so that its proxies and caches are used. Ubuntu's mirror has no Debian suites; there the script
+# asks the user to install an engine.
 mirror=""
 for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     [ -r "$file" ] || continue
@@ -102,10 +102,10 @@ fi
 
 say "no engine on this machine; unpacking Debian testing's into ${cache#"$root"/} (about 160 MB to fetch) …"
 
-# Everything is made in a work folder and moved into place whole, so an interrupted run leaves nothing half done.
+# All work is done in a folder of its own, which is renamed at the end, so that an interrupted run leaves no partial engine.
 mkdir -p "$cache"
 exec 9> "$cache/lock"
-flock 9 # two runs at once: the second waits, and then finds the engine
+flock 9 # a second run waits here and then finds the engine
 if [ -x "$launcher" ] && suits "$launcher"; then
     echo "$launcher"
     exit 0
@@ -118,7 +118,7 @@ trap 'rm -rf "$work"' EXIT
 : > "$work/apt/status"
 echo "deb [signed-by=$keyring] $mirror testing main" > "$work/apt/etc/sources.list"
 {
-    # The machine's own proxy and certificate settings; everything else is ours.
+    # The machine's proxy and certificate settings; nothing else of its configuration.
     apt-config dump | grep -E '^Acquire::(http|https|Retries)' || true
     cat <<CONF
 Dir "$work/apt";
@@ -135,10 +135,10 @@ Debug::NoLocking "true";
 CONF
 } > "$work/apt/apt.conf"
 
-# Beside the engine: Mesa's software renderer and the X libraries, so that it can open a window (Xvfb is enough).
+# With Mesa's software renderer and the X libraries, so that the engine can open a window, also in Xvfb.
 packages=(godot libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxcursor1 libxi6 libxrandr2 libxinerama1 libxkbcommon-x11-0
     fonts-dejavu-core fontconfig-config)
-quietly() { # runs a command; prints what it said only where it fails
+quietly() { # runs a command; prints its output only if it fails
     if ! "$@" > "$work/log" 2>&1; then
         cat "$work/log" >&2
         say "'$1 … ${*: -1}' failed (above); nothing was changed."
@@ -157,9 +157,9 @@ for archive in "$work"/apt/cache/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$archive" | tar -C "$work/engine" -xf - --keep-directory-symlink
 done
 
-# The engine is started by the loader it came with; --library-path, unlike LD_LIBRARY_PATH, does not reach the
-# programs that it starts. Mesa's drivers are the folder's own, and render in software.
-# The engine then takes the loader for its own path; programs that it starts find the launcher in \$GODOT.
+# The engine is started by its own program loader: --library-path, unlike LD_LIBRARY_PATH, does not affect programs that the
+# engine starts. Mesa's drivers are those of the folder and render in software. The engine then reports the loader as its
+# executable path, so the launcher passes its own path in \$GODOT.
 cat > "$work/engine/godot" <<LAUNCHER
 #!/bin/sh
 export GODOT="\$(readlink -f -- "\$0")"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the scripts share: folders, messages, finding the toolchain, fetching tools. Sourced, never run.
+# Shared by the scripts: folders, messages, finding the toolchain, fetching tools. It is sourced, not run.
 #
-# Everything that is fetched or made lies under the git-ignored .cache/ and target/.
+# All fetched and generated files are in .cache/ and target/, which git ignores.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$root/.cache
@@ -11,14 +11,14 @@ addon=$project/addons/packet_peer_udp_rs
 # shellcheck disable=SC2034
 addon_res=res://addons/packet_peer_udp_rs
 
-# Versions that the project is checked with. shellcheck's is taken only where the machine has none.
+# Versions of the checking tools. shellcheck is fetched only if the machine has none.
 readonly GDTOOLKIT_VERSION=4.5.0
 readonly SHELLCHECK_VERSION=0.11.0.1
 
-# say WORDS...: a line for people, on standard error, so that output can be piped.
+# say WORDS...: prints a message on standard error, so that standard output can be piped.
 say() { echo "$(basename "$0" .sh): $*" >&2; }
 
-# die WORDS...: says why, and ends the script.
+# die WORDS...: prints the reason and ends the script with exit code 1.
 die() {
     say "$@"
     exit 1
@@ -33,7 +33,7 @@ platform() {
     esac
 }
 
-# architecture: as Godot's feature tags write it.
+# architecture: the name that Godot's feature tags use.
 architecture() {
     case ${PROCESSOR_ARCHITEW6432:-$(uname -m)} in
         x86_64 | amd64 | AMD64) echo x86_64 ;;
@@ -42,7 +42,7 @@ architecture() {
     esac
 }
 
-# library_name: what cargo calls the addon's library on this system.
+# library_name: the file name that cargo gives the addon's library on this system.
 library_name() {
     case $(platform) in
         windows) echo packet_peer_udp_rs.dll ;;
@@ -51,7 +51,7 @@ library_name() {
     esac
 }
 
-# library_path: where the staged addon keeps it, as addon.gdextension says.
+# library_path: the library's path in the staged addon, as in addon.gdextension.
 library_path() {
     case $(platform) in
         macos) echo "bin/macos/$(library_name)" ;;
@@ -59,13 +59,13 @@ library_path() {
     esac
 }
 
-# need_rust: ends the script with one sentence when what it cannot fetch itself is missing.
+# need_rust: ends the script with instructions if Rust or a C compiler is missing.
 need_rust() {
     local missing=() tool
-    # rustup keeps its programs here; a shell that was open while Rust was installed does not know it yet.
+    # rustup's folder is not on the PATH of a shell that was open while Rust was installed.
     command -v cargo > /dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     for tool in cargo rustc; do command -v "$tool" > /dev/null || missing+=("$tool"); done
-    # Microsoft's linker is found by rustc itself, not on the PATH.
+    # rustc finds Microsoft's linker itself; it need not be on the PATH.
     [ "$(platform)" = windows ] || command -v "${CC:-cc}" > /dev/null || missing+=("a C compiler (cc)")
     [ ${#missing[@]} = 0 ] || die "missing: $(join ', ' "${missing[@]}"); install Rust from https://rustup.rs and a C" \
         "compiler (Debian, Ubuntu: apt install build-essential; macOS: xcode-select --install), then run this again."
@@ -78,14 +78,14 @@ join() {
     printf '%s' "$first" "${@/#/$separator}"
 }
 
-# make_temporary: sets $temporary to a new folder, removed when the script ends.
+# make_temporary: sets $temporary to a new folder, which is removed when the script ends.
 make_temporary() {
     temporary=$(mktemp -d "${TMPDIR:-/tmp}/packet_peer_udp_rs.XXXXXX")
     trap 'rm -rf "$temporary"' EXIT
 }
 
-# replace_file SOURCE DESTINATION: puts a copy in place in one step, so that no one ever reads half a file, and an
-# engine that has the old library mapped keeps it whole. Leaves an equal file alone (its date too).
+# replace_file SOURCE DESTINATION: copies and renames, so that no program reads an incomplete file, and an engine that has
+# the old library mapped keeps the old content. An equal file is not touched; its date stays.
 replace_file() {
     local source=$1 destination=$2 new=$2.new.$$
     cmp -s "$source" "$destination" && return
@@ -103,8 +103,8 @@ find_engine() {
     export GODOT
 }
 
-# prepare_project FOLDER: what the editor does when it opens a project, so that a game started without the editor finds
-# the extensions, imported pictures and named classes in it. Does nothing when nothing has changed. Needs $GODOT.
+# prepare_project FOLDER: imports the project as the editor does when it opens one, so that a game started without the
+# editor finds its extensions, imported pictures and named classes. Does nothing if nothing has changed. Needs $GODOT.
 prepare_project() {
     local folder=$1 list=$1/.godot/extension_list.cfg stamp=$1/.godot/prepared log extensions
     extensions=$(cd "$folder" && find . -name .godot -prune -o -name '*.gdextension' -print | sed 's|^\./|res://|' | sort)
@@ -113,20 +113,20 @@ prepare_project() {
         return
     fi
     mkdir -p "$folder/.godot" "$cache/logs"
-    # Written first, so that scripts that name a class of an extension are understood during the import as well.
+    # Written before the import, because scripts that name a class of an extension are compiled during it.
     if [ -n "$extensions" ]; then echo "$extensions" > "$list"; else rm -f "$list"; fi
     log=$cache/logs/$(basename "$folder").import.log
-    if ! timeout -k 5 300 "$GODOT" --headless --path "$folder" --import < /dev/null > "$log" 2>&1; then
+    if ! timeout -k 5 600 "$GODOT" --headless --path "$folder" --import < /dev/null > "$log" 2>&1; then
         cat "$log" >&2
         die "Godot could not import $folder (above)."
     fi
     mark_prepared "$folder"
 }
 
-# mark_prepared FOLDER: says that the project needs no preparation as it is now.
+# mark_prepared FOLDER: records that the project in its present state needs no preparation.
 mark_prepared() { touch "$1/.godot/prepared"; }
 
-# apt_install PACKAGES...: installs them as root on Debian and its kin, and says so; elsewhere it fails in silence.
+# apt_install PACKAGES...: installs packages on Debian and its derivatives, as root. Elsewhere it fails without a message.
 apt_install() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
     say "installing $* with apt …"
@@ -139,14 +139,14 @@ apt_install() {
     }
 }
 
-# need_python: Python 3 runs small programs of the scripts and the GDScript formatter.
+# need_python: ends the script if Python 3 is missing, which runs parts of the scripts and the GDScript formatter.
 need_python() {
     command -v python3 > /dev/null || apt_install python3 ||
         die "missing: python3; install Python 3.9 or newer, then run this again."
 }
 
-# python_tools: makes gdformat, gdlint and shellcheck runnable: on $PATH after this call. Fetched once from PyPI into
-# .cache/tools; a shellcheck that the machine has comes first.
+# python_tools: puts gdformat, gdlint and shellcheck on $PATH. They are fetched once from PyPI into .cache/tools, but
+# a shellcheck that the machine has is used instead.
 python_tools() {
     local want="gdtoolkit==$GDTOOLKIT_VERSION" folder=$cache/tools
     [[ :$PATH: != *:$folder/bin:* ]] || return 0
@@ -168,8 +168,8 @@ python_tools() {
     PATH=$folder/bin:$PATH
 }
 
-# install_python_tools FOLDER PACKAGES...: a virtual environment; where Python cannot make one (Debian splits that
-# part off), its pip with --target; where it has no pip either, the missing part from apt.
+# install_python_tools FOLDER PACKAGES...: installs into a virtual environment. If Python cannot create one (on Debian that
+# is a package of its own), with pip --target; without pip, with the missing package from apt.
 install_python_tools() {
     local folder=$1 program
     shift
@@ -177,7 +177,7 @@ install_python_tools() {
         rm -rf "$folder"
         if python3 -m pip --version; then
             python3 -m pip install --no-input --target "$folder/lib" "$@" || return 1
-            # Programs that were installed with --target find their packages only when told where they are.
+            # Programs installed with --target need PYTHONPATH to find their packages.
             mkdir -p "$folder/bin"
             for program in "$folder"/lib/bin/*; do
                 printf '#!/bin/sh\nPYTHONPATH=%q exec %q "$@"\n' "$folder/lib" "$program" \

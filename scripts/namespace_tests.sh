@@ -9,10 +9,10 @@ usage() {
 Usage: scripts/namespace_tests.sh [--help]
 
 Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
-  - a full send buffer: packets to an address that nobody answers for stay in the kernel until it is full;
-  - a slow name server: the tests themselves answer for it.
-  - datagrams larger than what the link carries: sent by the batch, they are fragmented all the same.
-Exit 0 if all held, 1 if one failed, 77 if namespaces are not to be had here (it says why).
+  - a full send buffer: packets to an unresolvable neighbour stay in the kernel until the buffer is full;
+  - a slow name server, which the tests themselves implement;
+  - datagrams larger than the link's MTU: a batch of them is fragmented.
+Exit code 0 if all tests passed, 1 if one failed, 77 if namespaces cannot be created here; the reason is printed.
 HELP
 }
 
@@ -23,18 +23,18 @@ case "${1:-}" in
 esac
 
 skip() { say "skipped: $*"; exit 77; }
-[ "$(uname -s)" = Linux ] || skip "network namespaces are Linux'."
+[ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
 command -v ip > /dev/null || skip "the command 'ip' (iproute2) is not installed."
 unshare --net --mount true 2> /dev/null || skip "network namespaces are not permitted here."
 for file in /etc/resolv.conf /etc/nsswitch.conf; do [ -e $file ] || skip "$file is missing."; done
 
 need_rust
 cd "$root"
-# Built outside the namespace, where the registry can be reached.
+# Built before entering the namespace, from which the registry cannot be reached.
 cargo test --locked -q -p packet_peer_udp_core --no-run
-# In a namespace of its own: two ends of one cable, of which the far one answers for no address. The kernel keeps what
-# is sent there while it asks whose the address is; told to keep any amount, it is the socket's buffer that fills.
-# Names are asked of the tests' own server, which looks no further.
+# The namespace has a virtual cable whose far end has no address. The kernel queues packets to that link while it resolves
+# the neighbour; with a large enough queue (unres_qlen_bytes), the socket's send buffer fills first.
+# Only the tests' own name server is asked.
 make_temporary
 printf 'nameserver 127.0.0.1\noptions timeout:5 attempts:2\n' > "$temporary/resolv.conf"
 echo 'hosts: files dns' > "$temporary/nsswitch.conf"
@@ -50,7 +50,7 @@ MADE=$temporary unshare --net --mount bash -euc '
     echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
     UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test peer -- --ignored
     cargo test --offline --locked -q -p packet_peer_udp_core --test names -- --ignored --test-threads=1
-    # With packets that a cable carries, larger datagrams are fragmented, and cannot be cut by the kernel as well.
+    # With the MTU of an Ethernet, larger datagrams are fragmented, and the kernel refuses to segment them (UDP_SEGMENT).
     ip link set lo mtu 1500
     cargo test --offline --locked -q -p packet_peer_udp_core --lib sys::
     cargo test --offline --locked -q -p packet_peer_udp_core --test receiving joined_datagrams

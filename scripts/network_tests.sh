@@ -14,10 +14,10 @@ namespaces, "here", where the engine runs, and "far", joined by two cables:
     near1  10.77.1.1/24  fd77:1::1/64  fe80::11  <->  far1  10.77.1.2/24  fd77:1::2/64  fe80::fa
     near2  10.77.2.1/24  fd77:2::1/64  fe80::12  <->  far2  10.77.2.2/24  fd77:2::2/64  fe80::fa
 
-Names are asked of a dnsmasq that the suites start; where it is not installed and cannot be (Debian and its kin), the
-tests of names are skipped. Nothing of the machine's own network is used or changed.
+The suites start a dnsmasq as name server. Without one, and where it cannot be installed, the tests of names are skipped.
+The machine's own network is neither used nor changed.
 The arguments are those of godot-project/tests/runner.gd: --only=link_local, --native-only.
-Exit 0 if all held, 1 if one failed, 77 if namespaces are not to be had here (it says why).
+Exit code 0 if all tests passed, 1 if one failed, 77 if namespaces cannot be created here; the reason is printed.
 HELP
 }
 
@@ -29,8 +29,8 @@ for argument in "$@"; do
 done
 
 skip() { say "skipped: $*"; exit 77; }
-[ "$(uname -s)" = Linux ] || skip "network namespaces are Linux'."
-# A process namespace too: whatever is started in it ends with it.
+[ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
+# A process namespace too: all processes started in it end with it.
 unshared=(unshare --net --mount --pid --fork --kill-child --mount-proc)
 "${unshared[@]}" true 2> /dev/null || skip "network namespaces are not permitted here."
 command -v ip > /dev/null || apt_install iproute2 || skip "the command 'ip' (iproute2) is not installed."
@@ -41,11 +41,11 @@ for file in /etc/resolv.conf /etc/nsswitch.conf; do [ -e $file ] || skip "$file 
 command -v dnsmasq > /dev/null || apt_install dnsmasq-base || say "no dnsmasq: the tests of names will be skipped."
 
 [ -e "$addon/addon.gdextension" ] || die "the addon is not built; run scripts/build.sh first."
-# Outside the namespace, where an engine can be fetched.
+# Before entering the namespace, from which nothing can be fetched.
 find_engine
 prepare_project "$project"
 
-# Names are asked of the suites' own server, and of nobody else.
+# Only the suites' own name server is asked.
 make_temporary
 printf 'nameserver 127.0.0.1\noptions timeout:5 attempts:2\n' > "$temporary/resolv.conf"
 echo 'hosts: files dns' > "$temporary/nsswitch.conf"
@@ -54,11 +54,11 @@ mkdir -p /run/netns
 MADE=$temporary ROOT=$root "${unshared[@]}" bash -euo pipefail -c '
     mount --bind "$MADE/resolv.conf" /etc/resolv.conf
     mount --bind "$MADE/nsswitch.conf" /etc/nsswitch.conf
-    [ ! -d /run/nscd ] || mount -t tmpfs none /run/nscd # it would answer for the machine
-    # The name of the far namespace is known in here only.
+    [ ! -d /run/nscd ] || mount -t tmpfs none /run/nscd # its cache has names of the machine
+    # The name of the far namespace is visible only in here.
     mount -t tmpfs none /run/netns
     ip netns add far
-    # Addresses are usable at once, and stay when an interface goes down; every refusal is told, however many there are.
+    # Addresses are usable at once and stay when an interface goes down; ICMP errors are not rate-limited.
     settings="
         for conf in all default; do
             echo 0 > /proc/sys/net/ipv4/conf/\$conf/rp_filter
@@ -70,12 +70,12 @@ MADE=$temporary ROOT=$root "${unshared[@]}" bash -euo pipefail -c '
         echo 0 > /proc/sys/net/ipv6/icmp/ratelimit"
     eval "$settings"
     ip netns exec far bash -euc "$settings"
-    # The far host passes packets on, or refuses to.
+    # The far host forwards packets, or refuses them with an ICMP error.
     ip netns exec far sh -c "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"
     ip link add near1 type veth peer name far1 netns far
     ip link add near2 type veth peer name far2 netns far
     ip -batch "$ROOT/godot-project/tests/network/here.batch"
     ip -n far -batch "$ROOT/godot-project/tests/network/far.batch"
-    exec "$ROOT/scripts/run_scene.sh" --brief --timeout 240 --success "^All tests passed\.$" res://tests/runner.tscn \
+    exec "$ROOT/scripts/run_scene.sh" --brief --timeout 900 --success "^All tests passed\.$" res://tests/runner.tscn \
         -- --suites=res://tests/network "$@"
 ' network_tests "$@"

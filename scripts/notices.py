@@ -1,7 +1,7 @@
-"""Prints THIRD_PARTY_NOTICES.md: what the addon's library is made of beside its own code.
+"""Prints THIRD_PARTY_NOTICES.md: the third-party code in the addon's library.
 
 Called by scripts/notices.sh with the workspace's Cargo.toml and the folder of licence texts for crates whose packages
-carry none. Only what Cargo.lock and the packages say goes in, sorted, so that the result is the same everywhere.
+have none. The result depends only on Cargo.lock and the packages, and is sorted, so that it is the same everywhere.
 """
 
 import json
@@ -28,7 +28,7 @@ TARGETS = [
 
 LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|copyright|notice|unlicense)", re.IGNORECASE)
 
-# The standard library is part of every Rust program but no package of Cargo's.
+# The standard library is part of every Rust program but not a Cargo package.
 RUST_NOTICE = """\
 ## The Rust standard library
 
@@ -60,7 +60,7 @@ def is_proc_macro(package):
 
 
 def linked_packages(graph):
-    """The packages of one graph that are linked into the library: all that normal dependencies reach."""
+    """The packages of one graph that are linked into the library: the closure of its normal dependencies."""
     packages = {package["id"]: package for package in graph["packages"]}
     nodes = {node["id"]: node for node in graph["resolve"]["nodes"]}
     todo = [identity for identity, package in packages.items() if package["name"] == ROOT_CRATE]
@@ -80,7 +80,7 @@ def linked_packages(graph):
 
 
 def licence_texts(package, fallback):
-    """Name and text of each licence file in the package; of the fallback where it carries none."""
+    """Name and text of each licence file in the package, or of the fallback if it has none."""
     folder = Path(package["manifest_path"]).parent
     files = [file for file in folder.iterdir() if file.is_file() and LICENCE_FILE.match(file.name)]
     if not files:
@@ -88,7 +88,7 @@ def licence_texts(package, fallback):
         files = [fallback / f"{spdx}.txt"]
         if not files[0].is_file():
             sys.exit(
-                f"notices: {package['name']} ({spdx}) carries no licence text; put the text of its licence,"
+                f"notices: {package['name']} ({spdx}) has no licence text; put the text of its licence,"
                 f" as the project publishes it, at scripts/licenses/{spdx}.txt"
             )
     for file in sorted(files, key=lambda file: file.name.lower()):
@@ -101,15 +101,15 @@ def main():
     found = {}
     for target in TARGETS:
         for package in linked_packages(metadata(manifest, target)):
-            if package["source"]:  # the workspace's own crates have none
+            if package["source"]:  # None for the workspace's own crates
                 found[package["name"], package["version"]] = package
     packages = [found[key] for key in sorted(found)]
 
-    # Many crates carry the very same text: each text once, with the crates that it came with.
+    # Many crates have the same text: each text appears once, with the names of its crates.
     texts = {}
     for package in packages:
         for file, text in licence_texts(package, fallback):
-            # Layout does not make another text of it.
+            # Texts that differ only in white space are the same.
             entry = texts.setdefault(" ".join(text.split()), (text, []))
             crate = f"{package['name']} {package['version']}"
             if crate not in entry[1]:
@@ -133,7 +133,7 @@ def main():
         print(MPL_NOTICE.format(crates=", ".join(mozilla)))
     print("## Licence texts")
     for text, crates in texts.values():
-        # Four ticks: no licence text contains that many, so none can end the block.
+        # Four ticks: no licence text contains that many.
         print(f"\n### {', '.join(crates)}\n\n````text\n{text}\n````")
 
 

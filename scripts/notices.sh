@@ -8,11 +8,10 @@ usage() {
     cat <<HELP
 Usage: scripts/notices.sh [--check] [--help]
 
-Writes THIRD_PARTY_NOTICES.md: every crate whose code ends up in the addon's library on any supported platform, with
-version, licence, source and the licence texts that the crate's package carries. Made from Cargo.lock, so the same lock
-file gives the same text on every machine.
+Writes THIRD_PARTY_NOTICES.md: every crate that is linked into the addon's library on any supported platform, with version,
+licence, source and the licence texts in the crate's package. The result depends only on Cargo.lock.
 
-  --check   write nothing; fail when the file is not what Cargo.lock asks for
+  --check   write nothing; fail if the file does not match Cargo.lock
 HELP
 }
 
@@ -36,5 +35,5 @@ if ! $check; then
     say "${notices#"$root/"}: $(grep -c '^| \[' "$notices") crates."
 elif ! cmp -s "$temporary/notices.md" "$notices"; then
     diff -u "$notices" "$temporary/notices.md" | head -n 40 >&2 || true
-    die "THIRD_PARTY_NOTICES.md does not fit Cargo.lock (above); run scripts/notices.sh and commit the result."
+    die "THIRD_PARTY_NOTICES.md does not match Cargo.lock (above); run scripts/notices.sh and commit the result."
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows that the editor can reload the addon at any moment. See --help.
+# Tests that the editor can reload the addon at any moment. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,13 +8,13 @@ usage() {
     cat <<HELP
 Usage: scripts/reload_test.sh [--help]
 
-Builds the addon with debug information, as those who work on it do, opens the editor (headless) on a small project, and
-has it reload the addon several times, each time from another file, while peers receive in both modes and threads wait.
-Each time the old library must be gone from memory, and the peers must be closed ones with default options that can be
-used again. The same with the addon as scripts/build.sh has staged it, if it has, for those who get a new version while
-the editor is open; a release build stays in memory, and in use until the editor is started again.
+Builds the addon with debug information, opens a small project in the headless editor, and lets it reload the addon several
+times, each time from another file, while peers receive in both modes and threads wait. After each reload the old library
+must be unmapped, and the peers must be closed, with default options, and usable. If there is an addon staged by
+scripts/build.sh, the same with that: an update while the editor is open. A release build stays in memory and in use until
+the editor is restarted.
 
-Exit 0 if all held, 1 if something did not, 77 if this is not Linux. Needs Rust and a C compiler.
+Exit code 0 if all checks passed, 1 if not, 77 if this is not Linux. Needs Rust and a C compiler.
 HELP
 }
 
@@ -25,7 +25,7 @@ case "${1:-}" in
 esac
 
 if [ "$(platform)" != linux ]; then
-    say "skipped: what is in memory is looked up where Linux tells it."
+    say "skipped: mapped libraries are looked up in /proc, which only Linux has."
     exit 77
 fi
 need_rust
@@ -35,7 +35,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 env -u CARGO_BUILD_TARGET cargo build --quiet --locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs \
     --target-dir "$target"
 
-# reload_with LIBRARY NAME [ARGUMENT]: in a project with nothing in it but the addon and the plugin that does the work.
+# reload_with LIBRARY NAME [ARGUMENT]: runs the test in a project that has only the addon and a plugin, which does the work.
 reload_with() {
     local library=$1 name=$2 folder=$cache/reload_test log=$cache/logs/reload_test-$2.log status=0
     local staged=$folder/${addon_res#res://}
@@ -59,8 +59,8 @@ config/name="reload_test"
 enabled=PackedStringArray("res://reload/plugin.cfg")
 PROJECT
     echo "the $name library:"
-    # In a shell of its own, which keeps quiet about a crash: the log is shown then.
-    (timeout -k 5 120 "$GODOT" --headless --editor --path "$folder" -- "$@" < /dev/null > "$log" 2>&1) || status=$?
+    # In a subshell, which prints no message about a crash; the log is shown instead.
+    (timeout -k 5 600 "$GODOT" --headless --editor --path "$folder" -- "$@" < /dev/null > "$log" 2>&1) || status=$?
     if [ $status != 0 ] || ! grep -E '^reload: all [1-9][0-9]* checks held' "$log" || grep -Eq "$wrong" "$log"; then
         cat "$log"
         die "FAILED (exit code $status); the whole log is above, and in ${log#"$root"/}."

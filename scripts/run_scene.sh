@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs one scene of a project in the engine and judges what the engine said. See --help.
+# Runs one scene of a project in the engine and checks its log. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,22 +9,22 @@ usage() {
 Usage: scripts/run_scene.sh [options] SCENE [-- arguments for the scene]
 
 Runs SCENE (res://… or a path inside the project) headless, shows its log and keeps it in .cache/logs/.
-Fails on a non-zero exit code, on a time-out, and on anything in the log that should not be there: script and
-parse errors, panics, libraries that cannot be opened, leaks, and errors and warnings in general. A scene that provokes
-errors counts them and prints "expected error lines: N"; then the log must have exactly N.
+Fails on a non-zero exit code, on a time-out, and on unwanted lines in the log: script and parse errors, panics, libraries
+that cannot be opened, leaks, other errors and warnings. A scene that provokes errors counts them and prints
+"expected error lines: N"; then the log must have exactly N error lines.
 
 Options:
   --project DIR       the project (default: godot-project)
-  --timeout SECONDS   how long it may take (default: 60)
+  --timeout SECONDS   the time limit (default: 120)
   --success REGEX     a line of the log must match this (grep -E)
-  --window            in a window (with xvfb-run where there is no display) instead of headless
-  --brief             show no error blocks; those that are the reason of a failure are named at the end anyway
+  --window            run in a window instead of headless; without a display, in xvfb-run
+  --brief             do not show error lines, except at the end those that caused a failure
   --help              this text
-The engine is what scripts/get_godot.sh finds; scenes see its path in the environment variable GODOT.
+scripts/get_godot.sh chooses the engine. Scenes find its path in the environment variable GODOT.
 HELP
 }
 
-seconds=60 success="" window=false brief=false scene=""
+seconds=120 success="" window=false brief=false scene=""
 while [ $# -gt 0 ]; do
     case $1 in
         --project | --timeout | --success)
@@ -72,7 +72,7 @@ else
 fi
 command+=("$scene" -- "$@")
 
-# An error is printed as "ERROR: …" and lines below it that say where; those begin with three spaces.
+# An error is a line "ERROR: …" followed by lines with its location, which begin with three spaces.
 readonly error_line='^(USER |SCRIPT |SHADER )?(ERROR|WARNING): '
 show() {
     if $brief; then
@@ -99,7 +99,7 @@ if [ -n "$success" ] && ! grep -Eq -- "$success" "$log"; then
     reason "the log has no line that matches '$success'"
 fi
 
-# forbidden WHAT REGEX: none of it may be in the log, whatever a scene expects.
+# forbidden WHAT REGEX: no line of the log may match, whatever the scene expects.
 forbidden() {
     local line
     line=$(grep -Em 1 -- "$2" "$log" || true)
@@ -112,8 +112,7 @@ forbidden "missing library" "Can't open dynamic library|Can't open GDExtension|G
 forbidden "crash" 'handle_crash|Program crashed|Segmentation fault'
 forbidden "leak" 'ObjectDB instances leaked|Leaked instance|resources still in use at exit|RID allocations of type'
 
-# errors: the error lines of the log that it reads. In a window, what the engine says about the machine's screen and
-# sound drivers is left out: a scene can do nothing about it.
+# errors: filters the error lines of a log. In a window, errors of the machine's screen and sound drivers are left out.
 ignored=""
 if $window; then ignored='[(](platform|drivers|servers/audio)/'; fi
 errors() {
@@ -126,7 +125,7 @@ expected=$(sed -n 's/^expected error lines: \([0-9]*\)$/\1/p' "$log" | tail -n 1
 found=$(($(errors < "$log" | wc -l)))
 if [ "$found" != "${expected:-0}" ]; then
     reason "unexpected errors: $found error lines in the log, ${expected:-0} expected"
-    # A scene that counts has named those it saw itself; what is left came after it had counted.
+    # A scene that counts errors has reported those before its count; the others came later.
     if [ -n "$expected" ]; then sed '1,/^expected error lines: /d' "$log"; else cat "$log"; fi |
         errors | head -n 10 || true
 fi

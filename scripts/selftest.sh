@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows that the test runner and scripts/run_scene.sh notice what they are there for. See --help.
+# Tests the test runner and scripts/run_scene.sh: they must notice every kind of failure. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,10 +8,9 @@ usage() {
     cat <<HELP
 Usage: scripts/selftest.sh [--help]
 
-Runs, in small projects of their own, a test suite in which nothing is wrong, and then suites in each of which one thing is:
-a failing check, answers that differ, a test without a check, script and parse errors, errors that no test expected, a
-leaked object, a panic, a missing extension, a hang. Each must fail, and for that reason. The suites are in
-godot-project/tests/selftest/.
+Runs a test suite without faults, then suites with one fault each: a failing check, answers that differ, a test without a
+check, script and parse errors, unexpected errors, a leaked object, a panic, a missing extension, a hang. Each must fail, and
+for that reason. The suites are in godot-project/tests/selftest/; they run in small projects of their own.
 
 Needs the addon as scripts/build.sh stages it, and Rust, for a library that panics. Takes about twenty seconds.
 HELP
@@ -30,7 +29,7 @@ workshop="$cache/selftest"
 runner=res://tests/runner.tscn
 passed=0 failed=0
 
-# new_project NAME [MANIFEST]: an empty project with the tests in it, and nothing of an earlier run.
+# new_project NAME [MANIFEST]: creates a project with the tests in it, and removes that of an earlier run.
 new_project() {
     local folder="$workshop/$1"
     rm -rf "$folder"
@@ -38,19 +37,19 @@ new_project() {
     [ $# = 1 ] || echo "res://$2" > "$folder/.godot/extension_list.cfg"
     printf 'config_version=5\n\n[application]\n\nconfig/name="%s"\n' "$1" > "$folder/project.godot"
     cp -R "$root/godot-project/tests" "$folder/tests"
-    rm -rf "$folder/tests/suites" # no part of this
+    rm -rf "$folder/tests/suites" # not needed here
     echo "$folder"
 }
 
 # judge TITLE WANTED-EXIT PROJECT REGEX... -- arguments of run_scene.sh
-# The scene must end as wanted, and each REGEX must match a line of what is said.
+# The scene must succeed or fail as wanted, and each REGEX must match a line of the output.
 judge() {
     local title=$1 wanted=$2 folder=$3 patterns=() missing=() said status=0 pattern line
     shift 3
     while [ "$1" != -- ]; do patterns+=("$1"); shift; done
     shift
-    mark_prepared "$folder" # nothing here needs an import, which would take most of the time
-    said=$("$root/scripts/run_scene.sh" --brief --project "$folder" --timeout 20 "$@" 2>&1) || status=$?
+    mark_prepared "$folder" # skips the import, which these projects do not need and which would take most of the time
+    said=$("$root/scripts/run_scene.sh" --brief --project "$folder" --timeout 120 "$@" 2>&1) || status=$?
     for pattern in "${patterns[@]}"; do
         grep -Eq -- "$pattern" <<< "$said" || missing+=("$pattern")
     done
@@ -73,7 +72,7 @@ suite() {
 }
 
 plain=$(new_project plain)
-# Not a file of the repository, where every tool would trip over it.
+# Created here, because in the repository every tool would report it.
 printf 'extends "../support/suite.gd"\n\n\nfunc test_it(_kind: StringName) -> void:\n\tcheck(true,\n' \
     > "$plain/tests/selftest/parse_error.gd"
 
@@ -104,12 +103,12 @@ judge "a scene that does not end" 1 "$plain" '^run_scene: FAILED: time-out: .*\(
     -- --timeout 2 tests/selftest/endless.tscn
 judge "a missing success line" 1 "$plain" "^run_scene: FAILED: the log has no line that matches 'never said'$" \
     -- --success 'never said' "$runner" -- --native-only --suite=res://tests/selftest/passing.gd
-judge "a scene that does not exist" 1 "$plain" '^run_scene: FAILED: ' -- --timeout 5 tests/no_such_scene.tscn
+judge "a scene that does not exist" 1 "$plain" '^run_scene: FAILED: ' -- --timeout 60 tests/no_such_scene.tscn
 judge "a project without the addon" 1 "$plain" \
     'the class PacketPeerUdpRs is not registered' '^run_scene: FAILED: the engine ended with exit code 1$' \
     -- "$runner" -- --suite=res://tests/selftest/passing.gd
 
-# The one suite that needs the addon itself.
+# This suite needs the addon.
 with_addon=$(new_project with_addon addons/packet_peer_udp_rs/addon.gdextension)
 mkdir -p "$with_addon/addons"
 cp -R "$addon" "$with_addon/addons/"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets peers work for minutes, and sees that nothing grows. See --help.
+# Runs mixed traffic for minutes and checks that nothing is lost or grows. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,13 +8,13 @@ usage() {
     cat <<HELP
 Usage: scripts/soak.sh [--minutes N] [--seed N] [--help]
 
-Runs mixed traffic in a headless engine: streams that must arrive whole and in order while the mode of receiving changes,
-peers that come and go with every option, floods that overflow their queues, threads that wait and are ended, a server whose
-guests come and go among strangers. Prints a line every ten seconds. Fails when a packet is lost or torn where none may be,
-when anything unexpected is printed, when threads or files are left at the end, or when the memory grows.
+Runs mixed traffic in a headless engine: streams that must arrive complete and in order while background mode is switched on
+and off, peers that open and close with every option, floods that overflow their queues, threads whose waits are interrupted,
+a server whose clients come and go among packets of unknown senders. Prints a line every ten seconds. Fails if a packet is
+lost or damaged where none may be, on unexpected output, on threads or files left at the end, and if the memory grows.
 
-  --minutes N   how long (default: 5; fractions are allowed: 0.2)
-  --seed N      the seed of an earlier run, which it prints
+  --minutes N   duration in minutes, also a fraction such as 0.2 (default: 5)
+  --seed N      repeat the run that has printed this seed
 
 Needs Linux, and the addon as scripts/build.sh stages it.
 HELP
@@ -34,10 +34,10 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-[ "$(platform)" = linux ] || die "what it looks at, only Linux tells."
+[ "$(platform)" = linux ] || die "it needs Linux, which reports threads, files and memory in /proc."
 [ -e "$addon/addon.gdextension" ] || die "the addon is not built; run scripts/build.sh first."
 seconds=$(awk -v minutes="$minutes" 'BEGIN { print int(minutes * 60 + 0.5) }')
-# Shorter, the memory cannot be judged.
+# A shorter run has too few measurements of the memory.
 [ "$seconds" -ge 5 ] || die "--minutes must be 0.1 or more."
-exec "$root/scripts/run_scene.sh" --brief --timeout $((seconds + 90)) --success '^soak: all went well' \
+exec "$root/scripts/run_scene.sh" --brief --timeout $((seconds + 300)) --success '^soak: all went well' \
     res://tests/soak.tscn -- "--seconds=$seconds" ${arguments[@]+"${arguments[@]}"}
