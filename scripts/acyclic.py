@@ -30,8 +30,8 @@ TOKEN = re.compile(
 class Module:
     def __init__(self, name, file, parent):
         self.name, self.file, self.parent = name, file, parent
+        # Lists, because each configuration may have its own: modules by name, and paths by the name that `use` gives them.
         self.children = {}
-        # What `use` brings into scope: a name, and the path that it stands for.
         self.imports = {}
         self.globs = []
         # (path, line): everything that may name an item of another module.
@@ -149,7 +149,7 @@ def read(module, tokens):
             name = tokens[at + 1][0]
             inline = tokens[at + 2][0] == "{"
             child = Module(name, module.file if inline else source_of(module, name, override), module)
-            module.children[name] = child
+            module.children.setdefault(name, []).append(child)
             override = None
             if inline:
                 end = closing(tokens, at + 2)
@@ -165,7 +165,7 @@ def read(module, tokens):
                 if name == "*":
                     module.globs.append(path)
                 elif name != "_":
-                    module.imports[name] = path
+                    module.imports.setdefault(name, []).append(path)
         elif re.match(r"(r#)?[A-Za-z_]", token):
             path = [token]
             while at + 2 < len(tokens) and tokens[at + 1][0] == "::" and re.match(r"\w", tokens[at + 2][0]):
@@ -182,53 +182,53 @@ def read(module, tokens):
 
 
 def resolve(module, path, seen=()):
-    """The module that defines what a path names; None for what is not of this crate."""
-    if (module, tuple(path)) in seen:
-        return None
-    seen = (*seen, (module, tuple(path)))
+    """The modules that define what a path names, one per configuration; none if it is not of this crate."""
     first, *rest = path
     if first == "crate":
         return descend(module.root(), rest, seen)
     if first == "self":
         return descend(module, rest, seen)
     if first == "super":
-        return descend(module.parent, rest, seen) if rest[:1] != ["super"] else resolve(module.parent, rest, seen)
-    if first in module.children:
-        return descend(module.children[first], rest, seen)
-    if first in module.imports and module.imports[first] != path:
-        return resolve(module, [*module.imports[first], *rest], seen)
-    for glob in module.globs:
-        where = resolve(module, glob, seen)
-        if where and (first in where.children or first in where.imports):
-            return descend(where, path, seen)
-    return None
+        return resolve(module.parent, ["self", *rest] if rest[:1] != ["super"] else rest, seen)
+    return named(module, path, seen)
 
 
 def descend(module, path, seen):
-    """The module that defines the item with this path from `module` on."""
+    """The modules that define the item with this path from `module` on: itself, unless it re-exports the name."""
     if not path or path[0] == "*":
-        return module
+        return {module}
+    return named(module, path, seen) or {module}
+
+
+def named(module, path, seen):
+    """The modules that define a path whose first name is a child, an import or a glob import of `module`."""
     first, *rest = path
-    if first in module.children:
-        return descend(module.children[first], rest, seen)
-    if first in module.imports:
-        return resolve(module, [*module.imports[first], *rest], seen) or module
-    for glob in module.globs:
-        where = resolve(module, glob, seen)
-        if where and where is not module and (first in where.children or first in where.imports):
-            return descend(where, path, seen)
-    return module
+    found = set()
+    for child in module.children.get(first, []):
+        found |= descend(child, rest, seen)
+    if (module, first) in seen:  # `use a::a;` does not stand for itself
+        return found
+    seen = (*seen, (module, first))
+    for imported in module.imports.get(first, []):
+        found |= resolve(module, [*imported, *rest], seen)
+    if not found:
+        for glob in module.globs:
+            for where in resolve(module, glob, seen):
+                if where is not module and (first in where.children or first in where.imports):
+                    found |= named(where, path, seen)
+    return found
 
 
 def edges_of(module, edges):
-    """All edges from a module and its children: {from: {to: (path, line)}}, of each the first place."""
+    """All edges from a module and its children: {from: {to: (path, line)}}, each with its first place."""
     own = edges.setdefault(module, {})
     for path, line in module.paths:
-        target = resolve(module, path)
-        if target is not None and target is not module:
-            own.setdefault(target, ("::".join(path), line))
-    for child in module.children.values():
-        edges_of(child, edges)
+        for target in sorted(resolve(module, path), key=str):
+            if target is not module:
+                own.setdefault(target, ("::".join(path), line))
+    for children in module.children.values():
+        for child in children:
+            edges_of(child, edges)
     return edges
 
 
