@@ -6,6 +6,7 @@
 //! measures the bare system calls.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -222,7 +223,9 @@ impl Benchmark for Batch {
         match self.sending {
             Sending::OneByOne => slices.iter().try_for_each(|packet| pair.sender.send(packet)).map(|()| BURST),
             Sending::Many => pair.sender.send_many(&slices),
-            Sending::Segmented => pair.sender.send_segmented(&pair.joined, pair.size.try_into().unwrap_or(0)),
+            Sending::Segmented => {
+                pair.sender.send_segmented(&pair.joined, NonZeroUsize::new(pair.size).unwrap_or(NonZeroUsize::MIN))
+            }
         }
         .map_err(io::Error::other)?;
         let sent = start.elapsed();

@@ -88,7 +88,7 @@ impl ServerWithPeers {
         let deadline = Instant::now() + LOST_AFTER;
         while Instant::now() < deadline {
             self.server.poll().map_err(io::Error::other)?;
-            if let Some(peer) = self.server.take() {
+            if let Some(peer) = self.server.accept() {
                 return Ok(peer);
             }
         }
