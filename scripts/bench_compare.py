@@ -71,14 +71,14 @@ def verdict_of(quotients):
 
 
 def compare(runs):
-    """The rows that both builds have, and the names of those that only one has."""
+    """The rows that both builds have, and those that only one has."""
     tables = {build: [{key_of(row): row for row in rows_of(raw, {})} for raw in raws] for build, raws in runs.items()}
     rows, skipped = [], []
     for key in tables["A"][0]:
         members = {build: [table.get(key) for table in tables[build]] for build in "AB"}
         present = {build: [row for row in members[build] if row and row.get("verdict") != "missing"] for build in "AB"}
         if len(present["A"]) != len(present["B"]) or len(present["B"]) < len(members["B"]):
-            skipped.append(", ".join(filter(None, key[:3])))
+            skipped.append(key)
             continue
         if not all(compared(row) for build in "AB" for row in present[build]):
             continue
@@ -89,8 +89,8 @@ def compare(runs):
         for name, numbers in (("A", values["A"]), ("B", values["B"]), ("quotient", quotients)):
             result[name] = {"median": statistics.median(numbers), "quartiles": quartiles_of(numbers), "runs": numbers}
         rows.append(result | {"verdict": verdict_of(quotients)})
-    only_b = [", ".join(filter(None, key[:3])) for key in tables["B"][0] if key not in tables["A"][0]]
-    return rows, list(dict.fromkeys(skipped + only_b))
+    skipped += [key for key in tables["B"][0] if key not in tables["A"][0]]
+    return rows, [dict(zip(("group", "name", "detail", "size"), key)) for key in skipped]
 
 
 def figures(numbers, figure):
@@ -125,8 +125,9 @@ def print_table(result):
         print(share + (": repeat this on a quiet machine." if load_ > MAX_OTHER_LOAD else "."))
     if result["quick"]:
         print("Few rounds (--quick): the figures show that everything runs, not how fast it is.")
-    for name in result["skipped"]:
-        print(f"skipped, because one of the builds lacks it: {name}")
+    for group in dict.fromkeys(row["group"] for row in result["skipped"]):
+        names = (", ".join(filter(None, (row["name"], row["detail"]))) for row in result["skipped"] if row["group"] == group)
+        print(f"Skipped, because one of the builds lacks it: {group}: {'; '.join(dict.fromkeys(names))}")
     slower, perhaps = ([row for row in result["rows"] if row["verdict"] == words] for words in (SLOWER, PERHAPS))
     print(f"{len(perhaps)} of {len(result['rows'])} rows are slower by more than {TOLERANCE:.0%} within the noise")
     print(f"{len(slower)} of {len(result['rows'])} rows are slower by more than {TOLERANCE:.0%}" + ":" * bool(slower))
