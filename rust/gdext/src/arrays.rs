@@ -9,19 +9,19 @@ use packet_peer_udp_core::Run;
 
 /// An array of packets that is being filled.
 ///
-/// Its elements are made by the engine, in one call, and filled where they are. (To make each by itself, turn it into a
-/// `Variant` and append that takes longer than all else that receiving a small packet costs beside the system call.)
+/// The engine creates its elements in one call, and they are filled in place. (Creating each one, converting it to a `Variant`
+/// and appending that takes longer than everything else about a small packet except the system call.)
 pub(crate) struct Packets {
     array: Array<PackedByteArray>,
-    /// How many elements are filled; those behind are empty.
+    /// How many elements are filled; the ones after them are empty.
     filled: usize,
-    /// The engine's way from a `Variant` to the `PackedByteArray` in it.
+    /// The engine's function from a `Variant` to the `PackedByteArray` in it.
     getter: sys::GDExtensionVariantGetInternalPtrFunc,
 }
 
 impl Packets {
     pub(crate) fn new() -> Self {
-        // SAFETY: takes a number, and may be asked at any time.
+        // SAFETY: takes a number, and may be called at any time.
         let getter =
             unsafe { interface_fn!(variant_get_ptr_internal_getter)(sys::GDEXTENSION_VARIANT_TYPE_PACKED_BYTE_ARRAY) };
         Self { array: Array::new(), filled: 0, getter }
@@ -48,40 +48,40 @@ impl Packets {
         self.array
     }
 
-    /// Makes the array shorter, or longer by empty `PackedByteArray`s: in a typed array the engine itself makes new
-    /// elements of its type.
+    /// Makes the array shorter, or longer by empty `PackedByteArray`s: the engine fills a typed array with elements of its
+    /// type.
     fn resize(&mut self, length: usize) {
         InnerArray::from_outer_typed(&self.array).resize(i64::try_from(length).unwrap_or(i64::MAX));
     }
 
     fn fill(&mut self, index: usize, packet: &[u8]) {
         let Ok(index) = i64::try_from(index) else { return };
-        // SAFETY: the array is owned by `self` and nobody else has it yet; the engine answers with null for an index out of
-        // range.
+        // SAFETY: the array is owned by `self`, and nothing else refers to it yet; for an index out of range the engine returns
+        // null.
         let element = unsafe { interface_fn!(array_operator_index)(self.array.sys_mut(), index) };
         if element.is_null() {
             return;
         }
         let Some(getter) = self.getter else { return };
-        // SAFETY: `element` is a `Variant` of the array. It holds a `PackedByteArray`, which is what the getter is for: the
-        // array is of that type, and the engine fills one that it makes longer with elements of its type.
+        // SAFETY: `element` is a `Variant` of the array. It holds a `PackedByteArray`, as the getter requires: the array is of
+        // that type, and the engine fills it with elements of its type when it becomes longer.
         let inner = unsafe { getter(element) }.cast::<PackedByteArray>();
-        // SAFETY: gdext's `PackedByteArray` is the engine's, seen as bytes. It lies in the element, which stays where it is
-        // until the array is resized, and nobody else refers to it.
+        // SAFETY: gdext's `PackedByteArray` is the engine's, byte for byte. It lies in the element, which does not move until
+        // the array is resized, and nothing else refers to it.
         let bytes = unsafe { &mut *inner };
         bytes.resize(packet.len());
-        // SAFETY: the array is not empty, so it has a first byte; and nobody else has the array.
+        // SAFETY: the array is not empty, so it has a first byte; nothing else refers to the array.
         let first = unsafe { interface_fn!(packed_byte_array_operator_index)(bytes.sys_mut(), 0) };
         if first.is_null() {
             return;
         }
-        // SAFETY: as many bytes as the packet has follow one another there, since that is how long the array is: memory that
-        // the engine has just made for it.
+        // SAFETY: the array is as long as the packet, its bytes are contiguous, and the engine has just allocated them, so they
+        // do not overlap with the packet.
         unsafe { ptr::copy_nonoverlapping(packet.as_ptr(), first, packet.len()) };
     }
 }
 
-/// Bytes that are put together from pieces.
+/// Bytes that are joined from pieces.
 #[derive(Default)]
 pub(crate) struct Joined {
     bytes: PackedByteArray,
@@ -89,11 +89,10 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
-    /// Appends bytes.
     pub(crate) fn append(&mut self, piece: &[u8]) {
         let end = self.length + piece.len();
         if end > self.bytes.len() {
-            // More is likely to come: then it need not grow at every piece.
+            // More pieces are likely, and growing at each would copy all bytes each time.
             self.bytes.resize(if self.length == 0 { end } else { end * 2 });
         }
         if let Some(place) = self.bytes.as_mut_slice().get_mut(self.length..end) {

@@ -1,16 +1,28 @@
-//! The core's types in Godot's.
+//! Between scripts and the core: the core's errors and figures as scripts get them, and scripts' integers and texts as the
+//! types that the core takes.
+//!
+//! An integer that is out of range becomes the [`Error`] that is about it. The caller hands that to the peer's `fail`, so
+//! that `get_last_error_message()` tells it.
 
+use std::num::{NonZeroU8, NonZeroU16, NonZeroUsize};
+use std::ops::Deref;
+use std::str;
+use std::time::Duration;
+
+use godot::builtin::GString;
 use godot::global::Error as GodotError;
 use godot::prelude::{VarDictionary, vdict};
-use packet_peer_udp_core::{Error, Operation, Reason, Stats};
+use packet_peer_udp_core::{Error, MAX_PAYLOAD_IPV4, Operation, OverflowPolicy, Reason, Result, Stats};
 
-/// The `Error` that a script gets: the one that `PacketPeerUDP` answers in the same situation.
+use crate::core_shim::new_error;
+
+/// The `Error` that a script gets: what `PacketPeerUDP` returns in the same situation.
 pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     match (&error.reason, error.operation) {
         (Reason::NotOpen, Operation::Receive) => GodotError::FAILED,
         (Reason::NotOpen | Reason::NoDestination | Reason::NoBroadcast, _) => GodotError::ERR_UNCONFIGURED,
         (Reason::AlreadyOpen, _) => GodotError::ERR_ALREADY_IN_USE,
-        // Setting a destination, the engine takes whatever is no address for a name.
+        // To the engine, a destination that is no address is a name.
         (Reason::InvalidAddress | Reason::UnknownInterface(_), Operation::SetDestination)
         | (Reason::Unresolvable(_), _) => GodotError::ERR_CANT_RESOLVE,
         (
@@ -35,12 +47,12 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     }
 }
 
-/// A count, as scripts have them.
+/// A count, as scripts have it.
 pub(crate) fn to_int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What has happened, as `get_stats()` tells it.
+/// What `get_stats()` returns.
 pub(crate) fn stats_dictionary(stats: &Stats) -> VarDictionary {
     vdict! {
         "packets_sent" => to_int(stats.packets_sent),
@@ -53,5 +65,175 @@ pub(crate) fn stats_dictionary(stats: &Stats) -> VarDictionary {
         "receive_errors" => to_int(stats.receive_errors),
         "send_syscalls" => to_int(stats.send_syscalls),
         "receive_syscalls" => to_int(stats.receive_syscalls),
+    }
+}
+
+/// `DROP_NEWEST` of the class `PacketPeerUdpRs`.
+pub(crate) const DROP_NEWEST: i64 = 0;
+
+/// `DROP_OLDEST` of the class `PacketPeerUdpRs`.
+pub(crate) const DROP_OLDEST: i64 = 1;
+
+/// The policy of a class constant; `None` for any other number.
+pub(crate) fn overflow_policy(policy: i64) -> Option<OverflowPolicy> {
+    match policy {
+        DROP_NEWEST => Some(OverflowPolicy::DropNewest),
+        DROP_OLDEST => Some(OverflowPolicy::DropOldest),
+        _ => None,
+    }
+}
+
+/// The class constant of a policy.
+pub(crate) fn overflow_policy_constant(policy: OverflowPolicy) -> i64 {
+    match policy {
+        OverflowPolicy::DropNewest => DROP_NEWEST,
+        OverflowPolicy::DropOldest => DROP_OLDEST,
+    }
+}
+
+/// How many bytes [`Text`] holds without an allocation: more than the longest IP address with an interface has.
+const SHORT_TEXT: usize = 64;
+
+/// A script's text as a `&str`. Allocates nothing for what is short and ASCII, as numeric addresses are.
+pub(crate) enum Text {
+    Short { bytes: [u8; SHORT_TEXT], length: usize },
+    Long(String),
+}
+
+impl From<&GString> for Text {
+    fn from(text: &GString) -> Self {
+        Self::short(text.chars()).unwrap_or_else(|| Self::Long(text.to_string()))
+    }
+}
+
+impl Text {
+    fn short(chars: &[char]) -> Option<Self> {
+        let mut bytes = [0; SHORT_TEXT];
+        for (byte, char) in bytes.get_mut(..chars.len())?.iter_mut().zip(chars) {
+            *byte = u8::try_from(*char).ok().filter(u8::is_ascii)?;
+        }
+        Some(Self::Short { bytes, length: chars.len() })
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Short { bytes, length } => {
+                bytes.get(..*length).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+            }
+            Self::Long(text) => text,
+        }
+    }
+}
+
+/// A port to bind or send to; 0 is one.
+pub(crate) fn port(operation: Operation, address: &str, port: i64) -> Result<u16> {
+    u16::try_from(port).map_err(|_| new_error(operation, address, Reason::InvalidPort(port)))
+}
+
+/// A port that another host can be reached at: not 0.
+pub(crate) fn port_to_reach(operation: Operation, address: &str, port: i64) -> Result<NonZeroU16> {
+    let valid = u16::try_from(port).ok().and_then(NonZeroU16::new);
+    valid.ok_or_else(|| new_error(operation, address, Reason::InvalidPort(port)))
+}
+
+/// A port where the engine's class looks only at the lower 16 bits.
+pub(crate) fn truncated_port(port: i64) -> u16 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is what the engine does")]
+    let port = port as u16;
+    port
+}
+
+/// The `recv_buf_size` of `bind()`. The engine takes any number.
+pub(crate) fn queue_size(recv_buf_size: i64) -> usize {
+    usize::try_from(recv_buf_size).unwrap_or(0)
+}
+
+/// The time to wait; `None` for as long as it takes.
+pub(crate) fn timeout(msec: i64) -> Result<Option<Duration>> {
+    match u64::try_from(msec) {
+        Ok(msec) => Ok(Some(Duration::from_millis(msec))),
+        Err(_) if msec == -1 => Ok(None),
+        Err(_) => Err(new_error(Operation::Wait, "", Reason::InvalidTimeout(msec))),
+    }
+}
+
+/// How many packets to take; `None` for all there are.
+pub(crate) fn max_packets(max_packets: i64) -> Result<Option<usize>> {
+    match usize::try_from(max_packets) {
+        Ok(max) => Ok(Some(max)),
+        Err(_) if max_packets == -1 => Ok(None),
+        Err(_) => Err(new_error(Operation::Receive, "", Reason::OutOfRange(max_packets))),
+    }
+}
+
+/// The size of the packets that data is sent in.
+pub(crate) fn segment_size(size: i64) -> Result<NonZeroUsize> {
+    let valid = usize::try_from(size).ok().filter(|_| size <= MAX_PAYLOAD_IPV4).and_then(NonZeroUsize::new);
+    valid.ok_or_else(|| new_error(Operation::Send, "", Reason::InvalidSegment(size)))
+}
+
+/// A hop limit of 1 to 255; `None`, a script's 0, for the system's.
+pub(crate) fn hop_limit(property: &str, hops: i64) -> Result<Option<NonZeroU8>> {
+    byte(property, hops).map(NonZeroU8::new)
+}
+
+/// A number of 0 to 255.
+pub(crate) fn byte(property: &str, value: i64) -> Result<u8> {
+    u8::try_from(value).map_err(|_| out_of_range(property, value))
+}
+
+/// A number of 0 to 4,294,967,295.
+pub(crate) fn unsigned(property: &str, value: i64) -> Result<u32> {
+    u32::try_from(value).map_err(|_| out_of_range(property, value))
+}
+
+/// The size of a buffer of the system's, which takes an `int`.
+pub(crate) fn buffer_size(property: &str, bytes: i64) -> Result<usize> {
+    let valid = i32::try_from(bytes).ok().and_then(|bytes| usize::try_from(bytes).ok());
+    valid.ok_or_else(|| out_of_range(property, bytes))
+}
+
+fn out_of_range(property: &str, value: i64) -> Error {
+    new_error(Operation::SetOption, format!("{property} to {value}"), Reason::OutOfRange(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_ascii_text_is_kept_as_it_is_without_an_allocation() {
+        for text in ["", "::1", "255.255.255.255", "fe80::1%eth0", &"a".repeat(SHORT_TEXT)] {
+            let chars: Vec<char> = text.chars().collect();
+            assert_eq!(Text::short(&chars).as_deref(), Some(text));
+        }
+        for text in ["bücher.example", "１", &"a".repeat(SHORT_TEXT + 1)] {
+            let chars: Vec<char> = text.chars().collect();
+            assert!(Text::short(&chars).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_are_taken_to_the_ends_of_their_range_and_no_further() {
+        let bounds = [i64::MIN, -65_536, -2, -1, 0, 1, 255, 256, 65_507, 65_508, 65_535, 65_536, i64::MAX];
+        let valid = |check: &dyn Fn(i64) -> bool| bounds.into_iter().filter(|value| check(*value)).collect::<Vec<_>>();
+
+        assert_eq!(valid(&|value| port(Operation::Bind, "", value).is_ok()), bounds[4..11]);
+        assert_eq!(valid(&|value| port_to_reach(Operation::Send, "", value).is_ok()), bounds[5..11]);
+        assert_eq!(valid(&|value| segment_size(value).is_ok()), bounds[5..9]);
+        assert_eq!(valid(&|value| timeout(value).is_ok()), bounds[3..]);
+        assert_eq!(valid(&|value| max_packets(value).is_ok()), bounds[3..]);
+        assert_eq!(valid(&|value| byte("", value).is_ok()), bounds[4..7]);
+        assert_eq!(valid(&|value| unsigned("", value).is_ok()), bounds[4..12]);
+        assert_eq!(valid(&|value| buffer_size("", value).is_ok()), bounds[4..12]);
+
+        assert!(matches!(hop_limit("", 0), Ok(None)));
+        assert_eq!([-1, 0, 65_536, 65_537].map(truncated_port), [65_535, 0, 0, 1]);
+        assert!(matches!(timeout(-1), Ok(None)));
+        assert!(matches!(max_packets(-1), Ok(None)));
     }
 }

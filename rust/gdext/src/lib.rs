@@ -4,22 +4,30 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`packet_peer`] | the class `PacketPeerUdpRs`, one method of it after another |
+//! | [`packet_peer`] | the class `PacketPeerUdpRs`: its registered members and their reference |
 //! | [`udp_server`] | the class `UdpServerRs`, likewise |
 //! | [`virtuals`] | what the engine calls for each packet |
-//! | [`registry`] | how a method finds its peer without borrowing the object; all peers and servers |
+//! | [`calls`] | what the members do, by subject |
+//! | [`messages`] | what a line in the log says |
+//! | [`report`] | whether it is printed: the same line at most once a second |
+//! | [`signals`] | emitting signals, once a frame |
+//! | [`shared`] | what belongs to an object and may be used from any thread without a borrow |
+//! | [`registry`] | finding it by the object; all objects of a class |
+//! | [`convert`] | the core's types and Godot's; which integers of scripts are in range |
 //! | [`arrays`] | packets as Godot's arrays |
-//! | [`monitors`] | what all peers do, in the editor's debugger |
+//! | [`monitors`] | the traffic of all peers, in the editor's debugger |
 //! | [`clock`] | the core's clock and the engine's |
-//! | [`report`] | lines in Godot's log: which, and how often |
-//! | [`properties`] | why a property cannot be set |
-//! | [`convert`] | the core's errors and figures in Godot's |
+//! | [`unload`] | closing everything before the library is unloaded |
+//!
+//! A module uses only modules further down, or the core; so no two use each other ([`virtuals`] implements traits for a class,
+//! and only the engine uses it).
 //!
 //! # What holds everywhere
 //!
-//! - No method borrows its object while it blocks, prints or calls the engine (nearly all are `gd_self`, which borrows
-//!   nothing): one thread may be in `wait()` while others call anything.
-//! - Nothing is printed, and the engine is not called, under a lock or a borrow: printing can run a script.
+//! - No method borrows its object while it blocks, prints or calls the engine. Nearly all are `gd_self`, which borrows
+//!   nothing: while one thread is in `wait()`, others may call anything.
+//! - Nothing is printed, and the engine is not called, under a lock or a borrow, because printing can run a script. There is
+//!   one exception, [`registry`]'s weak references, with the reason there.
 
 use godot::classes::Engine;
 use godot::init::InitStage;
@@ -27,14 +35,19 @@ use godot::prelude::*;
 use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
 
 mod arrays;
+mod calls;
 mod clock;
 mod convert;
+mod core_shim;
+mod messages;
 mod monitors;
 mod packet_peer;
-mod properties;
 mod registry;
 mod report;
+mod shared;
+mod signals;
 mod udp_server;
+mod unload;
 mod virtuals;
 
 struct PacketPeerUdpRsExtension;
@@ -53,18 +66,19 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     }
 
     fn on_main_loop_frame() {
-        registry::close_silent();
-        packet_peer::emit_signals();
+        core_shim::close_silent();
+        signals::emit();
         monitors::sample();
     }
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
             monitors::remove();
-            // While the game goes on, it is the addon that goes: the editor reloads it. When the game ends, those who wait are
-            // left where they are, as they would be with the engine's class: they must not come back to an engine in ruins.
+            // With a main loop, the game goes on and the library is unloaded: the editor reloads it. Without one, the game
+            // ends, and waiting threads are left where they are, as with the engine's class: they must not return into an
+            // engine that is being destroyed.
             if Engine::singleton().get_main_loop().is_some() {
-                registry::close_all();
+                unload::close_all();
             }
             packet_peer_udp_core::shut_down();
         }

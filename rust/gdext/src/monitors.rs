@@ -1,6 +1,7 @@
-//! What all peers do, as custom monitors of `Performance`: in the editor's debugger, and for scripts.
+//! The traffic of all peers, as custom monitors of `Performance`: in the editor's debugger, and for scripts.
 //!
-//! Nothing is counted for them: once a second what the peers have counted anyway is added up, of many peers in several frames.
+//! They need no counters of their own: once a second the counters of all peers are added up, over several frames if there are
+//! many peers.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -10,19 +11,20 @@ use godot::prelude::*;
 use packet_peer_udp_core::Totals;
 use parking_lot::Mutex;
 
-use crate::registry::{self, Shared};
+use crate::registry::Registered;
+use crate::shared::{PEERS, SERVERS, Shared};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many peers are added up in a frame: to ask each takes a microsecond or two. Of very many, one in [`PART`] of those that
-/// are left, so that it comes to an end before the second does.
+/// How many peers are added up in a frame; each takes one or two microseconds. If more than [`PART`] times as many are left,
+/// one in [`PART`] of them, so that the sum is done within the second.
 const PEERS_A_FRAME: usize = 100;
 const PART: usize = 20;
 
-/// What a monitor shows.
+/// The value of a monitor.
 type Value = fn() -> u64;
 
-/// The monitors, and what each tells.
+/// The monitors' names and values.
 const MONITORS: [(&str, Value); 5] = [
     ("udp_rs/packets_in_per_sec", || LAST.lock().per_second.packets_in),
     ("udp_rs/packets_out_per_sec", || LAST.lock().per_second.packets_out),
@@ -33,11 +35,11 @@ const MONITORS: [(&str, Value); 5] = [
 
 static LAST: LazyLock<Mutex<Sample>> = LazyLock::new(|| Mutex::new(Sample::first(Instant::now(), Totals::default())));
 
-/// How things stood when a second was over.
+/// The state at the end of a second.
 struct Sample {
     at: Instant,
     totals: Totals,
-    /// What that second has brought.
+    /// The traffic of that second.
     per_second: Totals,
 }
 
@@ -50,7 +52,7 @@ impl Sample {
         now.duration_since(self.at) >= SECOND
     }
 
-    /// The next one. A second lasts as long as the frame in which it ends, so it is divided by its true length.
+    /// The next sample. A second ends with a frame, so it is longer than a second: rates are divided by its true length.
     fn next(&self, at: Instant, totals: Totals) -> Self {
         let passed = at.duration_since(self.at).as_nanos().max(1);
         let rate = |now: u64, before: u64| {
@@ -68,29 +70,33 @@ impl Sample {
     }
 }
 
-/// The sum over all peers that there were when it was begun.
+/// The sum over all peers that existed when it was begun.
 struct Sum {
     since: Instant,
+    /// The peers that are not added yet.
     left: Vec<Arc<Shared>>,
     totals: Totals,
 }
 
-/// The sum that is being made; not while it is being made longer, so that no peer is let go of under this lock.
+/// The sum that has been begun. Taken out while peers are added, so that no peer is dropped under this lock.
 static SUM: Mutex<Option<Sum>> = Mutex::new(None);
 
 impl Sum {
     fn new(since: Instant) -> Self {
-        let (left, mut totals) = registry::all();
-        // Of a server's packets its peers tell, but for those that no peer has got.
-        totals.packets_dropped += registry::servers().iter().map(|shared| shared.server.drops()).sum::<u64>();
+        let (left, mut totals) = PEERS.all();
+        let (servers, of_freed_servers) = SERVERS.all();
+        totals += of_freed_servers;
+        for server in servers {
+            totals += server.totals();
+        }
         Self { since, left, totals }
     }
 
-    /// Adds some more peers; whether these were the last.
-    fn go_on(&mut self) -> bool {
+    /// Adds some peers; whether these were the last.
+    fn add_some(&mut self) -> bool {
         let some = PEERS_A_FRAME.max(self.left.len() / PART);
         for shared in self.left.drain(self.left.len().saturating_sub(some)..) {
-            self.totals += shared.peer.totals();
+            self.totals += shared.totals();
         }
         self.left.is_empty()
     }
@@ -99,7 +105,7 @@ impl Sum {
 /// Adds the monitors. To be undone by [`remove`].
 pub(crate) fn add() {
     let mut sum = Sum::new(Instant::now());
-    while !sum.go_on() {}
+    while !sum.add_some() {}
     *LAST.lock() = Sample::first(sum.since, sum.totals);
     let mut performance = Performance::singleton();
     for (name, value) in MONITORS {
@@ -115,14 +121,14 @@ pub(crate) fn remove() {
     drop(unfinished);
     let mut performance = Performance::singleton();
     for (name, _) in MONITORS {
-        // Where the engine was given no time to begin, there are none.
+        // This also runs in an engine that quits before it has added them.
         if performance.has_custom_monitor(name) {
             performance.remove_custom_monitor(name);
         }
     }
 }
 
-/// Adds up, when a second is over. Called once a frame, on the main thread.
+/// Continues the sum, or begins one when a second is over. To be called once a frame, on the main thread.
 pub(crate) fn sample() {
     let unfinished = SUM.lock().take();
     let begin = || {
@@ -131,7 +137,7 @@ pub(crate) fn sample() {
         is_over.then(|| Sum::new(now))
     };
     let Some(mut sum) = unfinished.or_else(begin) else { return };
-    if sum.go_on() {
+    if sum.add_some() {
         let mut last = LAST.lock();
         *last = last.next(sum.since, sum.totals);
     } else {
@@ -144,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_what_a_second_would_have_brought() {
+    fn a_rate_is_the_traffic_divided_by_the_time_that_has_passed() {
         let start = Instant::now();
         let first = Sample::first(start, Totals { packets_in: 1_000, ..Totals::default() });
         assert!(!first.is_over(start + SECOND / 2));
@@ -154,7 +160,7 @@ mod tests {
         let next = first.next(start + SECOND * 3 / 2, totals);
         let expected = Totals { packets_in: 200, bytes_in: 10_001, packets_out: 5, ..Totals::default() };
         assert_eq!(next.per_second, expected);
-        // A full queue that gives up what it had taken counts backwards; that is no rate.
+        // A full queue that drops packets that it had counted counts backwards; that is a rate of 0.
         let last = next.next(start + SECOND * 3, Totals { packets_in: 1_200, ..totals });
         assert_eq!(last.per_second, Totals::default());
     }

@@ -1,4 +1,4 @@
-//! Lines in Godot's log about misuse: what was called, with what, and what to do instead.
+//! Whether a line about misuse is printed in Godot's log: the same line at most once a second, and of each member only a few.
 
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use godot::global::godot_error;
 use parking_lot::Mutex;
 
-/// The time in which what is printed is counted.
+/// How long printed lines are remembered.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How many characters of a line are printed.
+/// How many characters of a line are printed, at most.
 const LONGEST_LINE: usize = 600;
 
-/// Remembers, for one object, what was printed lately. Costs nothing until something is.
+/// Remembers the lines that one object has printed. Allocates nothing before the first.
 pub(crate) struct Reporter {
     class: &'static str,
     members: Mutex<Vec<Member>>,
@@ -23,16 +23,16 @@ pub(crate) struct Reporter {
 struct Member {
     name: &'static str,
     since: Instant,
-    /// The lines, as hashes: they would be long to keep.
+    /// Hashes of the lines, which are shorter than the lines.
     lines: Vec<u64>,
 }
 
 /// How much a member may print in a [`WINDOW`]. The same line is never printed twice in one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// A few different lines: for members that `PacketPeerUDP` has too, and where it prints each time.
+    /// Five different lines: for members that `PacketPeerUDP` has too, which prints at each call.
     Native,
-    /// One line: for members that only we have.
+    /// One line: for members that only our classes have.
     Ours,
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Limit {
 enum Admitted {
     No,
     Yes,
-    /// Yes, and no other of this member in this window.
+    /// Yes, and it is the last of this member in this window.
     AsTheLast,
 }
 
@@ -55,32 +55,34 @@ impl Limit {
 }
 
 impl Reporter {
-    /// For an object of that class.
+    /// For an object of the class `class`.
     pub(crate) fn new(class: &'static str) -> Self {
         Self { class, members: Mutex::default() }
     }
 
-    /// Prints `<class>.<member>(): <text>` as an error, unless it is held back.
+    /// Prints `<class>.<member>(): <text>` as an error, within the limit.
     ///
-    /// Printing runs whatever `Logger`s the game has added, which may call this very peer: call this with no lock and no
-    /// borrow held.
+    /// Printing runs the `Logger`s that the game has added, and they may call methods of the same object: call this with no
+    /// lock and no borrow held.
     pub(crate) fn print(&self, member: &'static str, limit: Limit, text: &dyn Display) {
         self.print_line(member, limit, &format!("{}.{member}(): {text}", self.class));
     }
 
-    /// Likewise, for a property: one that only we have.
+    /// Likewise for a property, with [`Limit::Ours`].
     pub(crate) fn print_of_property(&self, property: &'static str, text: &dyn Display) {
         self.print_line(property, Limit::Ours, &format!("{}.{property}: {text}", self.class));
     }
 
     fn print_line(&self, member: &'static str, limit: Limit, line: &str) {
-        // What a script has given is named, however long it is.
+        // A line names the values that a script has passed, which may be of any length.
         let cut = line.char_indices().nth(LONGEST_LINE).map(|(end, _)| format!("{}…", &line[..end]));
         let line = cut.as_deref().unwrap_or(line);
         match self.admits(member, limit, line, Instant::now()) {
             Admitted::No => {}
             Admitted::Yes => godot_error!("{line}"),
-            Admitted::AsTheLast => godot_error!("{line} (What else this method has to say is held back for a second.)"),
+            Admitted::AsTheLast => {
+                godot_error!("{line} (Further messages of this method are held back for one second.)");
+            }
         }
     }
 

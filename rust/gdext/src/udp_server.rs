@@ -1,6 +1,6 @@
-//! The class `UdpServerRs`.
+//! The class `UdpServerRs`: its registered members. What they do beyond a line is in [`calls`](crate::calls).
 //!
-//! Its `///` comments are also its pages in the editor's class reference, as those of `PacketPeerUdpRs`.
+//! The `///` comments are its pages in the editor's class reference, as those of `PacketPeerUdpRs`.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
@@ -10,19 +10,21 @@ use godot::classes::RefCounted;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
-use packet_peer_udp_core::{Reason, Result, Server, SocketOption};
+use packet_peer_udp_core::SocketOption;
 
-use crate::convert::{stats_dictionary, to_godot_error, to_int};
+use crate::calls::{opening, options};
+use crate::convert::{stats_dictionary, to_int};
+use crate::core_shim::PeerShim;
 use crate::packet_peer::PacketPeerUdpRs;
-use crate::properties::{self, BUFFER_RANGE};
-use crate::registry::{self, SharedServer};
-use crate::report::Limit;
+use crate::registry::{self, HasShared, Registration};
+use crate::shared::SharedServer;
+use crate::signals;
 
 /// UDP server: a drop-in for [UDPServer].
 ///
-/// Listens on a port, and makes a [PacketPeerUdpRs] for everybody who sends to it. It has all of [UDPServer]'s methods, with
-/// the same results: to use it, write `UdpServerRs` where a script says `UDPServer`, and `PacketPeerUdpRs` where it says
-/// `PacketPeerUDP`.
+/// Listens on a port, and creates a [PacketPeerUdpRs] for each address that sends to it. It has all methods of [UDPServer],
+/// with the same results: to use it, write `UdpServerRs` where a script says `UDPServer`, and `PacketPeerUdpRs` where it
+/// says `PacketPeerUDP`.
 ///
 /// ```gdscript
 /// var server := UdpServerRs.new()
@@ -43,88 +45,92 @@ use crate::report::Limit;
 ///     peers = peers.filter(func(peer): return peer.is_socket_connected())
 /// ```
 ///
-/// All peers share the server's socket. It is [method poll] that reads from it; with [member background_receive] a thread of
-/// the addon does so all the time. To find the peer that a packet is for takes as long with 10 peers as with 10000. Each peer
-/// has a queue of its own, so nobody can fill it for others: 65535 bytes, of which each packet takes its length and 24 more.
-/// When it is full, [member PacketPeerUdpRs.overflow_policy] says what is dropped.
+/// All peers share the server's socket. [method poll] reads from it; with [member background_receive] a thread of the addon
+/// does so all the time. Finding the peer that a packet is for takes the same time with 10 peers as with 10000. Each peer
+/// has a queue of its own, so no sender can fill the queue of another: 65535 bytes, of which each packet takes its length
+/// and 24 more. [member PacketPeerUdpRs.overflow_policy] sets what a full queue drops.
 ///
-/// UDP knows no connections: a "connection" here is an address and port that something was received from, and nobody says
-/// goodbye. A peer stays with the server, and [method PacketPeerUdpRs.is_socket_connected] is `true`, until
-/// [method PacketPeerUdpRs.close] is called on it, nobody refers to it any more (a signal that is connected with `bind(peer)`
-/// does refer to it), it was silent for [member peer_timeout_msec], or the server stops. Whoever is heard again after that is
-/// a new connection. The count of a closed peer's packets is -1, so write `while peer.get_available_packet_count() > 0`.
+/// UDP has no connections: a "connection" here is an address and port from which something was received, and no message says
+/// that it has ended. A peer belongs to the server, and [method PacketPeerUdpRs.is_socket_connected] is `true`, until
+/// [method PacketPeerUdpRs.close] is called on it, nothing refers to it any more (a signal that is connected with
+/// `bind(peer)` does refer to it), it was silent for [member peer_timeout_msec], or the server stops. A sender that is heard
+/// again after that is a new connection. The packet count of a closed peer is -1, so write
+/// `while peer.get_available_packet_count() > 0`.
 ///
 /// **What such a peer cannot do**, since it has no socket of its own: [method PacketPeerUdpRs.connect_to_host],
-/// [method PacketPeerUdpRs.join_multicast_group] and [method PacketPeerUdpRs.send_to] answer [constant ERR_LOCKED],
-/// [method PacketPeerUdpRs.bind] [constant ERR_ALREADY_IN_USE], [method PacketPeerUdpRs.put_packet_broadcast] -1. Its
-/// destination stays its sender: [method PacketPeerUdpRs.set_dest_address] prints an error. Socket options and
+/// [method PacketPeerUdpRs.join_multicast_group] and [method PacketPeerUdpRs.send_to] return [constant ERR_LOCKED],
+/// [method PacketPeerUdpRs.bind] returns [constant ERR_ALREADY_IN_USE], [method PacketPeerUdpRs.put_packet_broadcast] -1.
+/// Its destination stays its sender: [method PacketPeerUdpRs.set_dest_address] prints an error. Socket options and
 /// [member PacketPeerUdpRs.background_receive] are the server's; [member PacketPeerUdpRs.overflow_policy] is its own.
 ///
 /// **What differs from [UDPServer]:**
 /// - A new [member max_pending_connections] drops only the pending connections that are over it, newest first.
-/// - [method PacketPeerUdpRs.wait] on a peer reads the server's socket, so it ends when a packet for that peer has come,
-///   though nobody polls; and [method stop] ends it.
+/// - [method PacketPeerUdpRs.wait] on a peer reads the server's socket, so it ends when a packet for that peer has arrived,
+///   without a call of [method poll]; and [method stop] ends it.
 /// - One [method poll] reads no more than the system's buffer can have held when it was called, however long a flood goes on.
-/// - The system is asked for a receive buffer of 4 MiB, so that more survives a long frame.
-/// - A port that the system chooses (`listen(0)`) is nobody else's; [UDPServer] may get that of another one, on Linux.
+/// - The system is asked for a receive buffer of 4 MiB, so that more packets survive a long frame.
+/// - A port that the system chooses (`listen(0)`) is shared with no other server; [UDPServer] may get the port of another
+///   one, on Linux.
 /// - [method get_last_error_message] says in the system's words why something failed.
 ///
-/// **Strangers:** anybody may send from any number of addresses, also from addresses that are not theirs. That fills at most
-/// [member max_pending_connections] queues, touches no peer that was taken, and is counted, see [method get_stats]. So look
-/// at what a pending connection has sent before you keep its peer, and answer a stranger with no more than you were sent.
+/// **Unknown senders:** anyone may send from any number of addresses, also from addresses of others. That fills at most
+/// [member max_pending_connections] queues, affects no peer that was taken, and is counted, see [method get_stats]. So look
+/// at what a pending connection has sent before you keep its peer, and answer an unknown sender with no more bytes than it
+/// has sent.
 ///
 /// **Threads:** every method may be called from any thread; a peer may be used by another thread than the server.
 #[derive(GodotClass)]
 #[class(tool, base = RefCounted)]
 pub(crate) struct UdpServerRs {
-    /// How many connections may be pending: heard, and not yet taken by [method take_connection]. What others send meanwhile
-    /// is dropped, and counted as `packets_dropped_pending` by [method get_stats]. With 0 nobody new is let in; peers that
-    /// were taken do not count. A pending connection waits for as long as it takes: take also those that you do not want, and
-    /// let go of them.
+    /// How many connections may be pending: received from, and not yet taken by [method take_connection]. Packets of further
+    /// new senders are dropped, and counted as `packets_dropped_pending` by [method get_stats]. With 0 no new connection is
+    /// admitted; peers that were taken do not count. A pending connection waits without a time limit: take also those that
+    /// you do not want, and drop them.
     ///
-    /// Where more are pending already, the newest that are too many are dropped, and all that they have sent.
+    /// If more are pending already when this is set, the newest ones over the limit are dropped with all their packets.
     #[var(get = get_max_pending_connections, set = set_max_pending_connections, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,256,1,or_greater")]
     max_pending_connections: PhantomVar<i64>,
     /// After how many milliseconds of silence a peer that was taken is closed, as by [method PacketPeerUdpRs.close]; 0, the
-    /// default, for never. Counted from when the last packet of that peer arrived, whatever it was, or from when it was taken;
-    /// what is sent to it does not count, so who only listens has to say something now and then.
+    /// default, for never. Counted from when the last packet of that peer arrived, whatever it was, or from when it was
+    /// taken. Packets that are sent to it do not count, so a client that only listens has to send something now and then.
     ///
-    /// Such a peer has lost its queue and its destination: [method PacketPeer.put_packet] answers [constant ERR_UNCONFIGURED],
-    /// [method PacketPeerUdpRs.is_socket_connected] `false`, and [method PacketPeerUdpRs.get_last_error_message] says why.
+    /// Such a peer has lost its queue and its destination: [method PacketPeer.put_packet] returns
+    /// [constant ERR_UNCONFIGURED], [method PacketPeerUdpRs.is_socket_connected] `false`, and
+    /// [method PacketPeerUdpRs.get_last_error_message] says why.
     ///
-    /// [method poll] sees to it after it has read, and with [member background_receive] every frame does (but not
-    /// [method PacketPeerUdpRs.wait]), in no time to speak of however many peers there are. So a game that was busy for long
-    /// reads first what has arrived meanwhile. Where that was more than the system's buffer holds (Linux tells), nobody is
-    /// closed: everybody's time begins anew.
+    /// [method poll] closes such peers after it has read, and with [member background_receive] every frame does (but not
+    /// [method PacketPeerUdpRs.wait]); the time that this takes does not grow with the number of peers. So a game that was
+    /// busy for long first reads what has arrived meanwhile. If that was more than the system's buffer holds (Linux tells),
+    /// no peer is closed: the time of every peer starts again.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
     peer_timeout_msec: PhantomVar<i64>,
-    /// Whether packets are received in the background: a thread of the addon moves what arrives into the peers' queues
-    /// all the time. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB,
-    /// and receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal
+    /// Whether packets are received in the background: a thread of the addon moves packets into the peers' queues as they
+    /// arrive. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB, and
+    /// receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal
     /// [signal PacketPeerUdpRs.packets_available].
     ///
-    /// May be switched at any time, also while packets arrive: none is lost or reordered by it.
+    /// May be switched at any time, also while packets arrive: no packet is lost or reordered by it.
     #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]
     background_receive: PhantomVar<bool>,
-    /// Whether several sockets that want it may have this port (`SO_REUSEADDR`); as with [UDPServer] they may, by default. On
-    /// Linux two servers can then listen on one port, and the last one gets the packets: set it to `false` before
-    /// [method listen] to be told that somebody else has the port.
+    /// Whether several sockets may have this port, if all of them set this (`SO_REUSEADDR`); as with [UDPServer] they may,
+    /// by default. On Linux two servers can then listen on one port, and the last one gets the packets: set this to `false`
+    /// before [method listen] to get an error if another program has the port.
     ///
     /// See [member PacketPeerUdpRs.reuse_address].
     #[var(get = get_reuse_address, set = set_reuse_address, usage_flags = [EDITOR])]
     reuse_address: PhantomVar<bool>,
-    /// Whether several sockets of the same user may have this port, if all of them want it (`SO_REUSEPORT`): so several server
-    /// processes share the work of one port, on Linux all packets of one sender going to the same. Set it before
-    /// [method listen]. Not on Windows. See [member PacketPeerUdpRs.reuse_port].
+    /// Whether several sockets of the same user may have this port, if all of them set this (`SO_REUSEPORT`): so several
+    /// server processes can share the work of one port. On Linux all packets of one sender go to the same process. Set it
+    /// before [method listen]. Not on Windows. See [member PacketPeerUdpRs.reuse_port].
     #[var(get = get_reuse_port, set = set_reuse_port, usage_flags = [EDITOR])]
     reuse_port: PhantomVar<bool>,
-    /// How many bytes the system is asked for as its receive buffer: now, and whenever this server listens again. With 0, the
-    /// default, for 4 MiB. While it listens, this reads back what was granted; see
+    /// How many bytes the system is asked for as its receive buffer, now and whenever this server listens again. With 0, the
+    /// default, 4 MiB. While it listens, this reads back what was granted; see
     /// [member PacketPeerUdpRs.receive_buffer_size].
     #[var(get = get_receive_buffer_size, set = set_receive_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
     receive_buffer_size: PhantomVar<i64>,
-    /// How many bytes the system is asked for as its send buffer; 0 for its default. While this server listens, this reads back
-    /// what was granted; see [member PacketPeerUdpRs.send_buffer_size].
+    /// How many bytes the system is asked for as its send buffer; 0 for its default. While this server listens, this reads
+    /// back what was granted; see [member PacketPeerUdpRs.send_buffer_size].
     #[var(get = get_send_buffer_size, set = set_send_buffer_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
     send_buffer_size: PhantomVar<i64>,
     /// How many routers a packet may pass, 1 to 255; 0, the default, for the system's choice. See
@@ -135,7 +141,7 @@ pub(crate) struct UdpServerRs {
     /// [member PacketPeerUdpRs.traffic_class].
     #[var(get = get_traffic_class, set = set_traffic_class, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
     traffic_class: PhantomVar<i64>,
-    shared: Arc<SharedServer>,
+    shared: Registration<SharedServer>,
     base: Base<RefCounted>,
 }
 
@@ -152,78 +158,44 @@ impl IRefCounted for UdpServerRs {
             send_buffer_size: PhantomVar::default(),
             time_to_live: PhantomVar::default(),
             traffic_class: PhantomVar::default(),
-            shared: registry::new_server(),
+            shared: Registration::new(&base, Arc::new(SharedServer::default())),
             base,
         }
     }
 }
 
-impl Drop for UdpServerRs {
-    fn drop(&mut self) {
-        registry::remove_server(&self.shared);
-        // A call in another thread may still hold on to the server; its socket is closed now all the same.
-        self.shared.server.stop();
+impl HasShared for UdpServerRs {
+    type Shared = SharedServer;
+
+    fn registration(&self) -> &Registration<SharedServer> {
+        &self.shared
     }
 }
 
-// Nothing borrows a server mutably, and nothing here blocks: so `&self` keeps nobody waiting, also where printing runs a
-// script that calls the same server. (The engine calls such methods `const`: so those that are not are `gd_self`.)
+// The engine calls a method with `&self` `const`, so those that change the server are `gd_self`. Nothing borrows a server
+// mutably and nothing here blocks, so `&self` makes no other thread wait, and printing may run a script that calls the same
+// server.
 #[godot_api]
 impl UdpServerRs {
     /// Begins to listen on a local `port`.
     ///
-    /// With `"*"` as `bind_address` (the default) the server is reachable on every address of the machine, IPv4 and IPv6; with
-    /// `"0.0.0.0"` on every IPv4 address, with `"::"` on every IPv6 address, and with the numeric address of one interface on
-    /// that alone. With 0 as `port` the system chooses a free one, which [method get_local_port] tells. (As with [UDPServer]
-    /// only the lower 16 bits of `port` count.)
+    /// With `"*"` as `bind_address` (the default), the server is reachable on every address of the machine, IPv4 and IPv6;
+    /// with `"0.0.0.0"` on every IPv4 address, with `"::"` on every IPv6 address, and with the numeric address of one
+    /// interface on that address only. With 0 as `port` the system chooses a free one, which [method get_local_port]
+    /// returns. (As with [UDPServer], only the lower 16 bits of `port` count.)
     ///
-    /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if it listens already; [constant ERR_INVALID_PARAMETER] for
-    /// an address that is malformed or a name; [constant ERR_UNAVAILABLE] if the port is taken by a socket that does not
-    /// share it, see [member reuse_address], or no interface has that address; [constant ERR_CANT_CREATE] if no socket is to
-    /// be had.
+    /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if it listens already; [constant ERR_INVALID_PARAMETER] for an
+    /// address that is malformed or a name; [constant ERR_UNAVAILABLE] if the port is taken by a socket that does not share
+    /// it, see [member reuse_address], or no interface has that address; [constant ERR_CANT_CREATE] if the system cannot
+    /// create a socket.
     #[func(gd_self)]
     fn listen(this: Gd<Self>, port: i64, #[opt(default = "*")] bind_address: GString) -> GodotError {
-        let shared = shared(&this);
-        let SharedServer { server, reporter } = &*shared;
-        let result = server.listen(port, &bind_address.to_string());
-        for refusal in server.take_refusals() {
-            reporter.print_of_property(refusal.option, &properties::remedy(&refusal.error));
-        }
-        let error = match result {
-            Ok(()) => {
-                if u16::try_from(port).is_err() {
-                    let text = format!(
-                        "port {port} is out of range, so its lower 16 bits count: {}; use 1 to 65535, or 0 for one that the \
-                         system chooses.",
-                        local_port(server).unwrap_or(0)
-                    );
-                    reporter.print("listen", Limit::Native, &text);
-                }
-                return GodotError::OK;
-            }
-            Err(error) => error,
-        };
-        let text = match &error.reason {
-            Reason::AlreadyOpen => {
-                let port = local_port(server).unwrap_or(0);
-                Some(format!("the server already listens on port {port}; call stop() first."))
-            }
-            Reason::InvalidAddress => Some(format!(
-                "\"{bind_address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
-            )),
-            Reason::UnknownInterface(_) | Reason::NoScope(_) => Some(format!("{error}.")),
-            Reason::NoSocket(_) => Some(format!("{error}. Close sockets or files that are no longer needed.")),
-            _ => None,
-        };
-        if let Some(text) = text {
-            reporter.print("listen", Limit::Native, &text);
-        }
-        to_godot_error(&error)
+        opening::listen(registry::of(&this), port, &bind_address)
     }
 
-    /// Reads what has arrived and gives each packet to its peer; whoever is heard for the first time becomes a pending
-    /// connection. To be called often, once a frame for instance; with [member background_receive] it need not be called,
-    /// and makes no system call.
+    /// Reads packets that have arrived and moves each into the queue of its peer; a new sender becomes a pending connection.
+    /// To be called often, for instance once a frame; with [member background_receive] it need not be called, and makes no
+    /// system call.
     ///
     /// Closes peers that were silent for too long, see [member peer_timeout_msec].
     ///
@@ -231,7 +203,7 @@ impl UdpServerRs {
     /// counted, see [method get_stats].
     #[func(gd_self)]
     fn poll(this: Gd<Self>) -> GodotError {
-        if shared(&this).server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
+        if registry::of(&this).server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
     }
 
     /// Whether there is a pending connection, see [method take_connection].
@@ -240,19 +212,19 @@ impl UdpServerRs {
         self.shared.server.has_pending()
     }
 
-    /// Takes the connection that has been pending for longest, as a peer whose packets wait in it already; `null` if none is.
+    /// Takes the connection that has been pending for longest, as a peer whose packets are queued in it already; `null` if
+    /// none is pending.
     ///
-    /// [method PacketPeerUdpRs.get_packet_ip] and [method PacketPeerUdpRs.get_packet_port] tell at once who it is. Keep the
-    /// peer: when nobody refers to it, it is closed, and forgotten by this server.
+    /// [method PacketPeerUdpRs.get_packet_ip] and [method PacketPeerUdpRs.get_packet_port] return its sender at once. Keep a
+    /// reference to the peer: without one, it is closed and removed from this server.
     #[func(gd_self)]
     fn take_connection(this: Gd<Self>) -> Option<Gd<PacketPeerUdpRs>> {
-        let shared = shared(&this);
-        let server = &shared.server;
+        let server = &registry::of(&this).server;
         let peer = server.take()?;
-        let object = PacketPeerUdpRs::of(Arc::clone(&peer));
-        registry::announce(&object);
+        let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
+        signals::enable(&object);
         if server.background_receive() {
-            peer.note_queued();
+            peer.mark_queued();
         }
         Some(object)
     }
@@ -261,7 +233,7 @@ impl UdpServerRs {
     /// returns. Does nothing if it does not listen.
     #[func(gd_self)]
     fn stop(this: Gd<Self>) {
-        shared(&this).server.stop();
+        registry::of(&this).server.stop();
     }
 
     /// Whether this server listens.
@@ -273,11 +245,7 @@ impl UdpServerRs {
     /// The port that this server listens on; 0, and an error in the log, if it does not.
     #[func]
     fn get_local_port(&self) -> i64 {
-        local_port(&self.shared.server).unwrap_or_else(|| {
-            let text = "the server does not listen, so it has no port; call listen() first.";
-            self.shared.reporter.print("get_local_port", Limit::Native, &text);
-            0
-        })
+        opening::get_server_port(&self.shared)
     }
 
     /// How many peers were taken and still belong to this server.
@@ -286,12 +254,12 @@ impl UdpServerRs {
         to_int(self.shared.server.peers() as u64)
     }
 
-    /// What this server and all of its peers have done since it was made, those that are gone included: the same numbers as
-    /// [method PacketPeerUdpRs.get_stats], and
-    /// - `packets_dropped_pending`: packets of those who were not let in because [member max_pending_connections] were pending
-    ///   already, or who were dropped because that was lowered.
+    /// What this server and all of its peers have done since it was created, including peers that were closed: the same
+    /// numbers as [method PacketPeerUdpRs.get_stats], and
+    /// - `packets_dropped_pending`: packets of senders that were not admitted because [member max_pending_connections] were
+    ///   pending already, or that were dropped because that was lowered.
     ///
-    /// `packets_dropped_queue` counts what full queues of peers have given up.
+    /// `packets_dropped_queue` counts what full queues of peers have dropped.
     #[func]
     fn get_stats(&self) -> VarDictionary {
         let stats = self.shared.server.stats();
@@ -300,14 +268,15 @@ impl UdpServerRs {
         dictionary
     }
 
-    /// The system's code of what the last failed call ran into; 0 if none failed, or the system was not asked. See
+    /// The system's error code of the last failed call; 0 if no call failed, or the system was not asked. See
     /// [method get_last_error_message].
     #[func]
     fn get_last_os_error(&self) -> i64 {
         self.shared.server.last_error().code.into()
     }
 
-    /// What the last failed call ran into, in the system's words; `""` if none failed. Calls that succeed do not clear it.
+    /// Why the last failed call failed, in the system's words; `""` if no call failed. A call that succeeds does not clear
+    /// it.
     #[func]
     fn get_last_error_message(&self) -> GString {
         GString::from(&self.shared.server.last_error().message)
@@ -320,8 +289,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_max_pending_connections(&self, max_pending_connections: i64) {
-        let result = self.shared.server.set_max_pending(max_pending_connections);
-        self.explain("max_pending_connections", result, "use 0 to 4294967295; 0 lets nobody new in");
+        options::set_max_pending_connections(&self.shared, max_pending_connections);
     }
 
     #[func]
@@ -331,8 +299,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_peer_timeout_msec(&self, msec: i64) {
-        let result = self.shared.server.set_peer_timeout_msec(msec);
-        self.explain("peer_timeout_msec", result, "use 0 to 4294967295; 0 for never");
+        options::set_peer_timeout_msec(&self.shared, msec);
     }
 
     #[func]
@@ -342,7 +309,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_background_receive(&self, enabled: bool) {
-        self.explain("background_receive", self.shared.server.set_background_receive(enabled), "");
+        options::set_background_receive(&*self.shared, enabled);
     }
 
     #[func]
@@ -352,7 +319,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_reuse_address(&self, enabled: bool) {
-        self.set_option(SocketOption::ReuseAddress(enabled));
+        options::set_option(&*self.shared, SocketOption::ReuseAddress(enabled));
     }
 
     #[func]
@@ -362,7 +329,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_reuse_port(&self, enabled: bool) {
-        self.set_option(SocketOption::ReusePort(enabled));
+        options::set_option(&*self.shared, SocketOption::ReusePort(enabled));
     }
 
     #[func]
@@ -372,7 +339,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_receive_buffer_size(&self, bytes: i64) {
-        self.explain("receive_buffer_size", self.shared.server.set_receive_buffer_size(bytes), BUFFER_RANGE);
+        options::set_receive_buffer_size(&*self.shared, bytes);
     }
 
     #[func]
@@ -382,7 +349,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_send_buffer_size(&self, bytes: i64) {
-        self.explain("send_buffer_size", self.shared.server.set_send_buffer_size(bytes), BUFFER_RANGE);
+        options::set_send_buffer_size(&*self.shared, bytes);
     }
 
     #[func]
@@ -392,7 +359,7 @@ impl UdpServerRs {
 
     #[func]
     fn set_time_to_live(&self, hops: i64) {
-        self.set_option(SocketOption::TimeToLive(hops));
+        options::set_time_to_live(&*self.shared, hops);
     }
 
     #[func]
@@ -402,26 +369,6 @@ impl UdpServerRs {
 
     #[func]
     fn set_traffic_class(&self, class: i64) {
-        self.set_option(SocketOption::TrafficClass(class));
+        options::set_traffic_class(&*self.shared, class);
     }
-}
-
-impl UdpServerRs {
-    fn set_option(&self, option: SocketOption) {
-        let (property, range) = (option.name(), properties::range(&option));
-        self.explain(property, self.shared.server.set_option(option), range);
-    }
-
-    fn explain(&self, property: &'static str, result: Result<()>, range: &str) {
-        properties::explain(&self.shared.reporter, property, result, range);
-    }
-}
-
-fn shared(object: &Gd<UdpServerRs>) -> Arc<SharedServer> {
-    Arc::clone(&object.bind().shared)
-}
-
-/// `None` where it does not listen.
-fn local_port(server: &Server) -> Option<i64> {
-    server.local_addr().map(|address| address.port().into())
 }

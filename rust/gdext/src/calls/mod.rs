@@ -1,0 +1,21 @@
+//! What the registered members do, beyond a line: each function here is the member of the same name.
+//!
+//! | module | members about |
+//! |---|---|
+//! | [`opening`] | binding, listening, closing; the local address |
+//! | [`destination`] | where packets are sent to: connecting, setting the destination, looking names up |
+//! | [`sending`] | sending packets |
+//! | [`receiving`] | taking packets, and what is known of them |
+//! | [`waiting`] | blocking until there is a packet |
+//! | [`groups`] | multicast groups and broadcasts |
+//! | [`options`] | properties |
+//! | [`outcome`] | how a call ends: the script's value, and a line in the log |
+
+pub(crate) mod destination;
+pub(crate) mod groups;
+pub(crate) mod opening;
+pub(crate) mod options;
+mod outcome;
+pub(crate) mod receiving;
+pub(crate) mod sending;
+pub(crate) mod waiting;

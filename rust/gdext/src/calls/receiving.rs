@@ -1,0 +1,99 @@
+//! Taking packets, and what is known of the ones that were taken.
+
+use std::net::SocketAddr;
+
+use godot::builtin::{Array, GString, PackedByteArray, PackedInt32Array, PackedInt64Array, PackedStringArray};
+use godot::global::Error as GodotError;
+use packet_peer_udp_core::{Taking, format_address};
+
+use crate::arrays::{Joined, Packets};
+use crate::convert::{self, to_godot_error};
+use crate::messages;
+use crate::report::Limit;
+use crate::shared::Shared;
+
+pub(crate) fn poll(shared: &Shared) -> GodotError {
+    match shared.peer.poll() {
+        Ok(_) => GodotError::OK,
+        Err(error) => {
+            shared.reporter.print("poll", Limit::Ours, &messages::NOT_OPEN);
+            to_godot_error(&error)
+        }
+    }
+}
+
+pub(crate) fn get_packets(shared: &Shared, max_packets: i64) -> Array<PackedByteArray> {
+    let mut packets = Packets::new();
+    if let Some(mut drain) = take_many(shared, "get_packets", max_packets) {
+        while let Some(run) = drain.next() {
+            packets.append(&run);
+        }
+    }
+    packets.finish()
+}
+
+pub(crate) fn get_packets_joined(shared: &Shared, max_packets: i64) -> PackedByteArray {
+    let mut joined = Joined::default();
+    if let Some(mut drain) = take_many(shared, "get_packets_joined", max_packets) {
+        while let Some(run) = drain.next() {
+            joined.append(run.bytes);
+        }
+    }
+    joined.finish()
+}
+
+/// Begins to take packets; prints what is wrong if that cannot be.
+fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> Option<Taking<'a>> {
+    let Ok(max) = convert::max_packets(max_packets) else {
+        let text = messages::max_packets(max_packets);
+        shared.peer.note_misuse(&text);
+        shared.reporter.print(member, Limit::Ours, &text);
+        return None;
+    };
+    let drain = shared.peer.take_many(max);
+    if drain.is_err() {
+        shared.reporter.print(member, Limit::Ours, &messages::NOT_OPEN);
+    }
+    drain.ok()
+}
+
+pub(crate) fn get_batch_ips(shared: &Shared) -> PackedStringArray {
+    let mut last = None;
+    let mut text_of = |mut sender: SocketAddr| {
+        sender.set_port(0);
+        // Packets of one sender mostly follow one another, and the engine shares equal strings.
+        match &last {
+            Some((same, text)) if *same == sender => GString::clone(text),
+            _ => {
+                let text = GString::from(&format_address(sender));
+                last = Some((sender, text.clone()));
+                text
+            }
+        }
+    };
+    shared.peer.batch().iter().map(|packet| text_of(packet.sender())).collect()
+}
+
+pub(crate) fn get_batch_ports(shared: &Shared) -> PackedInt32Array {
+    shared.peer.batch().iter().map(|packet| i32::from(packet.sender().port())).collect()
+}
+
+pub(crate) fn get_batch_times_usec(shared: &Shared) -> PackedInt64Array {
+    shared.peer.batch().iter().map(|packet| packet.time_usec().cast_signed()).collect()
+}
+
+pub(crate) fn get_batch_sizes(shared: &Shared) -> PackedInt32Array {
+    shared.peer.batch().iter().map(|packet| i32::try_from(packet.length()).unwrap_or(i32::MAX)).collect()
+}
+
+pub(crate) fn get_packet_ip(shared: &Shared) -> GString {
+    shared.peer.last_taken().map_or(GString::new(), |packet| GString::from(&format_address(packet.sender())))
+}
+
+pub(crate) fn get_packet_port(shared: &Shared) -> i64 {
+    shared.peer.last_taken().map_or(0, |packet| packet.sender().port().into())
+}
+
+pub(crate) fn get_packet_time_usec(shared: &Shared) -> i64 {
+    shared.peer.last_taken().map_or(0, |packet| packet.time_usec().cast_signed())
+}

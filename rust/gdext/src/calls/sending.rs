@@ -1,0 +1,79 @@
+//! Sending packets.
+
+use godot::builtin::{GString, PackedByteArray, VariantType};
+use godot::global::Error as GodotError;
+use godot::prelude::AnyArray;
+use packet_peer_udp_core::{Error, Operation, Peer, Reason, Result};
+
+use super::outcome::{to_count, to_error};
+use crate::convert::{self, Text};
+use crate::core_shim::{PeerShim, new_error, old};
+use crate::messages;
+use crate::report::Limit;
+use crate::shared::Shared;
+
+/// Not a registered member: what [`put_packet`](crate::virtuals) does for each packet.
+///
+/// Unlike the members, it holds no reference to the object. Before it prints, which may run a script that frees the object,
+/// it takes one to the shared part.
+pub(crate) fn put_packet(shared: &Shared, packet: &[u8]) -> GodotError {
+    let result = shared.peer.send(packet);
+    let refusals = shared.peer.take_refusals();
+    if result.is_ok() && refusals.is_empty() {
+        return GodotError::OK;
+    }
+    let kept = shared.keep();
+    let shared = kept.as_deref().unwrap_or(shared);
+    shared.report(&refusals);
+    to_error(shared, "put_packet", Limit::Native, result, messages::put_packet)
+}
+
+pub(crate) fn send_to(shared: &Shared, packet: &PackedByteArray, ip: &GString, port: i64) -> GodotError {
+    let peer = &shared.peer;
+    let text = Text::from(ip);
+    let result = match convert::port(Operation::Send, &text, port) {
+        Ok(port) => peer.send_to(packet.as_slice(), &text, port.into()),
+        Err(error) => refuse(peer, error),
+    };
+    to_error(shared, "send_to", Limit::Ours, result, |error| messages::send_to(error, ip))
+}
+
+pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
+    let mut arrays = Vec::with_capacity(packets.len());
+    for (index, element) in packets.iter_shared().enumerate() {
+        // The type is compared first: the engine would convert nearly anything, into an empty array if need be.
+        let found = element.get_type();
+        if found != VariantType::PACKED_BYTE_ARRAY {
+            let text = messages::no_packet(index, format_args!("{found:?}"));
+            shared.peer.note_misuse(&text);
+            shared.reporter.print("put_packets", Limit::Ours, &text);
+            return -1;
+        }
+        arrays.push(element.to::<PackedByteArray>());
+    }
+    let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
+    to_count(shared, "put_packets", shared.peer.send_many(&slices), messages::send_many)
+}
+
+pub(crate) fn put_segmented(shared: &Shared, data: &PackedByteArray, segment_size: i64) -> i64 {
+    let result = match convert::segment_size(segment_size) {
+        Ok(size) => shared.peer.send_segmented(data.as_slice(), old(size.get())),
+        Err(error) => shared.peer.fail(error),
+    };
+    to_count(shared, "put_segmented", result, messages::send_many)
+}
+
+pub(crate) fn put_packet_broadcast(shared: &Shared, packet: &PackedByteArray, port: i64) -> i64 {
+    let peer = &shared.peer;
+    let result = match convert::port_to_reach(Operation::Broadcast, "", port) {
+        Ok(port) => peer.send_broadcast(packet.as_slice(), port.get().into()),
+        Err(error) => refuse(peer, error),
+    };
+    to_count(shared, "put_packet_broadcast", result, messages::send_many)
+}
+
+/// Fails with `error`, unless the peer is a server's: that comes before any argument out of range.
+fn refuse<T>(peer: &Peer, error: Error) -> Result<T> {
+    let Error { operation, subject, .. } = &error;
+    peer.fail(if peer.is_accepted() { new_error(*operation, subject.as_str(), Reason::Served) } else { error })
+}

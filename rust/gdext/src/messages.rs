@@ -1,0 +1,267 @@
+//! What a line in the log says: what is wrong, and the remedy. `None` where nothing is printed, as with the engine's classes.
+
+use std::fmt::Display;
+use std::io::ErrorKind;
+
+use crate::core_shim::PeerShim;
+use godot::builtin::GString;
+use packet_peer_udp_core::{Error, Operation, Peer, Reason};
+
+/// A port that packets are sent to is out of range.
+fn no_such_port(port: i64) -> String {
+    format!("port {port} is out of range; use 1 to 65535.")
+}
+
+const NO_DESTINATION: &str = "there is no destination; call set_dest_address() or connect_to_host() first. (A peer that its \
+     server has closed for its silence has no destination any more: drop it.)";
+
+/// A call that a server's peer refuses.
+pub(crate) const OF_SERVER: &str = "the peer belongs to a server and talks to its one client; use another PacketPeerUdpRs for \
+     that. (close() would end this connection.)";
+
+const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
+
+const CONNECTED: &str = "the peer is connected and sends to no other address; call close() first";
+
+/// A getter or a take on a closed peer.
+pub(crate) const NOT_OPEN: &str = "the peer is not open; call bind() first.";
+
+pub(crate) const NO_LOCAL_PORT: &str = "the peer is not open, so it has no port; call bind() first.";
+
+pub(crate) const SERVER_HAS_NO_PORT: &str = "the server does not listen, so it has no port; call listen() first.";
+
+/// For `bind()`.
+pub(crate) fn bind(error: &Error, peer: &Peer, address: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::AlreadyOpen if peer.is_accepted() => Some(OF_SERVER.to_owned()),
+        Reason::AlreadyOpen => {
+            let port = peer.local_addr().map_or(0, |address| address.port());
+            Some(format!("the peer is already open on port {port}; call close() first."))
+        }
+        Reason::InvalidPort(port) => {
+            Some(format!("port {port} is out of range; use 1 to 65535, or 0 for one that the system chooses."))
+        }
+        Reason::UnknownInterface(name) => Some(no_such_scope(name, address)),
+        _ => local_address(error, address),
+    }
+}
+
+/// For `listen()`; `port` is the one that the server listens on, if it does.
+pub(crate) fn listen(error: &Error, port: Option<u16>, address: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::AlreadyOpen => {
+            Some(format!("the server already listens on port {}; call stop() first.", port.unwrap_or(0)))
+        }
+        Reason::UnknownInterface(_) => Some(format!("{error}.")),
+        _ => local_address(error, address),
+    }
+}
+
+/// For `listen()` with a port out of range, which listens all the same, on `bound`.
+pub(crate) fn truncated_port(port: i64, bound: Option<u16>) -> String {
+    format!(
+        "port {port} is out of range, so its lower 16 bits count: {}; use 1 to 65535, or 0 for one that the system chooses.",
+        bound.unwrap_or(0)
+    )
+}
+
+/// An address to bind to.
+fn local_address(error: &Error, address: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::InvalidAddress => Some(format!(
+            "\"{address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
+        )),
+        Reason::NoScope(_) => Some(format!("{error}.")),
+        Reason::NoSocket(_) => Some(no_socket(error)),
+        _ => None,
+    }
+}
+
+/// For `connect_to_host()` and `connect_to_host_async()`.
+pub(crate) fn connect(error: &Error, host: &GString) -> Option<String> {
+    match &error.reason {
+        // Caused by another call of the game's own.
+        Reason::Closed | Reason::Superseded => None,
+        Reason::Served => Some(OF_SERVER.to_owned()),
+        Reason::InvalidPort(port) => Some(no_such_port(*port)),
+        Reason::Unresolvable(_) => {
+            Some(format!("{error}. Check the name and the machine's network, or use a numeric address."))
+        }
+        _ => resolve(error, host).or_else(|| Some(no_connection(error))),
+    }
+}
+
+/// For a host that cannot be looked up.
+pub(crate) fn resolve(error: &Error, host: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::InvalidAddress => {
+            Some(format!("\"{host}\" is neither an IP address nor a host name; give one of the two."))
+        }
+        Reason::UnknownInterface(name) => Some(no_such_scope(name, host)),
+        Reason::NoThread(_) => Some(format!("{error}. End threads that are no longer needed.")),
+        _ => None,
+    }
+}
+
+/// For an address that the system does not connect to.
+pub(crate) fn no_connection(error: &Error) -> String {
+    match &error.reason {
+        Reason::NoSocket(_) => no_socket(error),
+        Reason::WrongFamily(_) => {
+            format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
+        }
+        _ => format!("{error}. The peer is closed now; check the address and the machine's network."),
+    }
+}
+
+/// For a connected peer, whose destination cannot be set.
+pub(crate) fn fixed_destination(peer: &Peer, host: &GString, port: i64) -> String {
+    if peer.is_accepted() {
+        return format!("{OF_SERVER} (Its destination cannot become {host} port {port}.)");
+    }
+    format!(
+        "the peer is connected, so its destination cannot become {host} port {port}; call close() first, or \
+         connect_to_host() to connect elsewhere."
+    )
+}
+
+/// For `join_multicast_group()` and `leave_multicast_group()`.
+pub(crate) fn group(error: &Error) -> String {
+    match &error.reason {
+        Reason::NotOpen => format!("{error}; call bind() first."),
+        Reason::Served => OF_SERVER.to_owned(),
+        Reason::InvalidAddress => {
+            format!("\"{}\" is not a numeric IP address; give that of a multicast group.", error.subject)
+        }
+        Reason::UnknownInterface(name) => format!(
+            "there is no interface \"{name}\" with an IPv4 address; IP.get_local_interfaces() lists them, and \"\" \
+             leaves the choice to the system."
+        ),
+        Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
+        Reason::NoSocket(_) => no_socket(error),
+        _ if error.operation == Operation::LeaveGroup => {
+            format!("{error}. Only a group that was joined, and on the interface where it was, can be left.")
+        }
+        Reason::Os(system) if system.kind() == ErrorKind::AddrInUse => {
+            format!("{error}. It has been joined on this interface already.")
+        }
+        _ => format!("{error}. Check that it is a multicast address, and that it was not joined already."),
+    }
+}
+
+/// For `set_broadcast_enabled()`.
+pub(crate) fn set_broadcast(error: &Error) -> String {
+    match error.reason {
+        Reason::Served => OF_SERVER.to_owned(),
+        _ => format!("the system refuses: {error}"),
+    }
+}
+
+/// For `put_packet()`. Nothing for a send that the system refuses: the engine's class prints nothing either.
+pub(crate) fn put_packet(error: &Error) -> Option<String> {
+    match &error.reason {
+        Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
+        Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
+        Reason::NoScope(_) => Some(format!("{error}.")),
+        Reason::NoSocket(_) => Some(no_socket(error)),
+        _ => None,
+    }
+}
+
+/// For `send_to()`.
+pub(crate) fn send_to(error: &Error, ip: &GString) -> Option<String> {
+    match &error.reason {
+        Reason::InvalidAddress => {
+            Some(format!("\"{ip}\" is not a numeric IP address; resolve a name with set_dest_address_async()."))
+        }
+        Reason::UnknownInterface(name) => Some(no_such_scope(name, ip)),
+        Reason::InvalidPort(port) => Some(no_such_port(*port)),
+        Reason::Served => Some(OF_SERVER.to_owned()),
+        Reason::Connected => Some(format!("{CONNECTED}, or use put_packet().")),
+        _ => put_packet(error),
+    }
+}
+
+/// For a member that sends several packets.
+pub(crate) fn send_many(error: &Error) -> String {
+    match &error.reason {
+        Reason::InvalidSegment(size) => format!("segment_size is {size}; use 1 to 65507."),
+        Reason::InvalidPort(port) => no_such_port(*port),
+        Reason::NoBroadcast => "broadcasts are not enabled; call set_broadcast_enabled(true) first.".to_owned(),
+        Reason::Connected => format!("{CONNECTED}."),
+        Reason::Served => OF_SERVER.to_owned(),
+        _ => put_packet(error).unwrap_or_else(|| format!("{error}.")),
+    }
+}
+
+/// For `put_packets()` with an element of another type.
+pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
+    format!("element {index} is no PackedByteArray but of type {found}; nothing was sent.")
+}
+
+/// For a number of packets to take that makes no sense.
+pub(crate) fn max_packets(max_packets: i64) -> String {
+    format!("max_packets is {max_packets}; use -1 for all there are, or 0 and more.")
+}
+
+/// For `wait()`.
+pub(crate) fn wait(error: &Error) -> String {
+    match error.reason {
+        Reason::InvalidTimeout(msec) => {
+            format!("timeout_msec is {msec}; use -1 to wait as long as it takes, or 0 and more.")
+        }
+        Reason::NotOpen => {
+            "the peer is not open, so there is nothing to wait for; call bind() first, or see why it failed.".to_owned()
+        }
+        // The system has no descriptor left, which a sleeping wait needs.
+        _ => no_socket(error),
+    }
+}
+
+/// For a property that stays as it was; `range` is what a number may be.
+pub(crate) fn refused_property(error: &Error, range: &str) -> String {
+    match error.reason {
+        Reason::OutOfRange(value) => format!("{value} is out of range; {range}."),
+        _ => refused_option(error),
+    }
+}
+
+/// For an option that the system refuses, or that is the server's.
+pub(crate) fn refused_option(error: &Error) -> String {
+    match &error.reason {
+        Reason::Served => "the peer belongs to a server, and so does this; set it there.".to_owned(),
+        Reason::UnknownInterface(name) => format!(
+            "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
+             the choice to the system."
+        ),
+        _ => format!("the system refuses: {error}."),
+    }
+}
+
+/// For an `overflow_policy` that there is not.
+pub(crate) fn overflow_policy(policy: i64) -> String {
+    format!("{policy} is no policy; use DROP_NEWEST (0) or DROP_OLDEST (1).")
+}
+
+/// What the size of a buffer may be.
+pub(crate) const BUFFER_RANGE: &str = "use 1 to 2147483647, or 0 for the default";
+
+/// What `max_pending_connections` may be.
+pub(crate) const PENDING_RANGE: &str = "use 0 to 4294967295; 0 admits no new connection";
+
+/// What `peer_timeout_msec` may be.
+pub(crate) const TIMEOUT_RANGE: &str = "use 0 to 4294967295; 0 for never";
+
+/// What a hop limit may be.
+pub(crate) const HOPS_RANGE: &str = "use 1 to 255, or 0 for the system's default";
+
+/// What a property of one byte may be.
+pub(crate) const BYTE_RANGE: &str = "use 0 to 255";
+
+fn no_such_scope(name: &str, address: &GString) -> String {
+    format!("there is no interface \"{name}\", which \"{address}\" asks for; IP.get_local_interfaces() lists them.")
+}
+
+fn no_socket(error: &Error) -> String {
+    format!("{error}. Close sockets or files that are no longer needed.")
+}

@@ -1,0 +1,234 @@
+//! Every object of a registered class: how its methods find what they work on, and how to reach all objects of a class.
+//!
+//! gdext guards each object with a lock that a borrow holds: a thread that blocks in `wait()` with a borrow makes every
+//! other call on the object block too, and each borrow costs system calls. So what the methods of an object use lies in a
+//! shared part ([`HasShared::Shared`]), the methods are `gd_self`, which borrows nothing, and the shared part is found here
+//! by the object's instance id. An object is registered from its constructor on, until it is freed.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::{Arc, OnceLock};
+
+use godot::builtin::Variant;
+use godot::classes::WeakRef;
+use godot::global::weakref;
+use godot::meta::ToGodot;
+use godot::obj::bounds::{DeclUser, MemRefCounted};
+use godot::obj::{Base, Bounds, Gd, GodotClass};
+use godot::private::{Storage, as_storage};
+use godot::sys::{self, interface_fn};
+use packet_peer_udp_core::Totals;
+use parking_lot::RwLock;
+
+mod slots;
+
+use slots::SlotTable;
+
+/// A class whose objects have a shared part.
+///
+/// Only of reference-counted classes: so a [`Gd`] keeps the object, and with it the shared part, alive.
+pub(crate) trait HasShared: GodotClass + Bounds<Declarer = DeclUser, Memory = MemRefCounted> {
+    /// What the methods use, from any thread and without a borrow of the object.
+    type Shared: Registered;
+
+    /// The object's own registration, which it keeps from its constructor on and never replaces.
+    fn registration(&self) -> &Registration<Self::Shared>;
+}
+
+/// The shared part of the objects of a class.
+pub(crate) trait Registered: Send + Sync + Sized + 'static {
+    /// Where all of them are.
+    fn registry() -> &'static Registry<Self>;
+
+    /// Closes the sockets, for good if the object is being freed. Ends all waits.
+    fn close(&self);
+
+    /// How many threads are in a wait.
+    fn waits(&self) -> usize;
+
+    /// What has passed through the sockets since the object was made.
+    fn totals(&self) -> Totals;
+}
+
+/// Keeps an object registered. It is a field of the object, so it is dropped when the object is freed. It then closes the
+/// shared part, because another thread that goes through all objects may keep that alive a little longer.
+pub(crate) struct Registration<S: Registered> {
+    id: u64,
+    shared: Arc<S>,
+}
+
+impl<S: Registered> Registration<S> {
+    /// Registers the object that is being constructed.
+    pub(crate) fn new<B: GodotClass>(base: &Base<B>, shared: Arc<S>) -> Self {
+        // SAFETY: the engine's part of the object exists when its constructor runs, and has got its id.
+        let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
+        S::registry().add(id, Arc::clone(&shared));
+        Self { id, shared }
+    }
+}
+
+impl<S: Registered> Deref for Registration<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.shared
+    }
+}
+
+impl<S: Registered> Drop for Registration<S> {
+    fn drop(&mut self) {
+        self.shared.close();
+        S::registry().remove(self.id, self.shared.totals());
+    }
+}
+
+/// All objects of a class.
+pub(crate) struct Registry<S> {
+    /// For each call of a method; what is not found here is in `objects`.
+    slots: SlotTable<S>,
+    objects: RwLock<Objects<S>>,
+}
+
+struct Objects<S> {
+    by_id: HashMap<u64, Object<S>, BuildHasherDefault<IdHasher>>,
+    /// The totals of those that were freed.
+    freed: Totals,
+}
+
+struct Object<S> {
+    shared: Arc<S>,
+    /// The engine's object; set by [`make_findable`].
+    object: OnceLock<WeakObject>,
+}
+
+/// The engine's own weak reference.
+struct WeakObject(Gd<WeakRef>);
+
+// SAFETY: the engine counts references to a `WeakRef` with atomic operations, so any thread may drop the last one. Nothing
+// is called on it but `get_ref()`, which reads an id that never changes and looks it up in the engine's table of objects
+// under that table's lock.
+unsafe impl Send for WeakObject {}
+// SAFETY: as above; `get_ref()` changes nothing.
+unsafe impl Sync for WeakObject {}
+
+impl<S: Registered> Registry<S> {
+    pub(crate) const fn new() -> Self {
+        let freed = Totals { packets_in: 0, packets_out: 0, bytes_in: 0, bytes_out: 0, packets_dropped: 0 };
+        let objects = Objects { by_id: HashMap::with_hasher(BuildHasherDefault::new()), freed };
+        Self { slots: SlotTable::new(), objects: RwLock::new(objects) }
+    }
+
+    /// All objects that there are, and the totals of those that were freed.
+    pub(crate) fn all(&self) -> (Vec<Arc<S>>, Totals) {
+        let objects = self.objects.read();
+        (objects.by_id.values().map(|object| Arc::clone(&object.shared)).collect(), objects.freed)
+    }
+
+    /// The object of a token that [`make_findable`] has given, and its shared part; `None` once it is being freed.
+    ///
+    /// The engine's weak reference is read under the registry's lock, which freeing an object takes too: so the object is
+    /// whole, or it is not found. The caller drops it without that lock, since dropping the last reference frees it.
+    pub(crate) fn find(&self, token: u64) -> Option<(Variant, Arc<S>)> {
+        let objects = self.objects.read();
+        let found = objects.by_id.get(&token)?;
+        let object = found.object.get()?.0.get_ref();
+        (!object.is_nil()).then(|| (object, Arc::clone(&found.shared)))
+    }
+
+    fn add(&self, id: u64, shared: Arc<S>) {
+        self.slots.add(id, NonNull::from(&*shared));
+        self.objects.write().by_id.insert(id, Object { shared, object: OnceLock::new() });
+    }
+
+    fn remove(&self, id: u64, totals: Totals) {
+        self.slots.remove(id);
+        let mut objects = self.objects.write();
+        let removed = objects.by_id.remove(&id);
+        objects.freed += totals;
+        drop(objects);
+        // Without the lock: this lets go of a reference of the engine's.
+        drop(removed);
+    }
+
+    /// The shared part of the object that has this id.
+    fn get(&self, id: u64) -> Option<NonNull<S>> {
+        let in_map = || self.objects.read().by_id.get(&id).map(|object| NonNull::from(&*object.shared));
+        self.slots.get(id).or_else(in_map)
+    }
+}
+
+/// The shared part of `object`.
+pub(crate) fn of<C: HasShared>(object: &Gd<C>) -> &C::Shared {
+    let registry = C::Shared::registry();
+    // (An object is in the registry as long as it lives. If it were not, its own registration has the same answer.)
+    let shared = registry.get(id_of(object)).unwrap_or_else(|| NonNull::from(&**object.bind().registration()));
+    // SAFETY: the pointer is that of the `Arc` in the object's registration, which the object keeps as long as it lives.
+    // It lives at least as long as this borrow of `object`, a strong reference to it.
+    unsafe { shared.as_ref() }
+}
+
+/// What `call` makes of the shared part of the object that the engine calls a virtual method of.
+///
+/// # Safety
+///
+/// `instance` is what the engine passes to a virtual method of the class `C`, and this is called within that method. If
+/// `call` runs scripts, which may free the object, it holds a reference of its own to the shared part from then on.
+pub(crate) unsafe fn with_instance<C: HasShared, T>(
+    instance: sys::GDExtensionClassInstancePtr,
+    call: impl FnOnce(&C::Shared) -> T,
+) -> T {
+    // SAFETY: the engine passes what gdext has given it when the object was made: its storage, which lives as long as the
+    // object, and so until the call returns.
+    let storage = unsafe { as_storage::<C>(instance) };
+    // SAFETY: the object lives, as said.
+    let id = unsafe { interface_fn!(object_get_instance_id)(storage.base().obj_sys()) };
+    // (As in `of`.)
+    let shared = C::Shared::registry().get(id).unwrap_or_else(|| NonNull::from(&**storage.get().registration()));
+    // SAFETY: the pointer is that of the `Arc` in the object's registration, which the object keeps as long as it lives.
+    // Only a script can free it meanwhile, and then `call` keeps the shared part alive, as said. The reference does not
+    // outlive `call`.
+    call(unsafe { shared.as_ref() })
+}
+
+/// Makes `object` one that [`Registry::find`] finds, by the token that this returns.
+pub(crate) fn make_findable<C: HasShared>(object: &Gd<C>) -> u64 {
+    let registry = C::Shared::registry();
+    let token = id_of(object);
+    let is_findable = registry.objects.read().by_id.get(&token).is_none_or(|found| found.object.get().is_some());
+    if !is_findable && let Ok(weak) = weakref(&object.to_variant()).try_to::<Gd<WeakRef>>() {
+        let weak = WeakObject(weak);
+        // A second thread that comes here at the same time has one that is as good; dropped without the lock.
+        let surplus = registry.objects.read().by_id.get(&token).map(|found| found.object.set(weak));
+        drop(surplus);
+    }
+    token
+}
+
+fn id_of<C: GodotClass>(object: &Gd<C>) -> u64 {
+    object.instance_id_unchecked().to_i64().cast_unsigned()
+}
+
+/// A quick hash for instance ids: the engine assigns them, so no one can choose them to collide.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio (Knuth, "multiplicative hashing"). The upper half of the product is well mixed,
+        // and the map uses both ends.
+        let product = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
