@@ -5,13 +5,14 @@ use std::sync::{Arc, Weak};
 use packet_peer_udp_core::{Peer, Refusal, Server, Totals};
 
 use crate::messages;
-use crate::registry::{Registered, Registry};
+use crate::registry::{Registered, Registry, WeakObject};
 use crate::report::Reporter;
 
 /// The shared part of a `PacketPeerUdpRs`.
 pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
     pub(crate) reporter: Reporter,
+    object: WeakObject,
     me: Weak<Self>,
 }
 
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
 pub(crate) struct SharedServer {
     pub(crate) server: Server,
     pub(crate) reporter: Reporter,
+    object: WeakObject,
 }
 
 /// Every `PacketPeerUdpRs`.
@@ -29,7 +31,8 @@ pub(crate) static SERVERS: Registry<SharedServer> = Registry::new();
 
 impl Shared {
     pub(crate) fn new(peer: Arc<Peer>) -> Arc<Self> {
-        Arc::new_cyclic(|me| Self { peer, reporter: Reporter::new("PacketPeerUdpRs"), me: Weak::clone(me) })
+        let (reporter, object) = (Reporter::new("PacketPeerUdpRs"), WeakObject::default());
+        Arc::new_cyclic(|me| Self { peer, reporter, object, me: Weak::clone(me) })
     }
 
     /// A reference for a call that may run scripts and has none to the object: a script may free that.
@@ -50,7 +53,7 @@ impl Shared {
 
 impl Default for SharedServer {
     fn default() -> Self {
-        Self { server: Server::default(), reporter: Reporter::new("UdpServerRs") }
+        Self { server: Server::default(), reporter: Reporter::new("UdpServerRs"), object: WeakObject::default() }
     }
 }
 
@@ -83,6 +86,10 @@ impl Registered for Shared {
     fn totals(&self) -> Totals {
         self.peer.totals()
     }
+
+    fn object(&self) -> &WeakObject {
+        &self.object
+    }
 }
 
 impl Registered for SharedServer {
@@ -101,5 +108,9 @@ impl Registered for SharedServer {
     /// What passes through a server counts with its peers, except packets that were dropped before they reached one.
     fn totals(&self) -> Totals {
         Totals { packets_dropped: self.server.drops(), ..Totals::default() }
+    }
+
+    fn object(&self) -> &WeakObject {
+        &self.object
     }
 }

@@ -50,6 +50,9 @@ pub(crate) trait Registered: Send + Sync + Sized + 'static {
 
     /// What has passed through the sockets since the object was made.
     fn totals(&self) -> Totals;
+
+    /// Where [`make_findable`] keeps its reference to the object.
+    fn object(&self) -> &WeakObject;
 }
 
 /// Keeps an object registered. It is a field of the object, so it is dropped when the object is freed. It then closes the
@@ -92,19 +95,14 @@ pub(crate) struct Registry<S> {
 }
 
 struct Objects<S> {
-    by_id: HashMap<u64, Object<S>, BuildHasherDefault<IdHasher>>,
+    by_id: HashMap<u64, Arc<S>, BuildHasherDefault<IdHasher>>,
     /// The totals of those that were freed.
     freed: Totals,
 }
 
-struct Object<S> {
-    shared: Arc<S>,
-    /// The engine's object; set by [`make_findable`].
-    object: OnceLock<WeakObject>,
-}
-
-/// The engine's own weak reference.
-struct WeakObject(Gd<WeakRef>);
+/// The engine's own weak reference to an object, once [`make_findable`] has set it.
+#[derive(Default)]
+pub(crate) struct WeakObject(OnceLock<Gd<WeakRef>>);
 
 // SAFETY: the engine counts references to a `WeakRef` with atomic operations, so any thread may drop the last one. Nothing
 // is called on it but `get_ref()`, which reads an id that never changes and looks it up in the engine's table of objects
@@ -123,7 +121,7 @@ impl<S: Registered> Registry<S> {
     /// All objects that there are, and the totals of those that were freed.
     pub(crate) fn all(&self) -> (Vec<Arc<S>>, Totals) {
         let objects = self.objects.read();
-        (objects.by_id.values().map(|object| Arc::clone(&object.shared)).collect(), objects.freed)
+        (objects.by_id.values().map(Arc::clone).collect(), objects.freed)
     }
 
     /// The object of a token that [`make_findable`] has given, and its shared part; `None` once it is being freed.
@@ -132,29 +130,27 @@ impl<S: Registered> Registry<S> {
     /// whole, or it is not found. The caller drops it without that lock, since dropping the last reference frees it.
     pub(crate) fn find(&self, token: u64) -> Option<(Variant, Arc<S>)> {
         let objects = self.objects.read();
-        let found = objects.by_id.get(&token)?;
-        let object = found.object.get()?.0.get_ref();
-        (!object.is_nil()).then(|| (object, Arc::clone(&found.shared)))
+        let shared = objects.by_id.get(&token)?;
+        let object = shared.object().0.get()?.get_ref();
+        (!object.is_nil()).then(|| (object, Arc::clone(shared)))
     }
 
     fn add(&self, id: u64, shared: Arc<S>) {
         self.slots.add(id, NonNull::from(&*shared));
-        self.objects.write().by_id.insert(id, Object { shared, object: OnceLock::new() });
+        self.objects.write().by_id.insert(id, shared);
     }
 
     fn remove(&self, id: u64, totals: Totals) {
         self.slots.remove(id);
         let mut objects = self.objects.write();
-        let removed = objects.by_id.remove(&id);
+        // Not the last reference: the caller has one. So nothing of the engine's is dropped under the lock.
+        objects.by_id.remove(&id);
         objects.freed += totals;
-        drop(objects);
-        // Without the lock: this lets go of a reference of the engine's.
-        drop(removed);
     }
 
     /// The shared part of the object that has this id.
     fn get(&self, id: u64) -> Option<NonNull<S>> {
-        let in_map = || self.objects.read().by_id.get(&id).map(|object| NonNull::from(&*object.shared));
+        let in_map = || self.objects.read().by_id.get(&id).map(|shared| NonNull::from(&**shared));
         self.slots.get(id).or_else(in_map)
     }
 }
@@ -194,16 +190,14 @@ pub(crate) unsafe fn with_instance<C: HasShared, T>(
 
 /// Makes `object` one that [`Registry::find`] finds, by the token that this returns.
 pub(crate) fn make_findable<C: HasShared>(object: &Gd<C>) -> u64 {
-    let registry = C::Shared::registry();
-    let token = id_of(object);
-    let is_findable = registry.objects.read().by_id.get(&token).is_none_or(|found| found.object.get().is_some());
-    if !is_findable && let Ok(weak) = weakref(&object.to_variant()).try_to::<Gd<WeakRef>>() {
-        let weak = WeakObject(weak);
-        // A second thread that comes here at the same time has one that is as good; dropped without the lock.
-        let surplus = registry.objects.read().by_id.get(&token).map(|found| found.object.set(weak));
-        drop(surplus);
+    let WeakObject(reference) = of(object).object();
+    if reference.get().is_none()
+        && let Ok(weak) = weakref(&object.to_variant()).try_to::<Gd<WeakRef>>()
+    {
+        // A second thread that comes here at the same time has one that is as good.
+        let _ = reference.set(weak);
     }
-    token
+    id_of(object)
 }
 
 fn id_of<C: GodotClass>(object: &Gd<C>) -> u64 {
