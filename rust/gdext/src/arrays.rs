@@ -5,7 +5,7 @@ use std::ptr;
 use godot::builtin::inner::InnerArray;
 use godot::builtin::{Array, PackedByteArray};
 use godot::sys::{self, GodotFfi, interface_fn};
-use packet_peer_udp_core::Run;
+use packet_peer_udp_core::PacketRun;
 
 /// An array of packets that is being filled.
 ///
@@ -28,8 +28,8 @@ impl Packets {
     }
 
     /// Appends the packets of a run.
-    pub(crate) fn append(&mut self, run: &Run<'_>) {
-        let end = self.filled + run.stamps.len();
+    pub(crate) fn append(&mut self, run: &PacketRun<'_>) {
+        let end = self.filled + run.metas.len();
         if end > self.array.len() {
             self.resize(end + run.following);
         }

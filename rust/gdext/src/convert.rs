@@ -14,8 +14,6 @@ use godot::global::Error as GodotError;
 use godot::prelude::{VarDictionary, vdict};
 use packet_peer_udp_core::{Error, MAX_PAYLOAD_IPV4, Operation, OverflowPolicy, Reason, Result, Stats};
 
-use crate::core_shim::new_error;
-
 /// The `Error` that a script gets: what `PacketPeerUDP` returns in the same situation.
 pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     match (&error.reason, error.operation) {
@@ -37,7 +35,7 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         ) => GodotError::ERR_INVALID_PARAMETER,
         (Reason::NoSocket(_), Operation::Bind) | (Reason::NoThread(_), _) => GodotError::ERR_CANT_CREATE,
         (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
-        (Reason::Connected | Reason::Served, _) => GodotError::ERR_LOCKED,
+        (Reason::Connected | Reason::Accepted, _) => GodotError::ERR_LOCKED,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
         (Reason::Closed | Reason::Superseded | Reason::NoInterface | Reason::NotShared(_), _)
         | (Reason::NoScope(_) | Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
@@ -47,24 +45,34 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     }
 }
 
-/// A count, as scripts have it.
-pub(crate) fn to_int(count: u64) -> i64 {
+/// A counter, as scripts have it.
+pub(crate) fn counter_to_int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A number of things in memory, as scripts have it.
+pub(crate) fn count_to_int(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A hop limit, as scripts have it: 0 for the system's.
+pub(crate) fn hops_to_int(hops: Option<NonZeroU8>) -> i64 {
+    hops.map_or(0, |hops| hops.get().into())
 }
 
 /// What `get_stats()` returns.
 pub(crate) fn stats_dictionary(stats: &Stats) -> VarDictionary {
     vdict! {
-        "packets_sent" => to_int(stats.packets_sent),
-        "bytes_sent" => to_int(stats.bytes_sent),
-        "packets_received" => to_int(stats.packets_received),
-        "bytes_received" => to_int(stats.bytes_received),
-        "packets_dropped_queue" => to_int(stats.packets_dropped_queue),
-        "packets_dropped_kernel" => to_int(stats.packets_dropped_kernel),
-        "send_errors" => to_int(stats.send_errors),
-        "receive_errors" => to_int(stats.receive_errors),
-        "send_syscalls" => to_int(stats.send_syscalls),
-        "receive_syscalls" => to_int(stats.receive_syscalls),
+        "packets_sent" => counter_to_int(stats.packets_sent),
+        "bytes_sent" => counter_to_int(stats.bytes_sent),
+        "packets_received" => counter_to_int(stats.packets_received),
+        "bytes_received" => counter_to_int(stats.bytes_received),
+        "packets_dropped_queue" => counter_to_int(stats.packets_dropped_queue),
+        "packets_dropped_kernel" => counter_to_int(stats.packets_dropped_kernel),
+        "send_errors" => counter_to_int(stats.send_errors),
+        "receive_errors" => counter_to_int(stats.receive_errors),
+        "send_syscalls" => counter_to_int(stats.send_syscalls),
+        "receive_syscalls" => counter_to_int(stats.receive_syscalls),
     }
 }
 
@@ -131,13 +139,13 @@ impl Deref for Text {
 
 /// A port to bind or send to; 0 is one.
 pub(crate) fn port(operation: Operation, address: &str, port: i64) -> Result<u16> {
-    u16::try_from(port).map_err(|_| new_error(operation, address, Reason::InvalidPort(port)))
+    u16::try_from(port).map_err(|_| Error::new(operation, address, Reason::InvalidPort(port)))
 }
 
 /// A port that another host can be reached at: not 0.
 pub(crate) fn port_to_reach(operation: Operation, address: &str, port: i64) -> Result<NonZeroU16> {
     let valid = u16::try_from(port).ok().and_then(NonZeroU16::new);
-    valid.ok_or_else(|| new_error(operation, address, Reason::InvalidPort(port)))
+    valid.ok_or_else(|| Error::new(operation, address, Reason::InvalidPort(port)))
 }
 
 /// A port where the engine's class looks only at the lower 16 bits.
@@ -157,7 +165,7 @@ pub(crate) fn timeout(msec: i64) -> Result<Option<Duration>> {
     match u64::try_from(msec) {
         Ok(msec) => Ok(Some(Duration::from_millis(msec))),
         Err(_) if msec == -1 => Ok(None),
-        Err(_) => Err(new_error(Operation::Wait, "", Reason::InvalidTimeout(msec))),
+        Err(_) => Err(Error::new(Operation::Wait, "", Reason::InvalidTimeout(msec))),
     }
 }
 
@@ -166,14 +174,14 @@ pub(crate) fn max_packets(max_packets: i64) -> Result<Option<usize>> {
     match usize::try_from(max_packets) {
         Ok(max) => Ok(Some(max)),
         Err(_) if max_packets == -1 => Ok(None),
-        Err(_) => Err(new_error(Operation::Receive, "", Reason::OutOfRange(max_packets))),
+        Err(_) => Err(Error::new(Operation::Receive, "", Reason::OutOfRange(max_packets))),
     }
 }
 
 /// The size of the packets that data is sent in.
 pub(crate) fn segment_size(size: i64) -> Result<NonZeroUsize> {
-    let valid = usize::try_from(size).ok().filter(|_| size <= MAX_PAYLOAD_IPV4).and_then(NonZeroUsize::new);
-    valid.ok_or_else(|| new_error(Operation::Send, "", Reason::InvalidSegment(size)))
+    let valid = usize::try_from(size).ok().filter(|size| *size <= MAX_PAYLOAD_IPV4).and_then(NonZeroUsize::new);
+    valid.ok_or_else(|| Error::new(Operation::Send, "", Reason::InvalidSegment(size)))
 }
 
 /// A hop limit of 1 to 255; `None`, a script's 0, for the system's.
@@ -198,7 +206,7 @@ pub(crate) fn buffer_size(property: &str, bytes: i64) -> Result<usize> {
 }
 
 fn out_of_range(property: &str, value: i64) -> Error {
-    new_error(Operation::SetOption, format!("{property} to {value}"), Reason::OutOfRange(value))
+    Error::new(Operation::SetOption, format!("{property} to {value}"), Reason::OutOfRange(value))
 }
 
 #[cfg(test)]

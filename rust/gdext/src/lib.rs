@@ -32,13 +32,12 @@
 use godot::classes::Engine;
 use godot::init::InitStage;
 use godot::prelude::*;
-use packet_peer_udp_core::{PATH_VARIABLE, path_limit};
+use packet_peer_udp_core::{IO_MODE_VARIABLE, io_mode_limit};
 
 mod arrays;
 mod calls;
 mod clock;
 mod convert;
-mod core_shim;
 mod messages;
 mod monitors;
 mod packet_peer;
@@ -58,15 +57,14 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_init(stage: InitStage) {
         if stage == InitStage::Scene {
             packet_peer_udp_core::set_clock_origin(clock::origin_nsec());
-            if let Err(name) = path_limit() {
-                godot_warn!("{PATH_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");
+            if let Err(name) = io_mode_limit() {
+                godot_warn!("{IO_MODE_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");
             }
             monitors::add();
         }
     }
 
     fn on_main_loop_frame() {
-        core_shim::close_silent();
         signals::emit();
         monitors::sample();
     }

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io::ErrorKind;
 
-use crate::core_shim::PeerShim;
 use godot::builtin::GString;
 use packet_peer_udp_core::{Error, Operation, Peer, Reason};
 
@@ -82,7 +81,7 @@ pub(crate) fn connect(error: &Error, host: &GString) -> Option<String> {
     match &error.reason {
         // Caused by another call of the game's own.
         Reason::Closed | Reason::Superseded => None,
-        Reason::Served => Some(OF_SERVER.to_owned()),
+        Reason::Accepted => Some(OF_SERVER.to_owned()),
         Reason::InvalidPort(port) => Some(no_such_port(*port)),
         Reason::Unresolvable(_) => {
             Some(format!("{error}. Check the name and the machine's network, or use a numeric address."))
@@ -129,7 +128,7 @@ pub(crate) fn fixed_destination(peer: &Peer, host: &GString, port: i64) -> Strin
 pub(crate) fn group(error: &Error) -> String {
     match &error.reason {
         Reason::NotOpen => format!("{error}; call bind() first."),
-        Reason::Served => OF_SERVER.to_owned(),
+        Reason::Accepted => OF_SERVER.to_owned(),
         Reason::InvalidAddress => {
             format!("\"{}\" is not a numeric IP address; give that of a multicast group.", error.subject)
         }
@@ -152,7 +151,7 @@ pub(crate) fn group(error: &Error) -> String {
 /// For `set_broadcast_enabled()`.
 pub(crate) fn set_broadcast(error: &Error) -> String {
     match error.reason {
-        Reason::Served => OF_SERVER.to_owned(),
+        Reason::Accepted => OF_SERVER.to_owned(),
         _ => format!("the system refuses: {error}"),
     }
 }
@@ -176,7 +175,7 @@ pub(crate) fn send_to(error: &Error, ip: &GString) -> Option<String> {
         }
         Reason::UnknownInterface(name) => Some(no_such_scope(name, ip)),
         Reason::InvalidPort(port) => Some(no_such_port(*port)),
-        Reason::Served => Some(OF_SERVER.to_owned()),
+        Reason::Accepted => Some(OF_SERVER.to_owned()),
         Reason::Connected => Some(format!("{CONNECTED}, or use put_packet().")),
         _ => put_packet(error),
     }
@@ -189,7 +188,7 @@ pub(crate) fn send_many(error: &Error) -> String {
         Reason::InvalidPort(port) => no_such_port(*port),
         Reason::NoBroadcast => "broadcasts are not enabled; call set_broadcast_enabled(true) first.".to_owned(),
         Reason::Connected => format!("{CONNECTED}."),
-        Reason::Served => OF_SERVER.to_owned(),
+        Reason::Accepted => OF_SERVER.to_owned(),
         _ => put_packet(error).unwrap_or_else(|| format!("{error}.")),
     }
 }
@@ -229,7 +228,7 @@ pub(crate) fn refused_property(error: &Error, range: &str) -> String {
 /// For an option that the system refuses, or that is the server's.
 pub(crate) fn refused_option(error: &Error) -> String {
     match &error.reason {
-        Reason::Served => "the peer belongs to a server, and so does this; set it there.".to_owned(),
+        Reason::Accepted => "the peer belongs to a server, and so does this; set it there.".to_owned(),
         Reason::UnknownInterface(name) => format!(
             "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
              the choice to the system."

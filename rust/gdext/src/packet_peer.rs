@@ -16,7 +16,7 @@ use godot::sys;
 use packet_peer_udp_core::{Peer, SocketOption};
 
 use crate::calls::{destination, groups, opening, options, receiving, sending, waiting};
-use crate::convert::{self, stats_dictionary, to_int};
+use crate::convert::{self, count_to_int, hops_to_int, stats_dictionary};
 use crate::registry::{self, HasShared, Registration};
 use crate::shared::Shared;
 use crate::signals;
@@ -694,7 +694,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_receive_buffer_size(&self) -> i64 {
-        to_int(self.shared.peer.receive_buffer_size() as u64)
+        count_to_int(self.shared.peer.receive_buffer_size())
     }
 
     #[func]
@@ -704,7 +704,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_send_buffer_size(&self) -> i64 {
-        to_int(self.shared.peer.send_buffer_size() as u64)
+        count_to_int(self.shared.peer.send_buffer_size())
     }
 
     #[func]
@@ -734,7 +734,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_time_to_live(&self) -> i64 {
-        self.shared.peer.option(|options| options.time_to_live)
+        self.shared.peer.option(|options| hops_to_int(options.time_to_live))
     }
 
     #[func]
@@ -744,7 +744,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_traffic_class(&self) -> i64 {
-        self.shared.peer.option(|options| options.traffic_class)
+        self.shared.peer.option(|options| options.traffic_class.into())
     }
 
     #[func]
@@ -754,7 +754,7 @@ impl PacketPeerUdpRs {
 
     #[func]
     fn get_multicast_time_to_live(&self) -> i64 {
-        self.shared.peer.option(|options| options.multicast_time_to_live)
+        self.shared.peer.option(|options| options.multicast_time_to_live.into())
     }
 
     #[func]

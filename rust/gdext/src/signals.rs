@@ -3,10 +3,9 @@
 use godot::classes::Object;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
-use packet_peer_udp_core::{Reason, Resolved, format_address};
+use packet_peer_udp_core::{Reason, Resolved, format_address, take_pending_signals};
 
-use crate::convert::{to_godot_error, to_int};
-use crate::core_shim::{PeerShim, take_pending_signals};
+use crate::convert::{count_to_int, to_godot_error};
 use crate::messages;
 use crate::registry::{self, HasShared};
 use crate::report::Limit;
@@ -36,7 +35,7 @@ pub(crate) fn emit() {
         if let Some(count) = count
             && object.has_connections(&packets_available)
         {
-            object.emit_signal(&packets_available, vslice![to_int(count as u64)]);
+            object.emit_signal(&packets_available, vslice![count_to_int(count)]);
         }
         if let Some(resolved) = resolved {
             emit_host_resolved(&mut object, &shared, resolved);

@@ -13,8 +13,7 @@ use godot::register::property::PhantomVar;
 use packet_peer_udp_core::SocketOption;
 
 use crate::calls::{opening, options};
-use crate::convert::{stats_dictionary, to_int};
-use crate::core_shim::PeerShim;
+use crate::convert::{count_to_int, counter_to_int, hops_to_int, stats_dictionary};
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{self, HasShared, Registration};
 use crate::shared::SharedServer;
@@ -98,10 +97,10 @@ pub(crate) struct UdpServerRs {
     /// [constant ERR_UNCONFIGURED], [method PacketPeerUdpRs.is_socket_connected] `false`, and
     /// [method PacketPeerUdpRs.get_last_error_message] says why.
     ///
-    /// [method poll] closes such peers after it has read, and with [member background_receive] every frame does (but not
-    /// [method PacketPeerUdpRs.wait]); the time that this takes does not grow with the number of peers. So a game that was
-    /// busy for long first reads what has arrived meanwhile. If that was more than the system's buffer holds (Linux tells),
-    /// no peer is closed: the time of every peer starts again.
+    /// [method poll] closes such peers after it has read, so a game that was busy for long first reads what has arrived
+    /// meanwhile. If that was more than the system's buffer holds (Linux tells), no peer is closed: the time of every peer
+    /// starts again. With [member background_receive], the addon's thread closes such peers when their time is over.
+    /// [method PacketPeerUdpRs.wait] closes none. Finding them takes a time that does not grow with the number of peers.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
     peer_timeout_msec: PhantomVar<i64>,
     /// Whether packets are received in the background: a thread of the addon moves packets into the peers' queues as they
@@ -220,7 +219,7 @@ impl UdpServerRs {
     #[func(gd_self)]
     fn take_connection(this: Gd<Self>) -> Option<Gd<PacketPeerUdpRs>> {
         let server = &registry::of(&this).server;
-        let peer = server.take()?;
+        let peer = server.accept()?;
         let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
         signals::enable(&object);
         if server.background_receive() {
@@ -251,7 +250,7 @@ impl UdpServerRs {
     /// How many peers were taken and still belong to this server.
     #[func]
     fn get_peer_count(&self) -> i64 {
-        to_int(self.shared.server.peers() as u64)
+        count_to_int(self.shared.server.peers())
     }
 
     /// What this server and all of its peers have done since it was created, including peers that were closed: the same
@@ -264,7 +263,7 @@ impl UdpServerRs {
     fn get_stats(&self) -> VarDictionary {
         let stats = self.shared.server.stats();
         let mut dictionary = stats_dictionary(&stats.all);
-        dictionary.set("packets_dropped_pending", to_int(stats.packets_dropped_pending));
+        dictionary.set("packets_dropped_pending", counter_to_int(stats.packets_dropped_pending));
         dictionary
     }
 
@@ -284,7 +283,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_max_pending_connections(&self) -> i64 {
-        to_int(self.shared.server.max_pending() as u64)
+        count_to_int(self.shared.server.max_pending())
     }
 
     #[func]
@@ -294,7 +293,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_peer_timeout_msec(&self) -> i64 {
-        to_int(self.shared.server.peer_timeout_msec())
+        counter_to_int(self.shared.server.peer_timeout_msec())
     }
 
     #[func]
@@ -334,7 +333,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_receive_buffer_size(&self) -> i64 {
-        to_int(self.shared.server.receive_buffer_size() as u64)
+        count_to_int(self.shared.server.receive_buffer_size())
     }
 
     #[func]
@@ -344,7 +343,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_send_buffer_size(&self) -> i64 {
-        to_int(self.shared.server.send_buffer_size() as u64)
+        count_to_int(self.shared.server.send_buffer_size())
     }
 
     #[func]
@@ -354,7 +353,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_time_to_live(&self) -> i64 {
-        self.shared.server.option(|options| options.time_to_live)
+        self.shared.server.option(|options| hops_to_int(options.time_to_live))
     }
 
     #[func]
@@ -364,7 +363,7 @@ impl UdpServerRs {
 
     #[func]
     fn get_traffic_class(&self) -> i64 {
-        self.shared.server.option(|options| options.traffic_class)
+        self.shared.server.option(|options| options.traffic_class.into())
     }
 
     #[func]

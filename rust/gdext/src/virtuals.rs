@@ -21,7 +21,7 @@ use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Peer};
 
 use crate::calls::sending;
-use crate::convert::to_godot_error;
+use crate::convert::{count_to_int, to_godot_error};
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry;
 use crate::shared::Shared;
@@ -178,7 +178,7 @@ unsafe extern "C" fn get_max_packet_size(
     returned: sys::GDExtensionTypePtr,
 ) {
     // SAFETY: as said above.
-    unsafe { returned.cast::<i64>().write(MAX_PAYLOAD_IPV4) };
+    unsafe { returned.cast::<i64>().write(count_to_int(MAX_PAYLOAD_IPV4)) };
 }
 
 /// `Error _get_packet(const uint8_t **r_buffer, int32_t *r_buffer_size)`

@@ -4,26 +4,23 @@ use std::num::NonZeroU16;
 
 use godot::builtin::GString;
 use godot::global::Error as GodotError;
-use packet_peer_udp_core::{DestinationChange, Operation, Peer, Reason, Result};
+use packet_peer_udp_core::{DestinationChange, Error, Operation, Peer, Reason, Result};
 
 use super::outcome::to_error;
 use crate::convert::{self, Text, to_godot_error, truncated_port};
-use crate::core_shim::{PeerShim, new_error};
 use crate::messages;
 use crate::report::Limit;
 use crate::shared::Shared;
 
 pub(crate) fn connect_to_host(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let text = Text::from(host);
-    let result =
-        port_to_connect(&shared.peer, &text, port).and_then(|port| shared.peer.connect(&text, port.get().into()));
+    let result = port_to_connect(&shared.peer, &text, port).and_then(|port| shared.peer.connect(&text, port));
     to_error(shared, "connect_to_host", Limit::Native, result, |error| messages::connect(error, host))
 }
 
 pub(crate) fn connect_to_host_async(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let text = Text::from(host);
-    let result =
-        port_to_connect(&shared.peer, &text, port).and_then(|port| shared.peer.connect_async(&text, port.get().into()));
+    let result = port_to_connect(&shared.peer, &text, port).and_then(|port| shared.peer.connect_async(&text, port));
     to_error(shared, "connect_to_host_async", Limit::Ours, result, |error| messages::connect(error, host))
 }
 
@@ -31,7 +28,7 @@ pub(crate) fn connect_to_host_async(shared: &Shared, host: &GString, port: i64) 
 fn port_to_connect(peer: &Peer, host: &str, port: i64) -> Result<NonZeroU16> {
     convert::port_to_reach(Operation::Connect, host, port).or_else(|error| {
         if peer.is_accepted() {
-            return peer.fail(new_error(Operation::Connect, host, Reason::Served));
+            return peer.fail(Error::new(Operation::Connect, host, Reason::Accepted));
         }
         peer.cancel_resolving();
         peer.fail(error)
@@ -44,7 +41,7 @@ pub(crate) fn set_dest_address(shared: &Shared, host: &GString, port: i64) -> Go
     if shared.peer.has_destination(&text, truncated_port(port)) {
         return GodotError::OK;
     }
-    match shared.peer.set_destination(&text, truncated_port(port).into()) {
+    match shared.peer.set_destination(&text, truncated_port(port)) {
         Ok(DestinationChange::Set) => GodotError::OK,
         Ok(DestinationChange::Connected) => {
             let text = messages::fixed_destination(&shared.peer, host, port);
@@ -57,7 +54,7 @@ pub(crate) fn set_dest_address(shared: &Shared, host: &GString, port: i64) -> Go
 
 pub(crate) fn set_dest_address_async(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let member = "set_dest_address_async";
-    match shared.peer.set_destination_async(&Text::from(host), truncated_port(port).into()) {
+    match shared.peer.set_destination_async(&Text::from(host), truncated_port(port)) {
         Ok(DestinationChange::Set) => GodotError::OK,
         Ok(DestinationChange::Connected) => {
             shared.reporter.print(member, Limit::Ours, &messages::fixed_destination(&shared.peer, host, port));

@@ -2,11 +2,10 @@
 
 use godot::builtin::GString;
 use godot::global::Error as GodotError;
-use packet_peer_udp_core::{Operation, Peer, Reason, Result, format_address};
+use packet_peer_udp_core::{Error, Operation, Peer, Reason, Result, format_address};
 
 use super::outcome::to_error;
 use crate::convert::{self, Text, to_godot_error};
-use crate::core_shim::{PeerShim, new_error, old};
 use crate::messages;
 use crate::report::Limit;
 use crate::shared::{Shared, SharedServer};
@@ -18,9 +17,9 @@ pub(crate) fn bind(shared: &Shared, port: i64, bind_address: &GString, recv_buf_
 
 fn bind_peer(peer: &Peer, port: i64, address: &str, recv_buf_size: i64) -> Result<()> {
     match convert::port(Operation::Bind, address, port) {
-        Ok(port) => peer.bind(port.into(), address, old(convert::queue_size(recv_buf_size))),
+        Ok(port) => peer.bind(port, address, convert::queue_size(recv_buf_size)),
         // As in the engine, an open peer comes before a port out of range.
-        Err(_) if peer.is_open() => peer.fail(new_error(Operation::Bind, address, Reason::AlreadyOpen)),
+        Err(_) if peer.is_open() => peer.fail(Error::new(Operation::Bind, address, Reason::AlreadyOpen)),
         Err(error) => peer.fail(error),
     }
 }
@@ -38,9 +37,9 @@ pub(crate) fn get_local_address(shared: &Shared) -> GString {
 }
 
 pub(crate) fn listen(shared: &SharedServer, port: i64, bind_address: &GString) -> GodotError {
-    let SharedServer { server, reporter } = shared;
+    let SharedServer { server, reporter, .. } = shared;
     let local_port = || server.local_addr().map(|address| address.port());
-    let result = server.listen(port, &Text::from(bind_address));
+    let result = server.listen(convert::truncated_port(port), &Text::from(bind_address));
     shared.report_refusals();
     let message = match &result {
         Ok(()) if u16::try_from(port).is_err() => Some(messages::truncated_port(port, local_port())),

@@ -1,11 +1,8 @@
 //! Setting properties, of peers and of servers. A property that cannot be set stays as it was, and a line says why.
 
-use std::num::NonZeroU8;
-
 use packet_peer_udp_core::{Error, Result, SocketOption};
 
 use crate::convert;
-use crate::core_shim::{PeerShim, ServerShim, old};
 use crate::messages::{self, BUFFER_RANGE, BYTE_RANGE, HOPS_RANGE, PENDING_RANGE, TIMEOUT_RANGE};
 use crate::report::Reporter;
 use crate::shared::{Shared, SharedServer};
@@ -34,11 +31,11 @@ impl HasOptions for Shared {
     }
 
     fn set_receive_buffer_size(&self, bytes: usize) -> Result<()> {
-        self.peer.set_receive_buffer_size(old(bytes))
+        self.peer.set_receive_buffer_size(bytes)
     }
 
     fn set_send_buffer_size(&self, bytes: usize) -> Result<()> {
-        self.peer.set_send_buffer_size(old(bytes))
+        self.peer.set_send_buffer_size(bytes)
     }
 
     fn set_background_receive(&self, enabled: bool) -> Result<()> {
@@ -60,11 +57,11 @@ impl HasOptions for SharedServer {
     }
 
     fn set_receive_buffer_size(&self, bytes: usize) -> Result<()> {
-        self.server.set_receive_buffer_size(old(bytes))
+        self.server.set_receive_buffer_size(bytes)
     }
 
     fn set_send_buffer_size(&self, bytes: usize) -> Result<()> {
-        self.server.set_send_buffer_size(old(bytes))
+        self.server.set_send_buffer_size(bytes)
     }
 
     fn set_background_receive(&self, enabled: bool) -> Result<()> {
@@ -96,20 +93,19 @@ pub(crate) fn set_send_buffer_size(owner: &impl HasOptions, bytes: i64) {
 
 pub(crate) fn set_time_to_live(owner: &impl HasOptions, hops: i64) {
     let property = "time_to_live";
-    let set_hops =
-        |hops: Option<NonZeroU8>| owner.set_option(SocketOption::TimeToLive(hops.map_or(0, |hops| hops.get().into())));
+    let set_hops = |hops| owner.set_option(SocketOption::TimeToLive(hops));
     set(owner, property, HOPS_RANGE, convert::hop_limit(property, hops), set_hops);
 }
 
 pub(crate) fn set_traffic_class(owner: &impl HasOptions, class: i64) {
     let property = "traffic_class";
-    let set_class = |class: u8| owner.set_option(SocketOption::TrafficClass(class.into()));
+    let set_class = |class| owner.set_option(SocketOption::TrafficClass(class));
     set(owner, property, BYTE_RANGE, convert::byte(property, class), set_class);
 }
 
 pub(crate) fn set_multicast_time_to_live(owner: &impl HasOptions, hops: i64) {
     let property = "multicast_time_to_live";
-    let set_hops = |hops: u8| owner.set_option(SocketOption::MulticastTimeToLive(hops.into()));
+    let set_hops = |hops| owner.set_option(SocketOption::MulticastTimeToLive(hops));
     set(owner, property, BYTE_RANGE, convert::byte(property, hops), set_hops);
 }
 
@@ -124,13 +120,19 @@ pub(crate) fn set_overflow_policy(shared: &Shared, policy: i64) {
 
 pub(crate) fn set_max_pending_connections(shared: &SharedServer, max: i64) {
     let property = "max_pending_connections";
-    let set_max = |max: u32| shared.server.set_max_pending(max.into());
+    let set_max = |max| {
+        shared.server.set_max_pending(max);
+        Ok(())
+    };
     set(shared, property, PENDING_RANGE, convert::unsigned(property, max), set_max);
 }
 
 pub(crate) fn set_peer_timeout_msec(shared: &SharedServer, msec: i64) {
     let property = "peer_timeout_msec";
-    let set_msec = |msec: u32| shared.server.set_peer_timeout_msec(msec.into());
+    let set_msec = |msec| {
+        shared.server.set_peer_timeout_msec(msec);
+        Ok(())
+    };
     set(shared, property, TIMEOUT_RANGE, convert::unsigned(property, msec), set_msec);
 }
 

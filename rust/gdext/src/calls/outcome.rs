@@ -5,7 +5,7 @@
 use godot::global::Error as GodotError;
 use packet_peer_udp_core::{Error, Result};
 
-use crate::convert::{to_godot_error, to_int};
+use crate::convert::{count_to_int, to_godot_error};
 use crate::report::Limit;
 use crate::shared::Shared;
 
@@ -39,7 +39,7 @@ pub(crate) fn to_count(
 ) -> i64 {
     shared.report_refusals();
     match result {
-        Ok(count) => to_int(count as u64),
+        Ok(count) => count_to_int(count),
         Err(error) => {
             shared.reporter.print(member, Limit::Ours, &message(&error));
             -1

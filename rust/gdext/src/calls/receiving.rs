@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use godot::builtin::{Array, GString, PackedByteArray, PackedInt32Array, PackedInt64Array, PackedStringArray};
 use godot::global::Error as GodotError;
-use packet_peer_udp_core::{Taking, format_address};
+use packet_peer_udp_core::{Drain, format_address};
 
 use crate::arrays::{Joined, Packets};
 use crate::convert::{self, to_godot_error};
@@ -43,7 +43,7 @@ pub(crate) fn get_packets_joined(shared: &Shared, max_packets: i64) -> PackedByt
 }
 
 /// Begins to take packets; prints what is wrong if that cannot be.
-fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> Option<Taking<'a>> {
+fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> Option<Drain<'a>> {
     let Ok(max) = convert::max_packets(max_packets) else {
         let text = messages::max_packets(max_packets);
         shared.peer.note_misuse(&text);

@@ -7,7 +7,6 @@ use packet_peer_udp_core::{Error, Operation, Peer, Reason, Result};
 
 use super::outcome::{to_count, to_error};
 use crate::convert::{self, Text};
-use crate::core_shim::{PeerShim, new_error, old};
 use crate::messages;
 use crate::report::Limit;
 use crate::shared::Shared;
@@ -32,7 +31,7 @@ pub(crate) fn send_to(shared: &Shared, packet: &PackedByteArray, ip: &GString, p
     let peer = &shared.peer;
     let text = Text::from(ip);
     let result = match convert::port(Operation::Send, &text, port) {
-        Ok(port) => peer.send_to(packet.as_slice(), &text, port.into()),
+        Ok(port) => peer.send_to(packet.as_slice(), &text, port),
         Err(error) => refuse(peer, error),
     };
     to_error(shared, "send_to", Limit::Ours, result, |error| messages::send_to(error, ip))
@@ -57,7 +56,7 @@ pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
 
 pub(crate) fn put_segmented(shared: &Shared, data: &PackedByteArray, segment_size: i64) -> i64 {
     let result = match convert::segment_size(segment_size) {
-        Ok(size) => shared.peer.send_segmented(data.as_slice(), old(size.get())),
+        Ok(size) => shared.peer.send_segmented(data.as_slice(), size),
         Err(error) => shared.peer.fail(error),
     };
     to_count(shared, "put_segmented", result, messages::send_many)
@@ -66,7 +65,7 @@ pub(crate) fn put_segmented(shared: &Shared, data: &PackedByteArray, segment_siz
 pub(crate) fn put_packet_broadcast(shared: &Shared, packet: &PackedByteArray, port: i64) -> i64 {
     let peer = &shared.peer;
     let result = match convert::port_to_reach(Operation::Broadcast, "", port) {
-        Ok(port) => peer.send_broadcast(packet.as_slice(), port.get().into()),
+        Ok(port) => peer.send_broadcast(packet.as_slice(), port),
         Err(error) => refuse(peer, error),
     };
     to_count(shared, "put_packet_broadcast", result, messages::send_many)
@@ -75,5 +74,5 @@ pub(crate) fn put_packet_broadcast(shared: &Shared, packet: &PackedByteArray, po
 /// Fails with `error`, unless the peer is a server's: that comes before any argument out of range.
 fn refuse<T>(peer: &Peer, error: Error) -> Result<T> {
     let Error { operation, subject, .. } = &error;
-    peer.fail(if peer.is_accepted() { new_error(*operation, subject.as_str(), Reason::Served) } else { error })
+    peer.fail(if peer.is_accepted() { Error::new(*operation, subject.as_str(), Reason::Accepted) } else { error })
 }

@@ -5,7 +5,6 @@ use packet_peer_udp_core::WaitEnd;
 
 use super::outcome::to_error;
 use crate::convert;
-use crate::core_shim::PeerShim;
 use crate::messages;
 use crate::report::Limit;
 use crate::shared::Shared;
