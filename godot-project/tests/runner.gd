@@ -6,7 +6,7 @@ extends Node
 ##   --native-only      only PacketPeerUDP: shows that the tests describe the engine
 ##   --suite=PATH       this script instead of all in tests/suites/
 ##   --suites=FOLDER    the scripts of this folder instead of tests/suites/
-##   --limit=SECONDS    a test that takes longer has hung (default 20)
+##   --limit=SECONDS    a test that takes longer has hung (default 150)
 
 const ErrorLog := preload("support/error_log.gd")
 const Suite := preload("support/suite.gd")
@@ -22,7 +22,7 @@ var _patterns: PackedStringArray = ["*"]
 var _native_only := false
 var _only_suite := ""
 var _suites := "res://tests/suites"
-var _limit_msec := 20_000
+var _limit_msec := 150_000
 
 
 func _ready() -> void:

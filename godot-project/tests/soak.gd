@@ -121,7 +121,7 @@ func _end() -> void:
 	_threads.clear()
 	_watchdog.relax()
 	# The addon's thread is gone when it has noticed that nobody needs it.
-	var deadline := Time.get_ticks_msec() + 3000
+	var deadline := Time.get_ticks_msec() + 30_000
 	while Process.threads() > _threads_before and Time.get_ticks_msec() < deadline:
 		await get_tree().process_frame
 	_compare("threads", _threads_before, Process.threads())

@@ -2,9 +2,6 @@
 extends "../support/receiving.gd"
 ## background_receive: the life of the peers that a thread reads for, and of the thread itself.
 
-## What a thread is told that had begun to use a peer when it was closed.
-const CLOSED_MEANWHILE := "(wait|get_packets|get_local_port)\\(\\)"
-
 
 func test_it_is_off_at_first_and_remembered() -> void:
 	check_equal(
@@ -100,24 +97,6 @@ func test_connecting_empties_the_queue_and_keeps_strangers_out() -> void:
 		check_equal(peer.get_available_packet_count(), 0, "nothing else")
 
 
-func test_a_refused_port_disturbs_nothing() -> void:
-	var peer := make_peer(OURS)
-	peer.background_receive = true
-	var port := unused_port()
-	check_equal(peer.connect_to_host(LOOPBACK, port), OK, "connect")
-	for i in 20:
-		check_equal(peer.put_packet(numbered(i)), OK, "put_packet")
-	check_equal(peer.get_available_packet_count(), 0, "count")
-	check_equal(peer.wait(20), ERR_TIMEOUT, "wait")
-	var late := make_peer(NATIVE)
-	check_equal(late.bind(port, LOOPBACK), OK, "bind")
-	check_equal(peer.put_packet(numbered(7)), OK, "to somebody")
-	check_equal(take(late), [numbered(7)] as Array[PackedByteArray], "what arrives")
-	late.set_dest_address(LOOPBACK, peer.get_local_port())
-	send(late, [numbered(8)])
-	check_equal(take(peer), [numbered(8)] as Array[PackedByteArray], "the answer")
-
-
 func test_a_closed_peer_holds_nothing() -> void:
 	var peer := receiver(true)
 	for i in 50:
@@ -131,50 +110,19 @@ func test_a_closed_peer_holds_nothing() -> void:
 		_check_drained(peer)
 
 
-func test_the_port_is_free_at_once_when_close_returns() -> void:
-	var peer := receiver(true)
-	var port: int = peer.get_local_port()
-	var stop := Semaphore.new()
-	var wait_again_and_again := func() -> void:
-		while not stop.try_wait():
-			peer.wait(1000)  # whatever it answers: the next round begins
-			peer.get_packets()
-	allow_lines(CLOSED_MEANWHILE)  # a round may begin while the peer is closed
-	var threads: Array[Thread] = [in_thread(keep_sending.bind(port, stop))]
-	for i in 2:
-		threads.append(in_thread(wait_again_and_again))
-	var failed := 0
-	for i in 200:
-		if i % 3:
-			peer.wait(1000)  # under traffic, and not only between two packets
-		peer.close()
-		# A native peer takes the port: it shares no state with ours, only the system's.
-		var other := PacketPeerUDP.new()
-		failed += int(other.bind(port, LOOPBACK) != OK)
-		other.close()
-		if peer.bind(port, LOOPBACK) != OK:
-			failed += 1
-			break
-	check_equal(failed, 0, "binds that failed")
-	stop.post(threads.size())
-	peer.close()
-	for thread in threads:
-		join(thread)
-
-
 func test_the_port_of_a_freed_peer_is_free_at_once_under_traffic() -> void:
-	var port := unused_port()
+	var port := free_port()
 	var stop := Semaphore.new()
-	var sending := in_thread(keep_sending.bind(port, stop))
+	var sending := in_thread(keep_sending.bind(port, stop, free_address))
 	var failed := 0
 	for i in 300:
 		var peer := make_peer(OURS)
 		peer.background_receive = true
-		failed += int(peer.bind(port, LOOPBACK) != OK)
+		failed += int(peer.bind(port, free_address) != OK)
 		if i % 3:
-			peer.wait(1000)
+			peer.wait(TIMEOUT_MSEC)
 		peer = null
-		failed += int(PacketPeerUDP.new().bind(port, LOOPBACK) != OK)
+		failed += int(PacketPeerUDP.new().bind(port, free_address) != OK)
 	check_equal(failed, 0, "binds that failed")
 	stop.post()
 	join(sending)
@@ -252,7 +200,7 @@ func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
 			failed += int(peer.put_packets([numbered(i), numbered(i + 1)]) != 2)
 			if rng.randf() < 0.5:
 				peer.background_receive = not peer.background_receive
-			failed += int(peer.wait(SOON_MSEC) != OK)
+			failed += int(peer.wait(TIMEOUT_MSEC) != OK)
 			failed += int(number_of(peer.get_packet()) != i)
 			if rng.randf() < 0.5:
 				peer.close()
@@ -261,7 +209,7 @@ func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
 	for t in 4:
 		threads.append(in_thread(come_and_go.bind(t)))
 	for thread in threads:
-		check_equal(join(thread, 10_000), 0, "what failed")
+		check_equal(join(thread), 0, "what failed")
 	if before:
 		check(
 			wait_until(func() -> bool: return Process.threads() <= before),
@@ -279,7 +227,7 @@ func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 	# One whose port refuses, one that is closed, one whose queue is full, one that was flooded.
 	peers.append(make_peer(OURS))
 	peers[-1].background_receive = true
-	peers[-1].connect_to_host(LOOPBACK, unused_port())
+	peers[-1].connect_to_host(LOOPBACK, closed_port())
 	peers[-1].put_packets([numbered(1), numbered(2)])
 	peers.append(receiver(true))
 	peers[-1].close()
@@ -289,13 +237,13 @@ func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 		var sender := sender_to(peers[-1])
 		for i in 100:
 			sender.put_packet(numbered(i, 1000))
-		wait_until(func() -> bool: return stat(peers[-1], "packets_dropped_queue") >= 30)
+		wait_until(func() -> bool: return stat(peers[-1], "packets_dropped_queue") > 0)
 	var waiting := waiting_threads(peers[0], 2) + waiting_threads(peers[1], 1, 60_000)
 	check_idle(500)
 	for peer in peers:
 		peer.close()
 	for thread in waiting:
-		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait")
+		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
 
 
 func test_wait_ends_as_when_polled() -> void:
@@ -307,9 +255,9 @@ func test_wait_ends_as_when_polled() -> void:
 	check(Time.get_ticks_usec() - start >= 50_000, "wait(50) returned early")
 	for i in 20:
 		# Some wait when the packet comes, some perhaps not yet.
-		var waiting := in_thread(peer.wait.bind(10_000))
+		var waiting := in_thread(peer.wait.bind(60_000))
 		if i < 4:
-			waiting = waiting_threads(peer, 1, -1 if i % 2 else 10_000)[0]
+			waiting = waiting_threads(peer, 1, -1 if i % 2 else 60_000)[0]
 		send(sender, [numbered(i)])
 		check_equal(join(waiting), OK, "wait for a packet")
 		check_equal(peer.wait(), OK, "wait with one queued")
@@ -317,20 +265,20 @@ func test_wait_ends_as_when_polled() -> void:
 	var waiting := waiting_threads(peer, 3)
 	peer.interrupt_wait()
 	for thread in waiting:
-		check_equal(join(thread, 500), ERR_SKIP, "wait that is interrupted")
+		check_equal(join(thread), ERR_SKIP, "wait that is interrupted")
 	peer.interrupt_wait()
 	check_equal(peer.wait(), ERR_SKIP, "wait after an interrupt")
 	waiting = waiting_threads(peer, 3)
 	peer.close()
 	for thread in waiting:
-		check_equal(join(thread, 500), ERR_UNAVAILABLE, "wait that is closed")
+		check_equal(join(thread), ERR_UNAVAILABLE, "wait that is closed")
 	misuse(OURS, "closed", peer, "wait", [], ERR_UNCONFIGURED)
 
 
 func test_every_waiter_wakes_for_a_packet() -> void:
 	var peer := receiver(true)
 	for i in 10:
-		var waiting := waiting_threads(peer, 3, 10_000)
+		var waiting := waiting_threads(peer, 3, 60_000)
 		send(sender_to(peer), [numbered(i)])
 		for thread in waiting:
 			check_equal(join(thread), OK, "wait")
@@ -338,19 +286,11 @@ func test_every_waiter_wakes_for_a_packet() -> void:
 
 
 func test_a_wait_goes_on_when_the_mode_changes() -> void:
-	for background: bool in [false, true]:
-		var peer := receiver(background)
-		var sender := sender_to(peer)
-		for i in 10:
-			var waiting := waiting_threads(peer, 2, 10_000)
-			for k in i % 4 + 1:
-				peer.background_receive = not peer.background_receive
-			for thread in waiting:
-				check(thread.is_alive(), "a change of the mode ended a wait")
-			send(sender, [numbered(i)])
-			for thread in waiting:
-				check_equal(join(thread), OK, "wait")
-			check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+	in_both_modes(
+		func(background: bool) -> void:
+			var peer := receiver(background)
+			check_waits_outlast_mode_changes(peer, peer, sender_to(peer))
+	)
 
 
 func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
@@ -364,14 +304,15 @@ func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
 	var received := Semaphore.new()
 	var receive := func() -> int:
 		var number := 0
-		while peer.wait(SOON_MSEC) == OK and number_of(peer.get_packet()) == number:
+		while peer.wait(TIMEOUT_MSEC) == OK and number_of(peer.get_packet()) == number:
 			number += 1
 			received.post()
 		return number
 	var receiving := in_thread(receive)
-	var deadline := Time.get_ticks_msec() + 5000
+	# Fewer on a machine that is busy; each packet is waited for.
+	var end := Time.get_ticks_msec() + 5000
 	var sent := 0
-	while sent < 3000 and Time.get_ticks_msec() < deadline:
+	while sent < 50 or (sent < 3000 and Time.get_ticks_msec() < end):
 		sender.put_packet(numbered(sent))
 		sent += 1
 		if not wait_until(received.try_wait):
@@ -379,20 +320,16 @@ func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
 	stop.post()
 	join(toggling)
 	peer.interrupt_wait()
-	check_equal(join(receiving, 2 * SOON_MSEC), sent, "packets that woke who waited")
+	check_equal(join(receiving), sent, "packets that woke the waiting thread")
 	note("%d packets" % sent)
-	check(sent >= 50, "only %d packets in 5 s" % sent)
+	check(sent >= 50, "packet %d woke nobody" % sent)
 
 
 func test_six_threads_hammer_one_peer() -> void:
 	var peer := receiver(true)
 	var sink := bound_peer(NATIVE)
-	var lines: PackedStringArray = []
-	var calls := hammered(_hammer.bind(peer, sink.get_local_port()), lines)
-	for line in lines:
+	for line in hammered(_hammer.bind(peer, sink.get_local_port())):
 		check("PacketPeerUdpRs." in line, "unexpected in the log: " + line)
-	note("%d calls in 2 s, %d lines" % [calls, lines.size()])
-	check(calls > 1000, "only %d calls in 2 s" % calls)
 
 	# Whatever state it was left in, it is a peer that works.
 	for background: bool in [false, true]:
@@ -401,7 +338,7 @@ func test_six_threads_hammer_one_peer() -> void:
 		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 		check_equal(peer.get_available_packet_count(), 0, "count")
 		send(sender_to(peer), [numbered(7)])
-		check_equal(peer.wait(SOON_MSEC), OK, "wait")
+		check_equal(peer.wait(TIMEOUT_MSEC), OK, "wait")
 		check_equal(take(peer), [numbered(7)] as Array[PackedByteArray], "what arrives")
 
 
@@ -413,8 +350,8 @@ func _check_drained(peer: PacketPeer) -> void:
 	check_equal(take(peer), [numbered(5)] as Array[PackedByteArray], "what arrives")
 
 
-# Calls methods at random; returns how many, and the answers that none of them may give.
-static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> Dictionary:
+# Calls methods at random; returns unexpected answers.
+static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> PackedStringArray:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var packet := numbered(rng_seed, 100)
@@ -447,12 +384,5 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 		["reset_stats", peer.reset_stats, [null]],
 		["get_packet_time_usec", peer.get_packet_time_usec, []],
 	]
-	var surprises: PackedStringArray
-	var count := 0
-	while Time.get_ticks_msec() < end_msec:
-		var call: Array = calls[rng.randi_range(0, calls.size() - 1)]
-		var got: Variant = call[1].call()
-		count += 1
-		if not (call[2].is_empty() or got in call[2]) and surprises.size() < 5:
-			surprises.append("%s answered %s" % [call[0], written(got)])
-	return {"calls": count, "surprises": surprises}
+	var choose := func() -> Array: return calls[rng.randi_range(0, calls.size() - 1)]
+	return call_at_random(choose, end_msec)

@@ -143,14 +143,21 @@ func test_who_falls_silent_is_gone(kind: StringName) -> void:
 	_guest(server, "silent")
 	var talker := _guest(server, "talker")
 	var numbers := [0]
+	var pauses: Array[int] = [0]
+	var last: Array[int] = [Time.get_ticks_msec()]
 	var talk := func() -> bool:
 		numbers[0] += 1
 		talker.move(numbers[0])
 		server._process(0.0)
-		OS.delay_msec(5)
+		pauses.append(Time.get_ticks_msec() - last[0])
+		last[0] = Time.get_ticks_msec()
 		return not gone.is_empty()
 	# Without poll(), the addon looks for the silent once a frame of the engine.
 	await Frames.until(talk)
+	if pauses.max() >= 200:
+		check(not gone.is_empty(), "nobody is gone")
+		skip("the machine is too busy to keep talking")
+		return
 	answer("gone", gone.map(func(player: Player) -> String: return player.name), ["silent"])
 	answer("it said bye", gone[0].has_said_bye() if gone else null, false)
 	answer("left, vanished", [server.left, server.vanished], [0, 1])
@@ -242,7 +249,7 @@ func test_ticks_that_are_long_overdue_are_left_out_and_counted() -> void:
 	check(clock.due() <= TickClock.MAX_AT_ONCE, "and then it goes on")
 
 
-func _server(kind: StringName, timeout_msec := 5000) -> GameServer:
+func _server(kind: StringName, timeout_msec := 60_000) -> GameServer:
 	var server := GameServer.new()
 	_servers.append(server)
 	server.port = 0

@@ -1,8 +1,6 @@
 extends "../support/suite.gd"
 ## IPv4, IPv6 and both on one socket.
 
-var _kept: Array[PacketPeer]
-
 
 func test_ipv6_packets_go_both_ways(kind: StringName) -> void:
 	if not needs_ipv6():
@@ -79,7 +77,7 @@ func test_the_wildcard_serves_ipv4_on_any_machine(kind: StringName) -> void:
 func test_the_wildcard_takes_the_port_of_both_families(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
-	var port: int = _taken_port(kind, "*")
+	var port: int = taken_port(kind, "*")
 	answer("IPv4", make_peer(NATIVE).bind(port, LOOPBACK), ERR_UNAVAILABLE)
 	answer("IPv6", make_peer(NATIVE).bind(port, LOOPBACK_6), ERR_UNAVAILABLE)
 
@@ -90,7 +88,7 @@ func test_the_families_have_ports_of_their_own(kind: StringName) -> void:
 	# Another program may have the port in the other family: then another port is tried.
 	var found := false
 	for i in 20:
-		var port: int = _taken_port(kind, "0.0.0.0")
+		var port: int = taken_port(kind, "0.0.0.0")
 		found = found or make_peer(kind).bind(port, "::") == OK
 	answer("bind to the port that IPv4 has", found, true)
 
@@ -152,12 +150,6 @@ func test_an_empty_ipv6_datagram_is_a_packet(kind: StringName) -> void:
 		return
 	answer("what arrives", take(peer), [PackedByteArray()] as Array[PackedByteArray])
 	answer("get_packet_ip", peer.get_packet_ip(), "0:0:0:0:0:0:0:1")
-
-
-# The port of a peer that stays open until the test ends.
-func _taken_port(kind: StringName, address: String) -> int:
-	_kept.append(bound_peer(kind, address))
-	return _kept[-1].get_local_port()
 
 
 # Peers bound to these addresses stay open, and send nothing there.

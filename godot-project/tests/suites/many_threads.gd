@@ -77,7 +77,7 @@ func test_several_threads_send_at_once() -> void:
 			seen[number_of(receiver.get_packet(), 64)] = true
 			taken.add(1)
 		return seen.size() >= PACKETS
-	wait_until(all_came, 10_000)
+	wait_until(all_came)
 	for thread in threads:
 		check_equal(join(thread), 0, "sends that failed")
 	check(not -1 in seen, "torn packets")
@@ -94,18 +94,10 @@ func test_the_first_calls_of_a_peer_may_come_from_two_threads_at_once() -> void:
 			peers.append(make_peer(OURS))
 			peers[i].set_dest_address(LOOPBACK, 9)
 		var arguments := [numbered(1)] if method == &"put_packet" else []
-		var begun := PackedInt32Array([0, 0])
-		var call_first := func(which: int) -> int:
-			var failed := 0
-			for i in COUNT:
-				begun[which] = i + 1
-				while begun[1 - which] < i + 1:
-					pass
-				var answer: Variant = peers[i].callv(method, arguments)
-				failed += int(method == &"put_packet" and answer != OK)
-			return failed
-		for thread: Thread in [in_thread(call_first.bind(0)), in_thread(call_first.bind(1))]:
-			check_equal(join(thread, 10_000), 0, "%s: calls that failed" % method)
+		var call_first := func(number: int) -> bool:
+			var answer: Variant = peers[number].callv(method, arguments)
+			return method != &"put_packet" or answer == OK
+		check_equal(race(COUNT, call_first, call_first), [0, 0], "%s: calls that failed" % method)
 
 
 func test_peers_can_be_made_and_freed_by_many_threads() -> void:
@@ -117,14 +109,14 @@ func test_peers_can_be_made_and_freed_by_many_threads() -> void:
 			failed += int(one.bind(0, LOOPBACK) != OK)
 			failed += int(other.connect_to_host(LOOPBACK, one.get_local_port()) != OK)
 			failed += int(other.put_packet(numbered(i)) != OK)
-			failed += int(one.wait(SOON_MSEC) != OK)
+			failed += int(one.wait(TIMEOUT_MSEC) != OK)
 			failed += int(number_of(one.get_packet()) != i)
 		return failed
 	var threads: Array[Thread] = []
 	for t in 4:
 		threads.append(in_thread(make_and_free))
 	for thread in threads:
-		check_equal(join(thread, 10_000), 0, "what failed")
+		check_equal(join(thread), 0, "what failed")
 
 
 func test_six_threads_hammer_one_peer() -> void:
@@ -132,22 +124,21 @@ func test_six_threads_hammer_one_peer() -> void:
 	var sink := bound_peer(NATIVE)
 	# Told as misuse, and rightly: an open peer is bound, a closed one waited on, and so on.
 	var told := "(bind|connect_to_host|set_dest_address|wait|put_packet|get_local_port|poll)\\b"
-	var lines: PackedStringArray = []
-	var calls := hammered(_hammer.bind(peer, sink.get_local_port()), lines)
+	var start := Time.get_ticks_msec()
+	var lines := hammered(_hammer.bind(peer, sink.get_local_port()))
 	for line in lines:
 		if RegEx.create_from_string(told).search(line) == null:
 			fail("unexpected in the log: " + line)
-	# Misuse is told once a second and member or so, not at every call.
-	check(lines.size() <= 100, "%d lines in the log for %d calls" % [lines.size(), calls])
-	note("%d calls in 2 s" % calls)
-	check(calls > 1000, "only %d calls in 2 s" % calls)
+	# A misuse prints a line once a second, not at every call.
+	var seconds := (Time.get_ticks_msec() - start) / 1000 + 1
+	check(lines.size() <= 35 * seconds, "%d lines in %d s" % [lines.size(), seconds])
 
 	# Whatever state it was left in, it is a peer that works.
 	peer.close()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 	check_equal(peer.get_available_packet_count(), 0, "count")
 	send(sender_to(peer), [numbered(7)])
-	check_equal(peer.wait(SOON_MSEC), OK, "wait")
+	check_equal(peer.wait(TIMEOUT_MSEC), OK, "wait")
 	check_equal(take(peer), [numbered(7)] as Array[PackedByteArray], "what arrives")
 
 
@@ -163,8 +154,8 @@ func _check_each_once(takers: Array[Thread], count: int) -> void:
 	check(seen.values().all(func(times: int) -> bool: return times == 1), "some were taken twice")
 
 
-# Calls methods at random; returns how many, and the answers that none of them may give.
-static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> Dictionary:
+# Calls methods at random; returns unexpected answers.
+static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -> PackedStringArray:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var packet := numbered(rng_seed, 100)
@@ -187,18 +178,8 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 		["get_packet_ip", peer.get_packet_ip, ["", LOOPBACK]],
 		["get_last_error_message", peer.get_last_error_message, []],
 	]
-	var surprises: PackedStringArray
-	var count := 0
-	while Time.get_ticks_msec() < end_msec:
-		var call: Array = calls[rng.randi_range(0, calls.size() - 1)]
-		var got: Variant = call[1].call()
-		count += 1
-		var fine: bool = call[2].is_empty() or got in call[2]
-		if got is PackedByteArray:
-			fine = got.is_empty() or number_of(got, 100) >= 1000
-		if not fine and surprises.size() < 5:
-			surprises.append("%s answered %s" % [call[0], written(got)])
-	return {"calls": count, "surprises": surprises}
+	var choose := func() -> Array: return calls[rng.randi_range(0, calls.size() - 1)]
+	return call_at_random(choose, end_msec)
 
 
 # Takes packets until the peer is closed; their numbers, -1 for one that is not whole.

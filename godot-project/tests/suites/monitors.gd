@@ -12,6 +12,9 @@ const DROPPED := &"udp_rs/packets_dropped"
 const RATES: Array[StringName] = [IN, OUT, BYTES_IN, BYTES_OUT]
 const NOTHING: Array[int] = [0, 0, 0, 0]
 
+# When _quiet() returned.
+var _quiet_since_usec := 0
+
 
 func test_they_are_there_and_nothing_at_rest() -> void:
 	for monitor: StringName in RATES + ([DROPPED] as Array[StringName]):
@@ -50,10 +53,7 @@ func test_they_tell_what_a_second_has_brought_whoever_it_was() -> void:
 	check_equal(sender.put_var("hello"), OK, "put_var")
 	arrived(kept[0], 34)
 	var size := 48 + 100 + 16 + var_to_bytes("hello").size()
-	await Frames.until(func() -> bool: return _rates() != NOTHING)
-	_check_rates([109, 84, 4000 + size, 3000 + size])
-	await Frames.until(func() -> bool: return _rates() == NOTHING)
-	check_equal(_rates(), NOTHING, "in the next second")
+	await _check_rates([109, 84, 4000 + size, 3000 + size])
 
 
 func test_what_a_server_and_its_connections_do_is_counted_once() -> void:
@@ -70,10 +70,7 @@ func test_what_a_server_and_its_connections_do_is_counted_once() -> void:
 		peers[0].close()
 		peers.clear()
 	servers[1].stop()
-	await Frames.until(func() -> bool: return _rates() != NOTHING)
-	_check_rates([30, 30, 2 * 5 * (HELLO.length() + 80), 2 * 5 * 90])
-	await Frames.until(func() -> bool: return _rates() == NOTHING)
-	check_equal(_rates(), NOTHING, "in the next second")
+	await _check_rates([30, 30, 2 * 5 * (HELLO.length() + 80), 2 * 5 * 90])
 
 
 func test_what_a_server_drops_is_counted_and_stays() -> void:
@@ -111,12 +108,12 @@ func test_what_a_full_queue_drops_is_counted_and_stays() -> void:
 	var peer := receiver(true, LOOPBACK, 0)
 	peer.overflow_policy = DROP_OLDEST
 	var sender := sender_to(peer)
+	var seen := func() -> int:
+		return stat(peer, "packets_received") + stat(peer, "packets_dropped_queue")
 	for i in 100:
 		sender.put_packet(numbered(i, 1000))
 		if i % 20 == 19:
-			var all_seen := func() -> bool:
-				return stat(peer, "packets_received") + stat(peer, "packets_dropped_queue") > i
-			wait_until(all_seen)
+			wait_until(func() -> bool: return seen.call() > i)
 	var dropped := stat(peer, "packets_dropped_queue")
 	check(dropped > 30, "only %d of 100 packets of 1,000 bytes dropped" % dropped)
 	await _quiet()
@@ -142,6 +139,7 @@ func test_what_the_kernel_drops_is_counted_and_stays() -> void:
 		var sender := sender_to(peer)
 		for i in 200:
 			sender.put_packet(numbered(i, 1000))
+		until_all_known(peer, 200, peer.get_available_packet_count)
 		var dropped := stat(peer, "packets_dropped_kernel")
 		check(dropped > 100, "only %d of 200 packets dropped" % dropped)
 		await _quiet()
@@ -189,16 +187,33 @@ static func _rates() -> Array[int]:
 	return rates
 
 
-# A second ends with the frame that it ends in, so it may be a little longer; what it has brought is
-# told for a whole one.
+# Follows the seconds since _quiet() until one brings nothing more, and compares their rates with
+# what was sent and received. A second ends with a frame, so it may be longer, and its rates are
+# lower by the same part. On a busy machine the traffic may take more than one second.
 func _check_rates(brought: Array[int]) -> void:
-	var rates := _rates()
-	var part := float(rates[3]) / brought[3]
-	check(part > 0.75 and part <= 1.0, "%s in the second that brought %s" % [rates, brought])
-	for i in rates.size():
-		var expected := brought[i] * part
-		check(absf(rates[i] - expected) <= 2.0, "%s: %d, not %f" % [RATES[i], rates[i], expected])
-	note("%s in a second that brought %s" % [rates, brought])
+	var seconds: Array[Array] = []
+	var note_second := func() -> bool:
+		var rates := _rates()
+		if rates != NOTHING and (seconds.is_empty() or seconds[-1] != rates):
+			seconds.append(rates)
+		return rates == NOTHING and not seconds.is_empty()
+	check(await Frames.until(note_second), "no quiet second follows: %s" % [seconds])
+	if seconds.is_empty():
+		return
+	note("%s in seconds that brought %s" % [seconds, brought])
+	var longest := (Time.get_ticks_usec() - _quiet_since_usec) / 1_000_000.0
+	var sums: Array[int] = [0, 0, 0, 0]
+	for rates in seconds:
+		for i in rates.size():
+			sums[i] += rates[i]
+	var part := float(sums[3]) / brought[3]
+	check(part > 1.0 / longest and part <= 1.0, "%s in %f s, not %s" % [sums, longest, brought])
+	for i in sums.size():
+		if seconds.size() == 1:
+			var expected := brought[i] * part
+			check(absf(sums[i] - expected) <= 2.0, "%s: %d, not %f" % [RATES[i], sums[i], expected])
+		else:
+			check(sums[i] <= brought[i] and sums[i] > 0, "%s: %d" % [RATES[i], sums[i]])
 
 
 # Waits until all that has happened so far was told of, and a second has begun of which nothing is
@@ -210,3 +225,4 @@ func _quiet() -> void:
 	take(peer)
 	check(await Frames.until(func() -> bool: return _value(OUT) > 0), "no second ends")
 	check(await Frames.until(func() -> bool: return _value(OUT) == 0), "no second is quiet")
+	_quiet_since_usec = Time.get_ticks_usec()

@@ -168,7 +168,7 @@ func test_a_taken_packet_stays_what_it_is(kind: StringName) -> void:
 
 func test_a_refused_port_does_not_disturb_an_unconnected_peer(kind: StringName) -> void:
 	var peer := make_peer(kind)
-	peer.set_dest_address(LOOPBACK, unused_port())
+	peer.set_dest_address(LOOPBACK, closed_port())
 	for i in 5:
 		answer("put_packet", peer.put_packet(numbered(i)), OK)
 		answer("count", peer.get_available_packet_count(), 0)

@@ -8,7 +8,7 @@ const POLL_EVERY := 20
 
 func test_65536_bytes_hold_127_packets_of_1000(kind: StringName) -> void:
 	var peer := bound_peer(kind)
-	_flood(peer, 140)
+	_flood(peer, 140, 127)
 	answer("count", peer.get_available_packet_count(), 127)
 	_check_prefix(peer, 127)
 
@@ -16,7 +16,7 @@ func test_65536_bytes_hold_127_packets_of_1000(kind: StringName) -> void:
 func test_the_queue_holds_the_next_power_of_two_above(kind: StringName) -> void:
 	for row: Array in [[65535, 63], [65537, 127], [100_000, 127], [131_071, 127], [131_072, 255]]:
 		var peer := bound_peer(kind, LOOPBACK, row[0])
-		_flood(peer, row[1] + 20)
+		_flood(peer, row[1] + 20, row[1])
 		answer("recv_buf_size %d" % row[0], peer.get_available_packet_count(), row[1])
 
 
@@ -24,30 +24,30 @@ func test_a_socket_that_bind_did_not_open_holds_65536_bytes(kind: StringName) ->
 	var receiver := bound_peer(NATIVE)
 	var opened := sender_to(receiver, kind)
 	send(opened, [numbered(1)])
-	_flood(opened, 80)
+	_flood(opened, 80, 63)
 	answer("opened by put_packet", opened.get_available_packet_count(), 63)
 	_check_prefix(opened, 63)
 
 	var friend := bound_peer(NATIVE)
 	var connected := connected_to(friend, kind)
 	friend.set_dest_address(LOOPBACK, connected.get_local_port())
-	_flood(connected, 80, friend)
+	_flood(connected, 80, 63, friend)
 	answer("opened by connect_to_host", connected.get_available_packet_count(), 63)
 	_check_prefix(connected, 63)
 
 
 func test_a_full_queue_gives_up_the_newest(kind: StringName) -> void:
 	var peer := bound_peer(kind)
-	_flood(peer, 300)
+	_flood(peer, 300, 127)
 	_check_prefix(peer, 127)
 
 
 func test_a_full_queue_takes_packets_again_once_there_is_room(kind: StringName) -> void:
 	var peer := bound_peer(kind)
-	_flood(peer, 127)
+	_flood(peer, 127, 127)
 	_check_prefix(peer, 127)
 	answer("empty", peer.get_available_packet_count(), 0)
-	_flood(peer, 127)
+	_flood(peer, 127, 127)
 	answer("count", peer.get_available_packet_count(), 127)
 	_check_prefix(peer, 127)
 
@@ -72,14 +72,14 @@ func test_a_large_packet_fits_a_default_queue(kind: StringName) -> void:
 func test_ours_holds_65536_bytes_however_little_is_asked() -> void:
 	for size: int in [0, -1, 16, 1024]:
 		var peer := bound_peer(OURS, LOOPBACK, size)
-		_flood(peer, 80)
+		_flood(peer, 80, 63)
 		check_equal(peer.get_available_packet_count(), 63, "recv_buf_size %d" % size)
 		_check_prefix(peer, 63)
 
 
 func test_ours_leaves_in_the_kernel_what_the_queue_cannot_hold() -> void:
 	var peer := bound_peer(OURS)
-	_flood(peer, 127 + POLL_EVERY)
+	_flood(peer, 127 + POLL_EVERY, 127)
 	var got: PackedInt32Array
 	for packet in take(peer, 127 + POLL_EVERY):
 		got.append(number_of(packet, 1000))
@@ -101,8 +101,7 @@ func test_ours_asks_the_kernel_for_the_buffer() -> void:
 		var sender := sender_to(peer)
 		for i in 2000:
 			sender.put_packet(numbered(i))  # while the script is busy and does not look
-		arrived(peer)
-		held[kind] = peer.get_available_packet_count()
+		held[kind] = _settled_count(peer)
 	note("of 2,000 packets sent to a busy script, native holds %d, ours %d" % held.values())
 	check(held[OURS] > held[NATIVE] * 3 / 2, "ours holds no more than native")
 
@@ -121,29 +120,40 @@ func test_ours_reads_a_bounded_amount_in_one_call() -> void:
 			sent += 1
 		return sent
 	var flood := in_thread(send_all_the_time)
-	var worst := 0
+	# A call that read until nothing is left would not return before the flood ends.
+	var longest := 0
 	var end := Time.get_ticks_msec() + 1500
 	while Time.get_ticks_msec() < end:
-		worst = maxi(worst, msec_of(peer.get_available_packet_count))
+		longest = maxi(longest, msec_of(peer.get_available_packet_count))
 	stop.post()
 	var sent: int = join(flood)
-	note("the longest call took %d ms while %d packets came" % [worst, sent])
-	check(sent > 1000, "there was no flood: %d packets" % sent)
-	check(worst < 250, "one call took %d ms" % worst)  # on a busy machine; else a few
+	note("the longest call took %d ms while %d packets came" % [longest, sent])
+	check(sent > 0, "there was no flood")
+	check(longest < AT_ONCE_MSEC, "one call took %d ms" % longest)
 
 
-# Sends numbered packets of 1,000 bytes, and lets the peer look often enough that none is lost in
-# the kernel.
-func _flood(peer: PacketPeer, count: int, sender: PacketPeer = null) -> void:
+# Sends numbered packets of 1,000 bytes, and waits every few packets until the peer has read them,
+# so that the kernel drops none. The peer's queue holds [param holds] of them.
+func _flood(peer: PacketPeer, count: int, holds: int, sender: PacketPeer = null) -> void:
 	if peer is PacketPeerUDP:
 		allow_lines("Buffer full, dropping packets")  # ours drops none itself: the kernel does
 	if sender == null:
 		sender = sender_to(peer)
 	for i in count:
 		sender.put_packet(numbered(i, 1000))
-		if i % POLL_EVERY == POLL_EVERY - 1:
-			arrived(peer)
-	arrived(peer)
+		if i % POLL_EVERY == POLL_EVERY - 1 or i == count - 1:
+			arrived(peer, mini(i + 1, holds))
+
+
+# How many packets a peer holds, once no more are coming.
+func _settled_count(peer: PacketPeer) -> int:
+	var counts: PackedInt32Array = []
+	var is_settled := func() -> bool:
+		OS.delay_msec(2)
+		counts.append(peer.get_available_packet_count())
+		return counts[-1] > 0 and counts.slice(-20).count(counts[-1]) == 20
+	check(wait_until(is_settled), "the count does not settle")
+	return counts[-1]
 
 
 # The first packets are there, in order; what comes after them is not looked at.

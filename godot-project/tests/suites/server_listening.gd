@@ -38,11 +38,11 @@ func test_listening_to_port_0_gets_a_free_port(kind: StringName) -> void:
 
 
 func test_listening_to_a_chosen_port_gets_it(kind: StringName) -> void:
-	var port := unused_port()
+	var port := free_port()
 	var server := make_server(kind)
-	answer("listen", server.listen(port, LOOPBACK), OK)
+	answer("listen", server.listen(port, free_address), OK)
 	answer("get_local_port", server.get_local_port() == port, true)
-	served(server, sender_to(server))
+	served(server, sender_to(server, NATIVE, free_address))
 
 
 func test_without_an_address_it_listens_on_all(kind: StringName) -> void:
@@ -68,11 +68,11 @@ func test_listening_twice_is_already_in_use(kind: StringName) -> void:
 
 
 func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
-	var free := unused_port()
+	var free := free_port()
 	for port: int in [free + (1 << 16), free - (1 << 16), free + (1 << 32), free - (1 << 40)]:
 		var server := make_server(kind)
 		var errors: Array[Error] = []
-		var lines := lines_of(func() -> void: errors.append(server.listen(port, LOOPBACK)))
+		var lines := lines_of(func() -> void: errors.append(server.listen(port, free_address)))
 		answer("listen", errors[0], OK)
 		answer("the lower bits", server.get_local_port() == free, true)
 		if kind == OURS:  # native says nothing
@@ -82,7 +82,7 @@ func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
 	for port: int in [1 << 16, -(1 << 31), 1 << 32]:
 		var server := make_server(kind)
 		var errors: Array[Error] = []
-		lines_of(func() -> void: errors.append(server.listen(port, LOOPBACK)))
+		lines_of(func() -> void: errors.append(server.listen(port, free_address)))
 		answer("listen to port 0 in the lower bits", errors[0], OK)
 		answer("a free port", server.get_local_port() > 0, true)
 
@@ -140,24 +140,25 @@ func test_a_refused_listen_leaves_the_server_usable(kind: StringName) -> void:
 
 
 func test_the_port_is_free_at_once_after_stop(kind: StringName) -> void:
-	var server := listening(kind)
-	var port: int = server.get_local_port()
+	var server := make_server(kind)
+	var port := free_port()
+	answer("listen", server.listen(port, free_address), OK)
 	for i in 20:
-		served(server, sender_to(server))
-		send(sender_to(server), [numbered(1)])
+		served(server, sender_to(server, NATIVE, free_address))
+		send(sender_to(server, NATIVE, free_address), [numbered(1)])
 		is_pending(server)
 		server.stop()
 		answer("bind", _bound_to(port), OK)
-		answer("listen", server.listen(port, LOOPBACK), OK)
+		answer("listen again", server.listen(port, free_address), OK)
 		answer("the same port", server.get_local_port() == port, true)
 		answer("pending", server.is_connection_available(), false)
 
 
 func test_freeing_the_last_reference_frees_the_port(kind: StringName) -> void:
-	var port := unused_port()
+	var port := free_port()
 	for i in 50:
 		var server := make_server(kind)
-		answer("listen", server.listen(port, LOOPBACK), OK)
+		answer("listen", server.listen(port, free_address), OK)
 		server = null
 		answer("bind", _bound_to(port), OK)
 
@@ -168,9 +169,9 @@ func test_arguments_are_converted_as_the_engine_does(kind: StringName) -> void:
 	served(server, sender_to(server))
 
 
-# What binding a peer to the port answers, which is closed again.
+# What binding a peer to the port answers; the peer is closed again.
 func _bound_to(port: int) -> Error:
-	return PacketPeerUDP.new().bind(port, LOOPBACK)
+	return PacketPeerUDP.new().bind(port, free_address)
 
 
 func _check_stopped(kind: StringName, server: RefCounted) -> void:

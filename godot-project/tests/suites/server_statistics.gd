@@ -148,6 +148,7 @@ func test_what_the_kernel_drops_is_counted() -> void:
 	var peer := served(server, client)
 	for i in 200:
 		client.put_packet(numbered(i, 1000))
+	until_all_known(server, 1 + 200, server.poll)
 	var dropped := stat(server, "packets_dropped_kernel")
 	check(dropped > 100, "only %d of 200 packets dropped" % dropped)
 	take(peer, 200 - dropped)

@@ -14,7 +14,7 @@ func test_a_connection_may_be_used_by_another_thread_than_the_server() -> void:
 			var peer := served(server, client)
 			var echo_variants := func() -> int:
 				var echoed := 0
-				while echoed < 200 and peer.wait(SOON_MSEC) == OK:
+				while echoed < 200 and peer.wait(TIMEOUT_MSEC) == OK:
 					echoed += int(peer.put_var(peer.get_var()) == OK)
 				return echoed
 			var thread := in_thread(echo_variants)
@@ -37,9 +37,12 @@ func test_each_thread_may_have_a_connection_and_the_server_polls() -> void:
 			var echo := func(peer: PacketPeer) -> int:
 				var torn := 0
 				while not stop.try_wait():
-					for packet: PackedByteArray in peer.get_packets():
+					var packets: Array[PackedByteArray] = peer.get_packets()
+					for packet in packets:
 						torn += int(number_of(packet, packet.size()) < 0)
 						torn += int(peer.put_packet(packet) != OK)
+					if packets.is_empty():
+						OS.delay_usec(200)
 				return torn
 			var threads: Array[Thread] = []
 			for peer in peers:
@@ -69,9 +72,11 @@ func test_several_threads_take_each_connection_exactly_once() -> void:
 				while not stop.try_wait():
 					read(server)
 					var peer: PacketPeer = server.take_connection()
-					if peer != null:
-						numbers.append(number_of(peer.get_packet()))
-						count.add(1)
+					if peer == null:
+						OS.delay_usec(100)
+						continue
+					numbers.append(number_of(peer.get_packet()))
+					count.add(1)
 				return numbers
 			var threads: Array[Thread] = []
 			for i in THREADS:
@@ -100,6 +105,7 @@ func test_several_threads_may_poll_and_each_packet_comes_once_and_in_order() -> 
 		var failed := 0
 		while not stop.try_wait():
 			failed += int(server.poll() != OK)
+			OS.delay_usec(50)
 		return failed
 	var threads: Array[Thread] = []
 	for i in 2:
@@ -121,16 +127,17 @@ func test_connections_may_be_freed_by_threads_while_they_are_heard() -> void:
 			var server := serving(background)
 			server.max_pending_connections = 64
 			var stop := Semaphore.new()
-			var come_and_go := func(seed_value: int) -> int:
+			var count := Tally.new()
+			var come_and_go := func(seed_value: int) -> void:
 				var rng := RandomNumberGenerator.new()
 				rng.seed = seed_value
-				var taken_count := 0
 				while not stop.try_wait():
 					read(server)
 					var peer: PacketPeer = server.take_connection()
 					if peer == null:
+						OS.delay_usec(100)
 						continue
-					taken_count += 1
+					count.add(1)
 					match rng.randi_range(0, 3):
 						0:
 							peer.close()
@@ -139,7 +146,6 @@ func test_connections_may_be_freed_by_threads_while_they_are_heard() -> void:
 						2:
 							peer.put_packet(numbered(1))
 					peer = null
-				return taken_count
 			allow_lines("wait\\(\\)")
 			var threads: Array[Thread] = []
 			for i in THREADS:
@@ -148,14 +154,12 @@ func test_connections_may_be_freed_by_threads_while_they_are_heard() -> void:
 			var enough := func() -> bool:
 				for client in clients:
 					client.put_packet(numbered(1))
-				return stat(server, "packets_received") >= 3000
-			check(wait_until(enough, 8000), "only %d packets" % stat(server, "packets_received"))
+				return stat(server, "packets_received") >= 3000 and count.count() >= 100
+			check(wait_until(enough), "only %d packets" % stat(server, "packets_received"))
 			stop.post(THREADS)
-			var taken_count := 0
 			for thread in threads:
-				taken_count += join(thread) as int
-			note("%d connections" % taken_count)
-			check(taken_count >= 100, "only %d connections came" % taken_count)
+				join(thread)
+			note("%d connections" % count.count())
 			check_equal(server.get_peer_count(), 0, "get_peer_count")
 			server.stop()
 			check_equal(server.listen(0, LOOPBACK), OK, "listen")
@@ -198,12 +202,8 @@ func test_six_threads_hammer_one_server_and_its_connections() -> void:
 		var server := serving(background)
 		var port: int = server.get_local_port()
 		var shelf := _Shelf.new()
-		var lines: PackedStringArray = []
-		var calls := hammered(_hammer.bind(server, port, shelf), lines)
-		for line in lines:
+		for line in hammered(_hammer.bind(server, port, shelf)):
 			check("UdpServerRs." in line or "PacketPeerUdpRs." in line, "in the log: " + line)
-		note("%d calls in 2 s, %d lines" % [calls, lines.size()])
-		check(calls > 1000, "only %d calls in 2 s" % calls)
 
 		# Whatever state it was left in, it is a server that works.
 		server.stop()
@@ -229,10 +229,10 @@ func _await_answer(server: RefCounted, client: PacketPeer) -> void:
 	check(wait_until(came), "no answer")
 
 
-# Calls methods at random; returns how many, and the answers that none of them may give.
+# Calls methods at random; returns unexpected answers.
 static func _hammer(
 	rng_seed: int, end_msec: int, server: RefCounted, port: int, shelf: _Shelf
-) -> Dictionary:
+) -> PackedStringArray:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var client: PacketPeer = ClassDB.instantiate(OURS)
@@ -280,27 +280,14 @@ static func _hammer(
 		["policy", &"set", ["overflow_policy", DROP_OLDEST], [null]],
 		["get_stats", &"get_stats", [], []],
 	]
-	var surprises: PackedStringArray
-	var count := 0
-	while Time.get_ticks_msec() < end_msec:
-		var got: Variant
-		var call: Array
+	var choose := func() -> Array:
 		var peer := shelf.any(rng.randi())
-		if peer != null and rng.randf() < 0.5:
-			call = peer_calls[rng.randi_range(0, peer_calls.size() - 1)]
-			got = peer.callv(call[1], call[2])
-			peer = null
-		else:
-			call = calls[rng.randi_range(0, calls.size() - 1)]
-			got = call[1].call()
-		count += 1
-		var may_be: Array = call[-1]
-		var fine: bool = may_be.is_empty() or got in may_be
-		if got is PackedByteArray:
-			fine = got.is_empty() or number_of(got, 100) >= 1000
-		if not fine and surprises.size() < 5:
-			surprises.append("%s answered %s" % [call[0], written(got)])
-	return {"calls": count, "surprises": surprises}
+		if peer == null or rng.randf() < 0.5:
+			return calls[rng.randi_range(0, calls.size() - 1)]
+		var call: Array = peer_calls[rng.randi_range(0, peer_calls.size() - 1)]
+		# The peer itself too: a Callable does not keep it.
+		return [call[0], peer.callv.bind(call[1], call[2]), call[3], peer]
+	return call_at_random(choose, end_msec)
 
 
 ## The connections that some threads have taken, for all of them to use.

@@ -3,10 +3,12 @@ extends "../support/serving.gd"
 
 const Frames := preload("../support/frames.gd")
 
+# Time-outs in milliseconds, which are the subject here. SHORT passes soon, LONG does not pass within
+# a test. A test must do something within MEDIUM; where the machine was too busy for that, it says so
+# and shows nothing.
 const SHORT := 100
+const MEDIUM := 800
 const LONG := 60_000
-## Beyond what a busy machine keeps a test from sending.
-const PATIENT := 800
 
 
 func test_it_is_off_at_first_and_remembered() -> void:
@@ -33,13 +35,12 @@ func test_a_silent_connection_is_closed() -> void:
 			var server := serving(background)
 			server.peer_timeout_msec = SHORT
 			var client := sender_to(server)
+			var start := Time.get_ticks_msec()
 			send(client, [numbered(1)])
 			var peer := accepted(server)
-			var start := Time.get_ticks_msec()
 			await _until_closed(server, [peer])
 			var passed := Time.get_ticks_msec() - start
-			# It was heard before it was taken, and what is measured begins a moment later.
-			check(passed >= SHORT / 2, "closed after %d ms" % passed)
+			check(passed >= SHORT - 1, "closed after %d ms" % passed)
 			_check_closed(peer, client)
 			check_equal(server.get_peer_count(), 0, "get_peer_count")
 			check_equal(server.is_listening(), true, "is_listening")
@@ -64,13 +65,14 @@ func test_heard_from_again_it_is_a_new_connection() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
 			var server := serving(background)
-			server.peer_timeout_msec = SHORT
 			var client := sender_to(server)
 			for i in 3:
+				server.peer_timeout_msec = LONG
 				send(client, [numbered(i)])
 				var peer := accepted(server)
 				check_equal(numbers_of(take(peer)), PackedInt32Array([i]), "its packet")
 				check_equal(server.get_peer_count(), 1, "get_peer_count")
+				server.peer_timeout_msec = SHORT
 				await _until_closed(server, [peer])
 				check_equal(server.is_connection_available(), false, "pending")
 	)
@@ -83,16 +85,17 @@ func test_one_that_keeps_sending_stays() -> void:
 			var talker := sender_to(server)
 			var peer := served(server, talker)
 			var silent := served(server, sender_to(server))
-			server.peer_timeout_msec = PATIENT
-			var longest_pause := 0
-			var last := Time.get_ticks_msec()
-			while silent.is_bound() and longest_pause < PATIENT / 2:
+			server.peer_timeout_msec = MEDIUM
+			var pauses: Array[int] = [0]
+			var last: Array[int] = [Time.get_ticks_msec()]
+			var talk_until_closed := func() -> bool:
 				send(talker, [numbered(1)])
 				read(server)
-				await Frames.wait(1)
-				longest_pause = maxi(longest_pause, Time.get_ticks_msec() - last)
-				last = Time.get_ticks_msec()
-			if longest_pause >= PATIENT / 2:
+				pauses.append(Time.get_ticks_msec() - last[0])
+				last[0] = Time.get_ticks_msec()
+				return not silent.is_bound()
+			check(await Frames.until(talk_until_closed), "the idle connection is not closed")
+			if pauses.max() >= MEDIUM / 2:
 				note("the machine is too busy to keep sending")
 				return
 			check_equal(peer.is_bound(), true, "is_bound")
@@ -152,7 +155,9 @@ func test_changed_it_applies_at_once() -> void:
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers)
 			# And longer again.
+			server.peer_timeout_msec = LONG
 			peers = all_served(server, clients_of(server, 5))
+			server.peer_timeout_msec = SHORT
 			server.peer_timeout_msec = LONG
 			if peers.any(func(peer: PacketPeer) -> bool: return not peer.is_bound()):
 				note("the machine was too busy to see it changed in time")
@@ -167,7 +172,7 @@ func test_it_closes_each_in_its_own_time() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
 			var server := serving(background)
-			server.peer_timeout_msec = SHORT * 3
+			server.peer_timeout_msec = MEDIUM
 			var peers: Array[PacketPeer] = []
 			var closed: Array[int] = []
 			for i in 4:
@@ -188,15 +193,21 @@ func test_a_pending_connection_waits_for_as_long_as_it_takes() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
 			var server := serving(background)
-			server.peer_timeout_msec = SHORT
+			server.peer_timeout_msec = MEDIUM
 			var client := sender_to(server)
 			send(client, [numbered(1), numbered(2)])
 			is_pending(server)
-			await _pass_frames(server, SHORT * 3)
+			await _pass_frames(server, MEDIUM + SHORT)
 			check_equal(server.is_connection_available(), true, "still pending")
+			var start := Time.get_ticks_msec()
 			var peer: PacketPeer = server.take_connection()
-			check_equal(peer.is_bound(), true, "taken late, it is open")
-			check_equal(numbers_of(take(peer, 2)), PackedInt32Array([1, 2]), "with its packets")
+			var is_open: bool = peer.is_bound()
+			var packets: Array[PackedByteArray] = peer.get_packets()
+			if Time.get_ticks_msec() - start < MEDIUM:
+				check_equal(is_open, true, "taken late, it is open")
+				check_equal(numbers_of(packets), PackedInt32Array([1, 2]), "with its packets")
+			else:
+				note("the machine was too busy to look in time")
 			await _until_closed(server, [peer])
 	)
 
@@ -205,10 +216,10 @@ func test_what_waits_in_the_socket_of_a_server_that_was_not_polled_is_no_silence
 	var server := listening(OURS)
 	var clients := clients_of(server, 3)
 	var peers := all_served(server, clients)
-	server.peer_timeout_msec = PATIENT / 2
+	server.peer_timeout_msec = MEDIUM / 2
 	var longest_pause := 0
 	var last := Time.get_ticks_msec()
-	var end := last + PATIENT
+	var end := last + MEDIUM
 	while last < end:
 		for client in clients:
 			send(client, [numbered(1)])
@@ -216,7 +227,7 @@ func test_what_waits_in_the_socket_of_a_server_that_was_not_polled_is_no_silence
 		longest_pause = maxi(longest_pause, Time.get_ticks_msec() - last)
 		last = Time.get_ticks_msec()
 	server.poll()
-	if longest_pause >= PATIENT / 4:
+	if longest_pause >= MEDIUM / 4:
 		note("the machine is too busy to keep sending")
 		return
 	for peer in peers:
@@ -252,14 +263,12 @@ func test_many_are_closed_in_one_frame() -> void:
 		func(background: bool) -> void:
 			var server := serving(background)
 			server.max_pending_connections = 256
-			var clients: Array[PacketPeer] = []
-			var peers: Array[PacketPeer] = []
-			for i in 200:
-				clients.append(sender_to(server, OURS))
-				peers.append(served(server, clients[i]))
+			var clients := clients_of(server, 200, OURS)
+			var peers := all_served(server, clients)
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers)
 			check_equal(server.get_peer_count(), 0, "get_peer_count")
+			server.peer_timeout_msec = LONG
 			send(clients[7], [numbered(7)])
 			check_equal(numbers_of(take(accepted(server))), PackedInt32Array([7]), "one came again")
 	)
@@ -282,15 +291,18 @@ func test_closing_freeing_and_stopping_leave_nothing_to_time_out() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
 			var server := serving(background)
-			server.peer_timeout_msec = SHORT
+			server.peer_timeout_msec = LONG
 			var peers := all_served(server, clients_of(server, 6))
 			peers[0].close()
 			peers[1].close()
 			check_equal(peers[1].bind(0, LOOPBACK), OK, "bind")
 			peers[2] = null
+			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers.slice(3))
 			check_equal(peers[1].is_bound(), true, "a closed one that was bound anew")
+			server.peer_timeout_msec = LONG
 			var late := served(server, sender_to(server))
+			server.peer_timeout_msec = SHORT
 			server.stop()
 			check_equal(late.bind(0, LOOPBACK), OK, "bind")
 			await _pass_frames(server, SHORT * 2)

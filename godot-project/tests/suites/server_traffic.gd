@@ -45,7 +45,7 @@ func test_one_clients_flood_starves_no_other_connection() -> void:
 			var worst_poll := 0
 			var heard := 0
 			var dropped := 0
-			var deadline := Time.get_ticks_msec() + 2 * SOON_MSEC
+			var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 			while (heard < 50 or dropped < 1000) and Time.get_ticks_msec() < deadline:
 				# The flood fills the system's buffer too, so one may have to be repeated.
 				client.put_packet(numbered(heard))
@@ -59,7 +59,7 @@ func test_one_clients_flood_starves_no_other_connection() -> void:
 			check(heard >= 50, "only %d packets of the other came through" % heard)
 			check(dropped >= 1000, "only %d packets of the flood were dropped" % dropped)
 			note("the longest poll took %d ms" % worst_poll)
-			check(worst_poll < 500, "a poll took %d ms" % worst_poll)  # on a busy machine
+			check(worst_poll < AT_ONCE_MSEC, "a poll took %d ms" % worst_poll)
 			check(flooded.get_available_packet_count() <= FITTING, "within the queue's bound")
 			check_equal(stat(peer, "packets_dropped_queue"), 0, "the other's")
 	)
@@ -89,7 +89,7 @@ func test_a_clients_flood_grows_no_memory_past_the_bound() -> void:
 func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 	if not needs_linux():
 		return
-	const COUNT := 100
+	const COUNT := 50
 	for way: StringName in [&"get_packet", &"get_packets", &"get_available_packet_count"]:
 		in_both_modes(
 			func(background: bool) -> void:
@@ -97,8 +97,8 @@ func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 				server.max_pending_connections = COUNT
 				var kept: Array[Array] = []
 				var resident: Array[int] = []
-				# One crowd after another: the next one can have what the one before has had.
-				for i in 7:
+				# Each lot of connections can have the memory that the one before has given back.
+				for i in 5:
 					var clients := clients_of(server, COUNT, OURS)
 					var peers := all_served(server, clients)
 					kept.append([clients, peers])
@@ -113,10 +113,11 @@ func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 						for peer in peers:
 							peer.call(way)
 					resident.append(Process.resident_bytes())
-				# The first ones bring into memory what is needed once.
-				var grown := (resident[6] - resident[2]) / (4 * COUNT)
+				# The first lots bring into memory what is needed once.
+				var grown := (resident[4] - resident[1]) / (3 * COUNT)
 				note("%d bytes a connection and its client" % grown)
-				check(grown < 20 << 10, "%d bytes stay with each, looked at by %s" % [grown, way])
+				# A full queue takes twice as much.
+				check(grown < 32 << 10, "%d bytes stay with each, read by %s" % [grown, way])
 		)
 
 

@@ -3,9 +3,6 @@ extends "../support/serving.gd"
 ## wait() on a connection of UdpServerRs: it reads the server's socket, so it works though nobody
 ## polls, and it can be ended.
 
-## More than any of it takes on a busy machine, less than what is waited for otherwise.
-const AT_ONCE_MSEC := 1000
-
 
 func test_packets_come_by_waiting_alone() -> void:
 	in_both_modes(
@@ -15,9 +12,9 @@ func test_packets_come_by_waiting_alone() -> void:
 			var peer := served(server, client)
 			for i in 50:
 				send(client, [numbered(i), numbered(i + 1000)])
-				check_equal(peer.wait(SOON_MSEC), OK, "wait")
+				check_equal(peer.wait(TIMEOUT_MSEC), OK, "wait")
 				check_equal(number_of(peer.get_packet()), i, "the first")
-				check_equal(peer.wait(SOON_MSEC), OK, "wait again")
+				check_equal(peer.wait(TIMEOUT_MSEC), OK, "wait again")
 				check_equal(number_of(peer.get_packet()), i + 1000, "the second")
 			check_equal(peer.wait(0), ERR_TIMEOUT, "with nothing there")
 	)
@@ -79,7 +76,7 @@ func test_what_comes_for_others_ends_no_wait() -> void:
 			var waiting := waiting_threads(peers[0], 2)
 			for i in 20:
 				send(clients[1], [numbered(i)])
-				check_equal(peers[1].wait(SOON_MSEC), OK, "wait of the other")
+				check_equal(peers[1].wait(TIMEOUT_MSEC), OK, "wait of the other")
 				check_equal(number_of(peers[1].get_packet()), i, "the other's packet")
 			for thread in waiting:
 				check(thread.is_alive(), "another's packet ended a wait")
@@ -264,16 +261,7 @@ func test_a_wait_goes_on_when_the_mode_changes() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
 	var peer := served(server, client)
-	for i in 10:
-		var waiting := waiting_threads(peer, 2, 60_000)
-		for k in i % 4 + 1:
-			server.background_receive = not server.background_receive
-		for thread in waiting:
-			check(thread.is_alive(), "a change of the mode ended a wait")
-		send(client, [numbered(i)])
-		for thread in waiting:
-			check_equal(join(thread), OK, "wait")
-		check_equal(numbers_of(take(peer)), PackedInt32Array([i]), "what came")
+	check_waits_outlast_mode_changes(server, peer, client)
 
 
 func test_no_waiter_sees_the_next_connection_of_its_client() -> void:

@@ -4,6 +4,7 @@ extends "../support/receiving.gd"
 
 const Frames := preload("../support/frames.gd")
 const Listener := preload("../support/packets_listener.gd")
+const Tally := preload("../support/tally.gd")
 
 
 func test_the_signal_is_declared_with_its_argument() -> void:
@@ -82,7 +83,9 @@ func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 		sender.set_dest_address(LOOPBACK, port)
 		var sent := 0
 		while not stop.try_wait():
-			sent += int(sender.put_packet(numbered(sent)) == OK)
+			# Two at a time: on a busy machine a frame may be shorter than the pause.
+			for i in 2:
+				sent += int(sender.put_packet(numbered(sent)) == OK)
 			OS.delay_usec(300)  # several in each frame, and no flood
 		return sent
 	var sending := in_thread(keep_sending)
@@ -215,7 +218,7 @@ func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
 		for i in 10:
 			var held := [receiver(true)]
 			var told := [0]
-			held[0].set_dest_address(LOOPBACK, unused_port())
+			held[0].set_dest_address(LOOPBACK, closed_port())
 			held[0].packets_available.connect(
 				func(_count: int) -> void:
 					told[0] += 1
@@ -230,8 +233,9 @@ func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
 
 func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
 	var stop := Semaphore.new()
-	var make_and_free := func() -> int:
-		var made := 0
+	var made := Tally.new()
+	var make_and_free := func() -> void:
+		var waits := false
 		while not stop.try_wait():
 			var peer := make_peer(OURS)
 			peer.background_receive = true
@@ -240,21 +244,20 @@ func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
 			var sender := PacketPeerUDP.new()
 			sender.set_dest_address(LOOPBACK, peer.get_local_port())
 			sender.put_packet(numbered(1))
-			made += 1
-			if made % 2:
-				peer.wait(SOON_MSEC)
-		return made
+			made.add(1)
+			waits = not waits
+			if waits:
+				peer.wait(TIMEOUT_MSEC)
 	var threads: Array[Thread] = []
 	for i in 3:
 		threads.append(in_thread(make_and_free))
 	await Frames.wait(150)
+	check(await Frames.until(func() -> bool: return made.count() > 100), "few peers were made")
 	stop.post(3)
-	var made := 0
 	for thread in threads:
-		made += join(thread) as int
+		join(thread)
 	await Frames.wait(3)
-	note("%d peers" % made)
-	check(made > 100, "only %d peers came and went" % made)
+	note("%d peers" % made.count())
 
 
 func test_a_subclass_hears_its_own_signal() -> void:

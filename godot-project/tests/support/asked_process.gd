@@ -4,7 +4,7 @@ extends RefCounted
 
 const BRINGER := "res://tests/support/asked_process.py"
 ## How long an answer may take, beyond what the request itself needs.
-const PATIENCE_MSEC := 5000
+const PATIENCE_MSEC := 30_000
 
 var _program: String
 var _process: Dictionary

@@ -31,7 +31,7 @@ func refuse(to: String, to_port: int, type: int, code: int) -> void:
 ## Waits until [param count] packets have come, and takes all that have. Each has its
 ## [code]number[/code], [code]size[/code], [code]from[/code], [code]port[/code], [code]to[/code],
 ## [code]interface[/code], [code]hops[/code] and [code]class[/code].
-func received(count := 1, msec := 3000) -> Array[Dictionary]:
+func received(count := 1, msec := 30_000) -> Array[Dictionary]:
 	var packets: Array[Dictionary] = []
 	var request := {"do": "received", "name": name, "count": count, "seconds": msec / 1000.0}
 	for packet: Dictionary in host.ask(request, msec).packets:
@@ -43,7 +43,7 @@ func received(count := 1, msec := 3000) -> Array[Dictionary]:
 
 
 ## One thing about each packet that has come, see [method received].
-func told(key: String, count := 1, msec := 3000) -> Array:
+func told(key: String, count := 1, msec := 30_000) -> Array:
 	return received(count, msec).map(func(packet: Dictionary) -> Variant: return packet.get(key))
 
 

@@ -1,7 +1,7 @@
 extends RefCounted
 ## Letting frames pass: signals come in frames.
 
-const SOON_MSEC := 3000
+const TIMEOUT_MSEC := 30_000
 
 
 static func wait(count: int) -> void:
@@ -10,7 +10,7 @@ static func wait(count: int) -> void:
 
 
 ## Lets frames pass until [param condition] holds; false where it does not within [param msec].
-static func until(condition: Callable, msec := SOON_MSEC) -> bool:
+static func until(condition: Callable, msec := TIMEOUT_MSEC) -> bool:
 	var deadline := Time.get_ticks_msec() + msec
 	while not condition.call():
 		if Time.get_ticks_msec() > deadline:

@@ -6,7 +6,7 @@ const GameServer := preload("res://demo/dedicated/game_server.gd")
 const Sockets := preload("res://demo/dedicated/sockets.gd")
 const Wire := preload("res://demo/dedicated/wire.gd")
 
-const SOON_MSEC := 3000
+const TIMEOUT_MSEC := 30_000
 
 ## What has come that nobody has asked for yet.
 var inbox: Array[Array] = []
@@ -41,7 +41,7 @@ func move(number: int, to := Vector2(100.0, 100.0), missed := 0) -> void:
 
 ## The next message of that kind, and away with those before it; empty where none comes soon.
 func next(kind: Wire.Kind) -> Array:
-	var deadline := Time.get_ticks_msec() + SOON_MSEC
+	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 	while Time.get_ticks_msec() < deadline:
 		_server._process(0.0)
 		hear()

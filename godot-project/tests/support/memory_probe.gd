@@ -54,7 +54,7 @@ func _listen(kind: String) -> Dictionary:
 
 func _accept(number: int, of: Dictionary) -> PacketPeer:
 	of.clients[number].put_packet([1])
-	var deadline := Time.get_ticks_msec() + 1000
+	var deadline := Time.get_ticks_msec() + 30_000
 	while not of.server.is_connection_available() and Time.get_ticks_msec() < deadline:
 		of.server.poll()
 	var peer: PacketPeer = of.server.take_connection()

@@ -55,7 +55,7 @@ func stop() -> void:
 	if _pid.is_empty():
 		return
 	_signal("-KILL")
-	var deadline := Time.get_ticks_msec() + 3000
+	var deadline := Time.get_ticks_msec() + 30_000
 	while _is_alive() and Time.get_ticks_msec() < deadline:
 		OS.delay_usec(200)
 

@@ -7,6 +7,15 @@ static func threads() -> int:
 	return DirAccess.get_directories_at("/proc/self/task").size()
 
 
+## How many of its threads run, or wait for a processor.
+static func runnable_threads() -> int:
+	var count := 0
+	for thread in DirAccess.get_directories_at("/proc/self/task"):
+		var line := _first_line("/proc/self/task/%s/stat" % thread)
+		count += int(line.get_slice(") ", line.get_slice_count(") ") - 1).begins_with("R"))
+	return count
+
+
 ## The time that its threads have had on the processors, of the kernel's and their own.
 static func processor_msec() -> int:
 	var line := _first_line("/proc/self/stat")

@@ -2,7 +2,6 @@ extends "suite.gd"
 ## Base of the suites about what only PacketPeerUdpRs has. It receives in two ways: polled, when a
 ## script looks, and in the background, all the time; most of what it promises holds for both.
 
-const Process := preload("process.gd")
 const Stream := preload("stream.gd")
 
 const DROP_NEWEST := 0
@@ -74,11 +73,20 @@ func check_idle(msec: int) -> void:
 
 
 ## Sends packets to a port on loopback until told to stop; for a thread.
-static func keep_sending(port: int, stop: Semaphore) -> void:
+static func keep_sending(port: int, stop: Semaphore, address := LOOPBACK) -> void:
 	var sender := PacketPeerUDP.new()
-	sender.set_dest_address(LOOPBACK, port)
+	sender.set_dest_address(address, port)
 	while not stop.try_wait():
 		sender.put_packet(numbered(1))
+
+
+## Waits until a peer or a server knows what became of [param count] packets: each was received, or
+## dropped by the kernel. [param look] makes it read its socket.
+func until_all_known(peer: RefCounted, count: int, look: Callable) -> void:
+	var are_known := func() -> bool:
+		look.call()
+		return stat(peer, "packets_received") + stat(peer, "packets_dropped_kernel") >= count
+	check(wait_until(are_known), "of %d packets it knows %s" % [count, peer.get_stats()])
 
 
 ## A figure of a peer's or a server's statistics.
@@ -90,6 +98,23 @@ static func stat(peer: RefCounted, key: String) -> int:
 func reaches(peer: RefCounted, key: String, value: int) -> void:
 	wait_until(func() -> bool: return stat(peer, key) >= value)
 	check_equal(stat(peer, key), value, key)
+
+
+## A change of the mode of [param reader], the peer itself or its server, must end no wait on
+## [param peer]. A packet of [param sender] ends them.
+func check_waits_outlast_mode_changes(
+	reader: RefCounted, peer: PacketPeer, sender: PacketPeer
+) -> void:
+	for i in 10:
+		var waiting := waiting_threads(peer, 2, 60_000)
+		for k in i % 4 + 1:
+			reader.background_receive = not reader.background_receive
+		for thread in waiting:
+			check(thread.is_alive(), "a change of the mode ended a wait")
+		send(sender, [numbered(i)])
+		for thread in waiting:
+			check_equal(join(thread), OK, "wait")
+		check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
 
 
 ## Misuses a member: it must answer [param expected] and print one line, which names it and
@@ -144,7 +169,7 @@ func take_stream(stream: Stream, peer: PacketPeer) -> void:
 	var way := 0
 	while next < stream.length:
 		var packets: Array[PackedByteArray] = []
-		if peer.wait(SOON_MSEC) == OK:
+		if peer.wait(TIMEOUT_MSEC) == OK:
 			packets = _take_some(peer, way)
 			way += 1
 		if packets.is_empty():

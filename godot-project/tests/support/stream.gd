@@ -49,6 +49,8 @@ func send(sender: PacketPeer) -> int:
 			var taken: int = sender.put_packets(window)
 			if taken < 0:
 				return sent
+			if taken == 0:
+				OS.delay_usec(100)
 			window = window.slice(taken)
 			sent += taken
 		if _stopped:

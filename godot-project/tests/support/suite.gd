@@ -7,13 +7,17 @@ extends RefCounted
 ## [br]- without parameters, once: a test of what only PacketPeerUdpRs has or does better.
 
 const ErrorLog := preload("error_log.gd")
+const Process := preload("process.gd")
 
 const NATIVE := &"PacketPeerUDP"
 const OURS := &"PacketPeerUdpRs"
 const LOOPBACK := "127.0.0.1"
 const LOOPBACK_6 := "::1"
-## How long to wait for what comes at once on any machine that is not overloaded.
-const SOON_MSEC := 3000
+## How long a test waits for something before it fails. A busy machine may take seconds for what an
+## idle one does in a millisecond.
+const TIMEOUT_MSEC := 30_000
+## The upper bound for a call that must not wait for something that never comes.
+const AT_ONCE_MSEC := 10_000
 
 ## What went wrong, for the runner.
 var failures: PackedStringArray
@@ -27,11 +31,15 @@ var check_count := 0
 var expected_line_count := 0
 ## Figures worth seeing also when the test passes.
 var notes: PackedStringArray
+## The address of [method free_port]. Linux and Windows have all of 127.0.0.0/8.
+var free_address := "127.0.0.2" if OS.get_name() in ["Linux", "Windows"] else LOOPBACK
 
 var _error_log: ErrorLog
 var _unclaimed_lines: PackedStringArray
 var _allowed_patterns: Array[RegEx]
 var _threads: Array[Thread]
+# Peers that stay open until the test ends.
+var _kept: Array[PacketPeer]
 
 
 func start(error_log: ErrorLog) -> void:
@@ -185,10 +193,46 @@ func connected_to(other: RefCounted, kind: StringName, address := LOOPBACK) -> P
 	return peer
 
 
-## A port on loopback that nobody has. (It has just been somebody's, and the system does not soon
-## give it again.)
-func unused_port() -> int:
-	return bound_peer(NATIVE).get_local_port()
+## A peer whose port refuses what others send to it: it is connected to itself, so the system takes
+## nothing from anyone else for it. The port stays reserved while the peer is open. Connect it to a
+## sender, and the port is open for that sender.
+func refusing_peer() -> PacketPeer:
+	var peer := bound_peer(NATIVE)
+	check_equal(peer.connect_to_host(LOOPBACK, peer.get_local_port()), OK, "connect to itself")
+	return peer
+
+
+## A port on loopback that refuses packets until the test ends.
+func closed_port() -> int:
+	_kept.append(refusing_peer())
+	return _kept[-1].get_local_port()
+
+
+## Waits until a packet sent now to [param port] has been refused. Refusals of earlier packets have
+## arrived by then as well.
+func until_refused(port: int) -> void:
+	var prober := make_peer(OURS)
+	check_equal(prober.connect_to_host(LOOPBACK, port), OK, "connect the prober")
+	check_equal(prober.put_packet(numbered(0)), OK, "send from the prober")
+	var is_refused := func() -> bool:
+		prober.poll()
+		return prober.get_stats().receive_errors > 0
+	check(wait_until(is_refused), "port %d refuses nothing" % port)
+
+
+## A free port on [member free_address] that no other program gets when it asks for any port.
+func free_port() -> int:
+	if free_address == LOOPBACK:
+		return bound_peer(NATIVE).get_local_port()
+	# The same port on another address of loopback keeps it from being chosen.
+	_kept.append(bound_peer(NATIVE))
+	return _kept[-1].get_local_port()
+
+
+## The port of a peer of [param kind] that stays open until the test ends.
+func taken_port(kind: StringName, address := LOOPBACK) -> int:
+	_kept.append(bound_peer(kind, address))
+	return _kept[-1].get_local_port()
 
 
 func send(sender: PacketPeer, packets: Array) -> void:
@@ -318,7 +362,7 @@ func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 
 
 ## Waits until [param condition] holds; false where it does not within [param msec].
-func wait_until(condition: Callable, msec := SOON_MSEC) -> bool:
+func wait_until(condition: Callable, msec := TIMEOUT_MSEC) -> bool:
 	var deadline := Time.get_ticks_msec() + msec
 	while not condition.call():
 		if Time.get_ticks_msec() > deadline:
@@ -335,16 +379,16 @@ func in_thread(body: Callable) -> Thread:
 	return thread
 
 
-## What the thread returned; null, and a failure, where it does not end within [param msec].
-func join(thread: Thread, msec := SOON_MSEC) -> Variant:
-	if not wait_until(func() -> bool: return not thread.is_alive(), msec):
-		fail("a thread is still running after %d ms" % msec)
-	# Where it hangs, so do we: the watchdog then ends the engine and says which test it was.
+## What the thread returned; null, and a failure, where it does not end in time.
+func join(thread: Thread) -> Variant:
+	if not wait_until(func() -> bool: return not thread.is_alive()):
+		fail("a thread is still running after %d ms" % TIMEOUT_MSEC)
+	# Blocks as long as the thread does; then the watchdog ends the engine and names the test.
 	return thread.wait_to_finish()
 
 
-## Threads in wait() on a peer. They are given a moment to really get there, for nothing shows it
-## from outside.
+## Threads in wait() on a peer. When this returns, they sleep there: on Linux no other thread of the
+## process runs any more, elsewhere they had a moment to get there.
 func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[Thread]:
 	var started := Semaphore.new()
 	var wait_on_it := func() -> Error:
@@ -356,7 +400,16 @@ func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[
 		threads.append(in_thread(wait_on_it))
 	for i in count:
 		started.wait()
-	OS.delay_msec(50)
+	if OS.get_name() == "Linux":
+		var samples := PackedInt32Array()
+		var all_sleep := func() -> bool:
+			OS.delay_msec(2)
+			samples.append(Process.runnable_threads())
+			# This thread runs.
+			return samples.size() >= 5 and samples.slice(-5).count(1) == 5
+		wait_until(all_sleep, 2000)  # a test may have other threads that run on purpose
+	else:
+		OS.delay_msec(100)
 	return threads
 
 
@@ -383,22 +436,55 @@ func _is_allowed(line: String) -> bool:
 	return not _is_fault(line) and _allowed_patterns.any(matches)
 
 
-## Has six threads call [param body] at once, for two seconds: with a seed and the time when to end,
-## it returns how many [code]calls[/code] it made and the [code]surprises[/code] among the answers,
-## which are failures. How many calls it were; what they printed is added to [param lines].
-func hammered(body: Callable, lines: PackedStringArray) -> int:
-	var end := Time.get_ticks_msec() + 2000
-	var results: Array[Dictionary] = []
+## Has six threads call [param body] at once, each with a seed and the time when to end, two seconds
+## from now. It returns the answers that it did not expect, as [method call_at_random] does; each is
+## a failure. Returns the lines that were printed meanwhile.
+func hammered(body: Callable) -> PackedStringArray:
+	var start := Time.get_ticks_msec()
+	var unexpected: PackedStringArray = []
 	var hammer := func() -> void:
 		var threads: Array[Thread] = []
 		for i in 6:
-			threads.append(in_thread(body.bind(1000 + i, end)))
+			threads.append(in_thread(body.bind(1000 + i, start + 2000)))
 		for thread in threads:
-			results.append(join(thread, 5000))
-	lines.append_array(lines_of(hammer))
-	var calls := 0
-	for result in results:
-		for surprise: String in result.surprises:
-			fail(surprise)
-		calls += result.calls
-	return calls
+			unexpected.append_array(join(thread))
+	var lines := lines_of(hammer)
+	for text in unexpected:
+		fail(text)
+	note("%d lines in %d ms" % [lines.size(), Time.get_ticks_msec() - start])
+	return lines
+
+
+## Makes calls that [param choose] picks at random until [param end_msec], and 200 at least. Each is
+## [name, Callable, the answers that are allowed], where [] allows any. Packets of 100 bytes must be
+## whole. Returns unexpected answers, five at most.
+static func call_at_random(choose: Callable, end_msec: int) -> PackedStringArray:
+	var unexpected: PackedStringArray
+	var count := 0
+	while Time.get_ticks_msec() < end_msec or count < 200:
+		var call: Array = choose.call()
+		var got: Variant = call[1].call()
+		count += 1
+		var is_allowed: bool = call[2].is_empty() or got in call[2]
+		if got is PackedByteArray and call[0] == "get_packet":
+			is_allowed = got.is_empty() or number_of(got, 100) >= 1000
+		if not is_allowed and unexpected.size() < 5:
+			unexpected.append("%s answered %s" % [call[0], written(got)])
+	return unexpected
+
+
+## Runs [param first] and [param second] in two threads for each number below [param count], both at
+## about the same time. They wait for each other every few numbers only: where the first call is the
+## slow one, the thread that is behind catches up, so that the calls meet.
+func race(count: int, first: Callable, second: Callable) -> Array:
+	var turns: Array[Semaphore] = [Semaphore.new(), Semaphore.new()]
+	var run := func(body: Callable, own: int) -> int:
+		var failed := 0
+		for i in count:
+			if i % 8 == 0:
+				turns[1 - own].post()
+				turns[own].wait()
+			failed += int(not body.call(i))
+		return failed
+	var threads: Array[Thread] = [in_thread(run.bind(first, 0)), in_thread(run.bind(second, 1))]
+	return threads.map(join)

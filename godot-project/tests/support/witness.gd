@@ -6,7 +6,7 @@ const GROUP := "239.255.77.5"
 const GROUP_6 := "ff02::4d05"
 const PYTHON := "python3"
 const PROGRAM := "res://tests/support/witness.py"
-const SOON_MSEC := 3000
+const TIMEOUT_MSEC := 30_000
 
 ## Where it listens; 0 where it does not.
 var ipv4_port := 0
@@ -45,7 +45,7 @@ func start_for(suite: RefCounted) -> bool:
 
 ## The next report; empty where none comes.
 func report() -> Dictionary:
-	var deadline := Time.get_ticks_msec() + SOON_MSEC
+	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 	while _reports.get_available_packet_count() < 1:
 		if _process < 0 or Time.get_ticks_msec() > deadline:
 			return {}

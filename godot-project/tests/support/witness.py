@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 
-SECONDS = 20
+SECONDS = 120
 # Linux' numbers; Python knows them only in part.
 IP_TOS, IP_TTL, IP_PKTINFO, IP_RECVTTL, IP_RECVTOS = 1, 2, 8, 12, 13
 
