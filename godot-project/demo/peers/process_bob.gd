@@ -8,7 +8,7 @@ const SecondEngine := preload("../second_engine.gd")
 
 const PYTHON_SCRIPT := "res://demo/python_peer.py"
 ## A Godot that starts on a slow machine takes some seconds.
-const HELLO_TIMEOUT_MSEC := 12_000
+const HELLO_TIMEOUT_MSEC := 30_000
 
 ## Of the process, -1 when there is none.
 var pid := -1

@@ -8,7 +8,7 @@ const ProcessBob := preload("../peers/process_bob.gd")
 const Samples := preload("../samples.gd")
 
 ## A second engine takes some seconds to start on a slow machine.
-const HELLO_MSEC := 12_000
+const HELLO_MSEC := 30_000
 ## What Alice sends in this chapter, the question for their number included.
 const PACKETS := 7
 const MAX_WORDS := 60

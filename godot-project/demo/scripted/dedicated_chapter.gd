@@ -13,10 +13,10 @@ const PLAY_SECONDS := 3
 ## Which move the bots that are to be killed leave out.
 const LEFT_OUT := 10
 ## For an engine that starts on a slow machine.
-const START_MSEC := 12_000
+const START_MSEC := 30_000
 const TIMEOUT_MSEC := 3000
-## What the goodbye takes, and some for a machine that is busy.
-const END_MSEC := 8000
+## The goodbye takes about a second; a busy machine may take longer.
+const END_MSEC := 30_000
 
 var _server := GameServer.new()
 var _honest := EngineProcess.new()

@@ -5,7 +5,7 @@ const ErrorLog := preload("error_log.gd")
 const ErrorSamples := preload("../error_samples.gd")
 
 ## A resolver without a network may think for long.
-const SAMPLE_MSEC := 8000
+const SAMPLE_MSEC := 30_000
 
 var error_log: ErrorLog
 ## How many error lines the samples have put into the engine's log.

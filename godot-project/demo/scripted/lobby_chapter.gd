@@ -15,6 +15,7 @@ var _second_browser := Browser.new()
 var _bob := HostProcess.new()
 var _cleo := HostProcess.new()
 var _transcript: Transcript
+var _port_owner := PacketPeerUdpRs.new()
 var _host_news := 0
 var _path_news := 0
 
@@ -30,7 +31,7 @@ func _exit_tree() -> void:
 
 
 func play() -> void:
-	var port := LobbyClaims.free_port()
+	var port := LobbyClaims.reserve_port(_port_owner)
 	tell(
 		"Two more processes host a game each, and tell it once a second on port %d. Nothing" % port
 	)

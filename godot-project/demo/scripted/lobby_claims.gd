@@ -8,12 +8,12 @@ const Message := preload("../lobby/lobby_message.gd")
 const Transcript := preload("../lobby/lobby_transcript.gd")
 
 ## For engines that start on a slow machine.
-const START_MSEC := 12_000
-const LOSS_MSEC := Browser.SILENCE_MSEC + 3000
+const START_MSEC := 30_000
+const LOSS_MSEC := Browser.SILENCE_MSEC + 20_000
 ## Hosts that outlive this process end by themselves.
-const HOST_SECONDS := 40
-## On one machine, or on a cable, a packet is there and back at once. This is for one that stalls.
-const LONGEST_ROUND_TRIP_USEC := 1_000_000
+const HOST_SECONDS := 120
+## On one machine, or on a cable, a round trip takes under a millisecond; the machine may be busy.
+const LONGEST_ROUND_TRIP_USEC := 10_000_000
 
 var _claims: Claims
 var _browser: Browser
@@ -24,11 +24,15 @@ func _init(claims: Claims, browser: Browser) -> void:
 	_browser = browser
 
 
-## A port for a lobby that meets no real one.
-static func free_port() -> int:
-	var peer := PacketPeerUdpRs.new()
-	peer.bind(0)
-	return peer.get_local_port()
+## A port for a lobby that meets no real one. While [param owner] is open, no other program gets it.
+static func reserve_port(owner: PacketPeerUdpRs) -> int:
+	owner.reuse_address = true
+	owner.bind(0)
+	var port := owner.get_local_port()
+	# Elsewhere only one of the sockets that share a port gets what is sent within the machine.
+	if OS.get_name() != "Linux":
+		owner.close()
+	return port
 
 
 ## What strangers may send: each is wrong in one thing.

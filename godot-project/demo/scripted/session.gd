@@ -15,7 +15,7 @@ const StallChapter := preload("stall_chapter.gd")
 const VariantsChapter := preload("variants_chapter.gd")
 const WaitingChapter := preload("waiting_chapter.gd")
 
-const SESSION_MSEC := 60_000
+const SESSION_MSEC := 110_000
 
 const BOBS: Dictionary[Conversation.BobKind, String] = {
 	Conversation.BobKind.RS: "Bob is a PacketPeerUdpRs, too",

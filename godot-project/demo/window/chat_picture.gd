@@ -8,7 +8,7 @@ const Note := preload("../note.gd")
 const Samples := preload("../samples.gd")
 const WaitingThread := preload("../waiting_thread.gd")
 
-const HELLO_MSEC := 12_000
+const HELLO_MSEC := 30_000
 
 var _chat: Chat
 var _alice_notes := 0

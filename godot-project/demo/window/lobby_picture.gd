@@ -11,6 +11,7 @@ const OWN_PLAYERS := 1
 const OTHERS: Dictionary[String, Array] = {"Bob": [2, 4], "Cleo": [5, 8], "Dora": [12, 16]}
 
 var _expected := PackedStringArray()
+var _port_owner := PacketPeerUdpRs.new()
 
 
 func prepare(window: SampleWindow, arguments: Dictionary[String, String]) -> void:
@@ -18,7 +19,7 @@ func prepare(window: SampleWindow, arguments: Dictionary[String, String]) -> voi
 	var page := sample.lobby_page
 	_expected = arguments.get("expect", "").split(",", false)
 	if _expected.is_empty():
-		page.lobby_port = LobbyClaims.free_port()
+		page.lobby_port = LobbyClaims.reserve_port(_port_owner)
 		page.this_machine_only = true
 	elif arguments.has("port"):
 		page.lobby_port = arguments["port"].to_int()

@@ -1,8 +1,6 @@
 extends "../support/names.gd"
 ## Names that a slow or silent server is asked for: nothing waits for it.
 
-## What no call and no frame may take. (The server is asked again after 5,000.)
-const AT_ONCE_MSEC := 50
 ## How many threads of the addon look up names at once, at most.
 const MOST_THREADS := 8
 
@@ -11,20 +9,22 @@ func test_no_frame_waits_for_a_slow_server() -> void:
 	if not needs_server():
 		return
 	for method in METHODS:
-		var longest := Vector2i(1 << 30, 1 << 30)
-		# On a machine that is busy with other things, the best of some attempts tells.
-		for attempt in 5:
-			longest = longest.min(await _longest_call_and_frame(method))
-			if maxi(longest.x, longest.y) < AT_ONCE_MSEC:
-				break
-		note(
-			(
-				"%s: the longest call took %d ms, the longest frame %d ms"
-				% [method, longest.x, longest.y]
-			)
-		)
-		check(longest.x < AT_ONCE_MSEC, "a call took %d ms" % longest.x)
-		check(longest.y < AT_ONCE_MSEC, "a frame took %d ms" % longest.y)
+		server.silence()
+		var peer := make_peer(OURS)
+		var heard := Listener.new(peer)
+		var name := new_name("both.test")
+		var start := Time.get_ticks_msec()
+		check_equal(peer.call(method, name, 9), OK, method)
+		for i in 10:
+			peer.get_available_packet_count()
+			await Frames.wait(1)
+		# Whatever waited for the server would have ended with its answer, or without one.
+		check_equal(peer.is_resolving(), true, "is_resolving while the server is silent")
+		check_equal(heard.count(), 0, "signals while the server is silent")
+		note("%s and ten frames took %d ms" % [method, Time.get_ticks_msec() - start])
+		server.speak()
+		await Frames.until(func() -> bool: return heard.count() > 0)
+		heard.check_last(self, OK, FAR_IPV6[0], method)
 
 
 func test_until_the_answer_comes_packets_go_where_they_went() -> void:
@@ -66,9 +66,9 @@ func test_what_cancels_it() -> void:
 			check_equal(witness.set_dest_address_async(name, 9), OK, "the witness' call")
 			await Frames.wait(2)
 			check_equal(peer.is_resolving(), true, "is_resolving, " + way)
-			var msec := msec_of(_cancel.bind(way, peer, far))
-			check(msec < 1000, "%s took %d ms" % [way, msec])
+			_cancel(way, peer, far)
 			check_equal(peer.is_resolving(), false, "is_resolving after " + way)
+			check_equal(witness.is_resolving(), true, "%s waited for the server" % way)
 			server.speak()
 			await Frames.until(func() -> bool: return witness_heard.count() > 0)
 			witness_heard.check_last(self, OK, FAR_IPV6[0], "the witness")
@@ -153,16 +153,16 @@ func test_an_engine_that_quits_meanwhile_ends_at_once() -> void:
 	var arguments: PackedStringArray = ["--headless", "--path", project, "--script", script]
 	var output := []
 	var codes := []
-	var msec := msec_of(
-		func() -> void:
-			codes.append(OS.execute(OS.get_environment("GODOT"), arguments, output, true))
-	)
+	codes.append(OS.execute(OS.get_environment("GODOT"), arguments, output, true))
+	var end := Time.get_unix_time_from_system()
 	var said: String = "".join(output)
-	# (The resolver would give up after ten seconds.)
 	check_equal(codes, [0], "exit code (%s)" % said)
 	check("resolving: 20" in said, "it was not resolving: " + said)
 	check(not "ERROR" in said and not "eaked" in said, said)
-	check(msec < 8000, "it took %d ms to start and quit" % msec)
+	# The bound is the subject: the resolver would give up after ten seconds.
+	var found := RegEx.create_from_string("quits at: ([0-9.]+)").search(said)
+	var seconds := end - found.get_string(1).to_float() if found else INF
+	check(seconds < 8.0, "it took %f s to quit" % seconds)
 
 
 func test_many_names_at_once_take_few_threads() -> void:
@@ -193,8 +193,7 @@ func test_many_names_at_once_take_few_threads() -> void:
 		check_equal(heard.peer.is_resolving(), true, "is_resolving")
 	server.speak()
 	await Frames.until(
-		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0),
-		8000
+		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
 	await Frames.wait(5)
 	for heard in listeners:
@@ -246,28 +245,6 @@ func test_what_is_known_already_takes_effect_within_the_call() -> void:
 			await Frames.wait(3)
 			heard.check_last(self, OK, FAR_IPV4[0], "%s of %s" % [method, host])
 			check_equal(heard.count(), 1, "signals")
-
-
-# Has a name looked up by a server that is silent for some frames: the longest call and frame.
-func _longest_call_and_frame(method: StringName) -> Vector2i:
-	server.silence()
-	var peer := make_peer(OURS)
-	var heard := Listener.new(peer)
-	var name := new_name("both.test")
-	var longest := Vector2i.ZERO
-	longest.x = msec_of(func() -> void: check_equal(peer.call(method, name, 9), OK, method))
-	var start := Time.get_ticks_msec()
-	while heard.count() == 0 and Time.get_ticks_msec() < start + 3000:
-		var before := Time.get_ticks_msec()
-		longest.x = maxi(longest.x, msec_of(peer.is_resolving))
-		longest.x = maxi(longest.x, msec_of(peer.get_available_packet_count))
-		await Frames.wait(1)
-		longest.y = maxi(longest.y, Time.get_ticks_msec() - before)
-		if before > start + 300:
-			server.speak()
-			start += 10_000  # once
-	heard.check_last(self, OK, FAR_IPV6[0], method)
-	return longest
 
 
 # Does what is to cancel a look-up.

@@ -262,12 +262,15 @@ func _unload_and_load() -> void:
 	var peer := _new_peer()
 	_check(peer.bind(0, HOST) == OK, "bind")
 	_check(peer.set_dest_address_async(HOST, peer.get_local_port()) == OK, "set_dest_address_async")
-	_check(peer.put_packets([PackedByteArray([1])]) == 1, "put_packets")
+	var packets: Array[PackedByteArray] = []
+	packets.resize(20)
+	_check(peer.put_packets(packets) == 20, "put_packets")
+	# A second ends with a frame, so it may be longer than a second.
 	await _frames_until(
-		func() -> bool: return Performance.get_custom_monitor(&"udp_rs/packets_out_per_sec") == 1
+		func() -> bool: return Performance.get_custom_monitor(&"udp_rs/packets_out_per_sec") > 0
 	)
 	var rate: int = Performance.get_custom_monitor(&"udp_rs/packets_out_per_sec")
-	_check(rate == 1, "%d packets a second" % rate)
+	_check(rate > 0 and rate <= 20, "%d packets a second" % rate)
 
 
 func _on_packets_available(count: int, index: int) -> void:

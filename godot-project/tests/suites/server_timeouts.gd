@@ -3,9 +3,9 @@ extends "../support/serving.gd"
 
 const Frames := preload("../support/frames.gd")
 
-# Time-outs in milliseconds, which are the subject here. SHORT passes soon, LONG does not pass within
-# a test. A test must do something within MEDIUM; where the machine was too busy for that, it says so
-# and shows nothing.
+# Time-outs in milliseconds, which are the subject here. SHORT passes soon, and LONG does not pass
+# within a test. A test must do something within MEDIUM; where the machine was too busy for that, it
+# says so.
 const SHORT := 100
 const MEDIUM := 800
 const LONG := 60_000

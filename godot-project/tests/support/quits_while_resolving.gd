@@ -20,4 +20,5 @@ func _quit() -> void:
 		func(peer: PacketPeer) -> bool: return peer.call(&"is_resolving")
 	)
 	print("resolving: %d" % resolving.size())
+	print("quits at: %f" % Time.get_unix_time_from_system())
 	quit()
