@@ -37,7 +37,7 @@ var _last_sent_msec := 0
 func _process(_delta: float) -> void:
 	# A game polls its sockets once a frame like this: nothing here ever blocks.
 	for i in alice.get_available_packet_count():
-		_hear(Message.take_from(alice))
+		_receive(Message.take_from(alice))
 	if bob:
 		bob.poll()
 	if bob_is_here and Time.get_ticks_msec() - _last_sent_msec > KEEP_ALIVE_MSEC:
@@ -101,7 +101,7 @@ func bob_address() -> String:
 	return "%s:%d" % [bob_ip, bob_port]
 
 
-func _hear(message: Message) -> void:
+func _receive(message: Message) -> void:
 	var is_hello := bob != null and not bob_is_here
 	if is_hello:
 		# The first packet is his hello. Its sender is where answers go.

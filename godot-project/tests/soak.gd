@@ -11,10 +11,10 @@ const Worker := preload("soak/worker.gd")
 
 const WORKERS: Dictionary[String, GDScript] = {
 	"streams": preload("soak/streams.gd"),
-	"visitors": preload("soak/visitors.gd"),
+	"transient peers": preload("soak/transient_peers.gd"),
 	"floods": preload("soak/floods.gd"),
 	"waits": preload("soak/waits.gd"),
-	"guests": preload("soak/guests.gd"),
+	"clients": preload("soak/clients.gd"),
 }
 const REPORT_EVERY := 10
 ## A worker that has not come to the end of a round in this time has hung.
@@ -33,7 +33,7 @@ var _start_msec := 0
 var _passed_seconds := 0
 var _problems: PackedStringArray
 # How many lines were expected.
-var _told := 0
+var _expected_lines := 0
 # In bytes, one for each second.
 var _memory: PackedInt64Array
 var _threads_before := 0
@@ -131,7 +131,7 @@ func _end() -> void:
 	_take_lines()
 	_watchdog.stop()
 	OS.remove_logger(_error_log)
-	print("expected error lines: %d" % _told)
+	print("expected error lines: %d" % _expected_lines)
 	for problem in _problems.slice(0, 20):
 		print("soak: FAILED: " + problem)
 	if _problems.is_empty():
@@ -143,7 +143,7 @@ func _end() -> void:
 func _take_lines() -> void:
 	for line in _error_log.take_lines():
 		if "PacketPeerUdpRs.wait()" in line:
-			_told += 1
+			_expected_lines += 1
 		else:
 			_problems.append("in the log: " + line)
 

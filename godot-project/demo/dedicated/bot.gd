@@ -18,7 +18,7 @@ const RETRY_MSEC := 200
 ## A server that answers no hello for so long is not there …
 const JOIN_MSEC := 15_000
 ## … and one that then is silent for so long is no longer.
-const SILENCE_MSEC := 5000
+const IDLE_MSEC := 5000
 ## Packets that are on their way at the goodbye are waited for.
 const LINGER_MSEC := 1000
 const SPEED := 120.0
@@ -51,7 +51,7 @@ var _clock: TickClock
 var _position := Vector2.ZERO
 var _velocity := Vector2.ZERO
 var _state_msec := 0
-var _last_heard_msec := 0
+var _last_received_msec := 0
 var _next_try_msec := 0
 var _ticket := ""
 # What the server said of itself with its last farewell.
@@ -81,7 +81,7 @@ func is_over() -> bool:
 func play_frame() -> void:
 	if is_over():
 		return
-	_hear()
+	_receive()
 	match state:
 		State.JOINING:
 			_repeat([Wire.Kind.HELLO, name, _ticket])
@@ -94,7 +94,7 @@ func play_frame() -> void:
 				_enter(State.LEAVING)
 		State.LEAVING:
 			_repeat([Wire.Kind.BYE, moves_sent, snapshots.figures()])
-	if not is_over() and state != State.JOINING and _silence_msec() > SILENCE_MSEC:
+	if not is_over() and state != State.JOINING and _idle_msec() > IDLE_MSEC:
 		_fail("the server has fallen silent")
 
 
@@ -130,8 +130,8 @@ func _state_age_msec() -> int:
 	return Time.get_ticks_msec() - _state_msec
 
 
-func _silence_msec() -> int:
-	return Time.get_ticks_msec() - _last_heard_msec
+func _idle_msec() -> int:
+	return Time.get_ticks_msec() - _last_received_msec
 
 
 ## Sends now, and again every now and then.
@@ -156,10 +156,10 @@ func _move() -> void:
 		moves_sent = number
 
 
-func _hear() -> void:
+func _receive() -> void:
 	for i in _socket.get_available_packet_count():
 		var message := Wire.take_from(_socket)
-		_last_heard_msec = Time.get_ticks_msec()
+		_last_received_msec = Time.get_ticks_msec()
 		if message.is_empty() or not _take(message):
 			bad_packets += 1
 		if is_over():

@@ -45,7 +45,7 @@ const FAREWELL_MSEC := 1000
 var players: Dictionary[int, Player] = {}
 ## Players that said bye, and that fell silent.
 var left := 0
-var vanished := 0
+var timed_out := 0
 ## First packets that were no hello, or found no room. They change nothing.
 var strangers := 0
 var tick := 0
@@ -71,7 +71,7 @@ func _process(_delta: float) -> void:
 		_server.poll()
 	_accept()
 	for player: Player in players.values():
-		_hear(player)
+		_receive(player)
 	for i in _clock.due():
 		_tick()
 	workload.end()
@@ -165,11 +165,11 @@ func _accept() -> void:
 			return
 		var peer = _server.take_connection()
 		if peer:
-			_greet(peer)
+			_admit(peer)
 
 
 ## Whoever is not let in leaves nothing behind: nobody keeps the peer, so the server forgets it.
-func _greet(peer) -> void:
+func _admit(peer) -> void:
 	var message := Wire.take_from(peer)
 	var is_hello: bool = not message.is_empty() and message[0] == Wire.Kind.HELLO
 	if not is_hello or not Wire.is_name(message[1]) or players.size() >= max_players:
@@ -192,13 +192,13 @@ func _ticket_for(peer) -> String:
 	return (_secret + address.to_utf8_buffer()).hex_encode().sha256_text().left(16)
 
 
-func _hear(player: Player) -> void:
+func _receive(player: Player) -> void:
 	# -1 when the addon has closed it, because it was silent for too long.
 	var count: int = player.peer.get_available_packet_count()
 	for i in count:
 		var message := Wire.take_from(player.peer)
-		player.last_heard_msec = Time.get_ticks_msec()
-		if message.is_empty() or not _obey(player, message):
+		player.last_received_msec = Time.get_ticks_msec()
+		if message.is_empty() or not _handle(player, message):
 			player.bad_packets += 1
 	if count < 0 or _is_over(player):
 		_remove(player)
@@ -208,11 +208,11 @@ func _is_over(player: Player) -> bool:
 	var now := Time.get_ticks_msec()
 	if player.has_said_bye():
 		return now - player.bye_msec > FAREWELL_MSEC
-	return native and now - player.last_heard_msec > timeout_msec
+	return native and now - player.last_received_msec > timeout_msec
 
 
 ## Returns whether the message says something that can be.
-func _obey(player: Player, message: Array) -> bool:
+func _handle(player: Player, message: Array) -> bool:
 	match message[0]:
 		Wire.Kind.HELLO:
 			# The welcome was lost.
@@ -263,6 +263,6 @@ func _remove(player: Player) -> void:
 	if player.has_said_bye():
 		left += 1
 	else:
-		vanished += 1
+		timed_out += 1
 	player.peer.close()
 	player_left.emit(player)

@@ -14,7 +14,7 @@ var address := ""
 ## PacketPeerUdpRs or PacketPeerUDP. Once nobody holds it, the server forgets the player's address.
 var peer
 var position := Vector2.ZERO
-var last_heard_msec := Time.get_ticks_msec()
+var last_received_msec := Time.get_ticks_msec()
 ## When it said bye last; 0 while it plays.
 var bye_msec := 0
 

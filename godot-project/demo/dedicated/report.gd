@@ -25,7 +25,7 @@ static func of_server(server: GameServer) -> Report:
 	var report := Report.new()
 	report.is_server = true
 	report.left = server.left
-	report.failed = server.vanished + server.players.size()
+	report.failed = server.timed_out + server.players.size()
 	report.moves = server.moves()
 	report.snapshots = server.snapshots()
 	report.bad_packets = server.bad_packets()

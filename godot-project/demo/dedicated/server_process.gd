@@ -97,7 +97,7 @@ func _show() -> void:
 
 
 func _is_over() -> bool:
-	var gone := _server.left + _server.vanished
+	var gone := _server.left + _server.timed_out
 	if _arguments.has("until-gone") and gone >= _arguments["until-gone"].to_int():
 		return true
 	var msec := Time.get_ticks_msec() - _start_msec

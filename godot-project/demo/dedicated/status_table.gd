@@ -82,7 +82,7 @@ func _age_seconds() -> int:
 func _counts_words() -> String:
 	return (
 		"%s, %d have left, %d fell silent"
-		% [Figures.counted(_server.players.size(), "player"), _server.left, _server.vanished]
+		% [Figures.counted(_server.players.size(), "player"), _server.left, _server.timed_out]
 	)
 
 

@@ -23,7 +23,7 @@ const Path := preload("lobby_path.gd")
 
 const PING_MSEC := 1000
 ## Three announcements, and the three answers to pings, were lost, or there are none.
-const SILENCE_MSEC := 3200
+const IDLE_MSEC := 3200
 const LOOK_FOR_INTERFACES_MSEC := 2000
 ## So much is read in a frame, and listed at all: a flood must not hold up the game.
 const PACKETS_PER_FRAME := 256
@@ -54,10 +54,10 @@ func _process(_delta: float) -> void:
 	var now := Time.get_ticks_msec()
 	if now >= _next_look_msec:
 		_look_for_interfaces()
-	_hear_announcements()
-	_hear_pongs()
+	_receive_announcements()
+	_receive_pongs()
 	# After the packets: those that came while the game was busy have waited, and count.
-	_drop_silent()
+	_drop_idle()
 	_send_pings()
 
 
@@ -132,9 +132,9 @@ func _listen() -> Error:
 ## groups of an interface that goes and returns is not the same everywhere.
 func _look_for_interfaces() -> void:
 	_next_look_msec = Time.get_ticks_msec() + LOOK_FOR_INTERFACES_MSEC
-	var news := Network.describe(Network.outward()) != Network.describe(_interfaces)
-	if news or not _listener.is_bound():
-		_hear_announcements()
+	var has_changed := Network.describe(Network.outward()) != Network.describe(_interfaces)
+	if has_changed or not _listener.is_bound():
+		_receive_announcements()
 		# Who heard of a host just now may have closed the browser.
 		if not is_open():
 			return
@@ -144,7 +144,7 @@ func _look_for_interfaces() -> void:
 		_listen()
 
 
-func _hear_announcements() -> void:
+func _receive_announcements() -> void:
 	if not _listener.is_bound():
 		return
 	var packets := _listener.get_packets(PACKETS_PER_FRAME)
@@ -188,14 +188,14 @@ func _send_pings() -> void:
 		for path in entry.paths:
 			var now := Time.get_ticks_usec()
 			var is_due := now - path.ping_sent_usec >= PING_MSEC * 1000 or path.ping_sent_usec == 0
-			if is_due and path.last_heard_usec > path.ping_sent_usec:
+			if is_due and path.last_received_usec > path.ping_sent_usec:
 				path.token = maxi(randi(), 1)
 				path.ping_sent_usec = now
 				var ping := Message.ping(entry.id, path.token)
 				_pinger.send_to(ping.to_packet(), path.ip, path.port)
 
 
-func _hear_pongs() -> void:
+func _receive_pongs() -> void:
 	if not is_open():
 		return
 	var packets := _pinger.get_packets(PACKETS_PER_FRAME)
@@ -219,7 +219,7 @@ func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
 		return false
 	# One answer to each ping.
 	path.token = 0
-	path.last_heard_usec = maxi(path.last_heard_usec, time_usec)
+	path.last_received_usec = maxi(path.last_received_usec, time_usec)
 	var is_first := not path.has_round_trip()
 	# The two clocks' readings are a few microseconds off; on one machine that may be all.
 	path.round_trip_usec = maxi(time_usec - path.ping_sent_usec - pong.held_usec, 0)
@@ -228,13 +228,13 @@ func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
 	return true
 
 
-func _drop_silent() -> void:
-	var silence_usec := SILENCE_MSEC * 1000
+func _drop_idle() -> void:
+	var idle_usec := IDLE_MSEC * 1000
 	for entry: Entry in entries.values():
-		if entry.last_heard_usec() < Time.get_ticks_usec() - silence_usec:
+		if entry.last_received_usec() < Time.get_ticks_usec() - idle_usec:
 			_lose(entry)
 		# An address is silent when the host still speaks, but from elsewhere.
-		elif entry.drop_silent_paths(entry.last_heard_usec() - silence_usec):
+		elif entry.drop_idle_paths(entry.last_received_usec() - idle_usec):
 			_tell_paths(entry)
 
 

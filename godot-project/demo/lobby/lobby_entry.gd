@@ -32,9 +32,9 @@ func best_engine_path() -> Path:
 	return _best_of(paths.filter(func(path: Path) -> bool: return not path.has_interface()))
 
 
-func last_heard_usec() -> int:
+func last_received_usec() -> int:
 	return paths.reduce(
-		func(last: int, path: Path) -> int: return maxi(last, path.last_heard_usec), 0
+		func(last: int, path: Path) -> int: return maxi(last, path.last_received_usec), 0
 	)
 
 
@@ -60,7 +60,7 @@ func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> 
 			return false
 		path = Path.new(ip, port)
 		paths.append(path)
-	path.last_heard_usec = maxi(path.last_heard_usec, time_usec)
+	path.last_received_usec = maxi(path.last_received_usec, time_usec)
 	# A new address has none yet.
 	if announcement.way in path.ways:
 		return false
@@ -70,9 +70,9 @@ func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> 
 
 
 ## Forgets the addresses from which nothing came since then. Returns whether there were any.
-func drop_silent_paths(since_usec: int) -> bool:
+func drop_idle_paths(since_usec: int) -> bool:
 	var before := paths.size()
-	paths = paths.filter(func(path: Path) -> bool: return path.last_heard_usec >= since_usec)
+	paths = paths.filter(func(path: Path) -> bool: return path.last_received_usec >= since_usec)
 	return paths.size() < before
 
 

@@ -102,8 +102,8 @@ func is_open() -> bool:
 ## Whether browsers take what is announced.
 func can_be_listed() -> bool:
 	# As they will read it. Only a port that does not fit would come out as another.
-	var heard := Message.read(_announcement(Message.Way.MACHINE))
-	return heard != null and heard.game_port == game_port and Network.is_port(lobby_port)
+	var parsed := Message.read(_announcement(Message.Way.MACHINE))
+	return parsed != null and parsed.game_port == game_port and Network.is_port(lobby_port)
 
 
 func get_last_error_message() -> String:

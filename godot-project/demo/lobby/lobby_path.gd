@@ -13,7 +13,7 @@ var port := 0
 ## By which ways its announcements came from there.
 var ways: Array[Message.Way] = []
 ## When anything came from there, on the clock of Time.get_ticks_usec().
-var last_heard_usec := 0
+var last_received_usec := 0
 ## How long a packet takes there and back; -1 when that is not known yet.
 var round_trip_usec := -1
 

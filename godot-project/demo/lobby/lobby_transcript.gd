@@ -10,7 +10,7 @@ const Path := preload("lobby_path.gd")
 
 var _start_usec := Time.get_ticks_usec()
 # By which ways it was said to be heard at each of its addresses.
-var _heard: Dictionary[int, Dictionary] = {}
+var _written: Dictionary[int, Dictionary] = {}
 
 
 func _init(browser: Browser) -> void:
@@ -31,7 +31,7 @@ static func list(browser: Browser) -> PackedStringArray:
 
 
 func _on_found(entry: Entry) -> void:
-	_heard[entry.id] = {}
+	_written[entry.id] = {}
 	_say("found", entry.describe())
 
 
@@ -40,22 +40,22 @@ func _on_changed(entry: Entry) -> void:
 
 
 func _on_paths_changed(entry: Entry) -> void:
-	var heard := _heard[entry.id]
+	var written := _written[entry.id]
 	for path in entry.paths:
 		# An address is worth a line when there is a way back to it.
-		if path.has_round_trip() and heard.get(path) != path.way_names():
-			heard[path] = path.way_names()
+		if path.has_round_trip() and written.get(path) != path.way_names():
+			written[path] = path.way_names()
 			_say("heard", "%s at %s" % [entry.game_name, path.describe()])
-	for path: Path in heard.keys():
+	for path: Path in written.keys():
 		if path not in entry.paths:
-			heard.erase(path)
+			written.erase(path)
 			_say("silent", "%s at %s" % [entry.game_name, path.short_ip()])
 
 
 func _on_lost(entry: Entry) -> void:
-	_heard.erase(entry.id)
-	var silence := (Time.get_ticks_usec() - entry.last_heard_usec()) / 1_000_000.0
-	_say("lost", "%s, silent for %.1f s" % [entry.game_name, silence])
+	_written.erase(entry.id)
+	var idle := (Time.get_ticks_usec() - entry.last_received_usec()) / 1_000_000.0
+	_say("lost", "%s, silent for %.1f s" % [entry.game_name, idle])
 
 
 func _say(what: String, words: String) -> void:

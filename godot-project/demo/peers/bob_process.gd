@@ -6,7 +6,7 @@ extends Node
 const LocalBob := preload("local_bob.gd")
 const Note := preload("../note.gd")
 
-const SILENCE_MSEC := 20_000
+const IDLE_MSEC := 20_000
 
 var _bob := LocalBob.new(PacketPeerUdpRs.new(), "in process %d" % OS.get_process_id())
 var _notes := PacketPeerUdpRs.new()
@@ -24,7 +24,7 @@ func play(arguments: Dictionary[String, String]) -> void:
 
 func _process(_delta: float) -> void:
 	_bob.poll()
-	if _bob.ended or Time.get_ticks_msec() - _bob.last_heard_msec > SILENCE_MSEC:
+	if _bob.ended or Time.get_ticks_msec() - _bob.last_received_msec > IDLE_MSEC:
 		get_tree().quit()
 
 

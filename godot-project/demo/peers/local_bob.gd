@@ -6,7 +6,7 @@ const Samples := preload("../samples.gd")
 
 var ended := false
 ## When he last heard anything, in Time.get_ticks_msec().
-var last_heard_msec := Time.get_ticks_msec()
+var last_received_msec := Time.get_ticks_msec()
 
 # No type: the two classes have the same methods, but no common one that is both.
 var _socket
@@ -33,7 +33,7 @@ func start(alice_port: int) -> void:
 
 func poll() -> void:
 	for i in _socket.get_available_packet_count():
-		_hear(Message.take_from(_socket))
+		_receive(Message.take_from(_socket))
 
 
 func stop() -> void:
@@ -53,8 +53,8 @@ func say(message: Message) -> void:
 	noted.emit(Note.of_sent(message, _destination))
 
 
-func _hear(message: Message) -> void:
-	last_heard_msec = Time.get_ticks_msec()
+func _receive(message: Message) -> void:
+	last_received_msec = Time.get_ticks_msec()
 	if message.kind == Message.Kind.KEEP_ALIVE:
 		return
 	_packets += 1

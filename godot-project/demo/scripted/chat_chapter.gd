@@ -18,7 +18,7 @@ var conversation: Conversation
 # What has reached Alice and was not looked at yet.
 var _inbox: Array[Message] = []
 # The senders of what Bob has received, by his own notes.
-var _bob_heard := PackedStringArray()
+var _bob_senders := PackedStringArray()
 var _trouble := ""
 
 
@@ -41,7 +41,7 @@ func open_alice() -> void:
 
 func play(kind: Conversation.BobKind) -> void:
 	_inbox.clear()
-	_bob_heard.clear()
+	_bob_senders.clear()
 	_trouble = ""
 	conversation.start_bob(kind)
 	await until(func() -> bool: return conversation.bob_is_here or _trouble != "", HELLO_MSEC)
@@ -69,11 +69,14 @@ func _play_with_bob() -> void:
 		Message.of_variant(PACKETS),
 		"answers with an int, encoded as put_var() does it: no packet was lost"
 	)
-	await until(func() -> bool: return _bob_heard.size() >= PACKETS)
+	await until(func() -> bool: return _bob_senders.size() >= PACKETS)
 	claims.check(
-		_bob_heard.size() == PACKETS and _bob_heard.count(conversation.alice_address()) == PACKETS,
+		(
+			_bob_senders.size() == PACKETS
+			and _bob_senders.count(conversation.alice_address()) == PACKETS
+		),
 		"Bob's own notes name %d packets, all from Alice's address" % PACKETS,
-		"packets from %s" % [_bob_heard]
+		"packets from %s" % [_bob_senders]
 	)
 	if conversation.bob is ProcessBob:
 		await _end_process(conversation.bob)
@@ -143,7 +146,7 @@ func _end_process(bob: ProcessBob) -> void:
 
 func _on_bob_noted(note: Note) -> void:
 	if not note.sent:
-		_bob_heard.append(note.address)
+		_bob_senders.append(note.address)
 
 
 func _line(verb: String, message: Message) -> String:

@@ -19,8 +19,8 @@ const TIMEOUT_MSEC := 3000
 const END_MSEC := 30_000
 
 var _server := GameServer.new()
-var _honest := EngineProcess.new()
-var _doomed := EngineProcess.new()
+var _surviving := EngineProcess.new()
+var _killed := EngineProcess.new()
 # By their names.
 var _joined: Dictionary[String, Player] = {}
 var _gone: Dictionary[String, Player] = {}
@@ -36,8 +36,8 @@ func _ready() -> void:
 
 
 func _exit_tree() -> void:
-	_honest.stop()
-	_doomed.stop()
+	_surviving.stop()
+	_killed.stop()
 
 
 func play() -> void:
@@ -51,14 +51,14 @@ func play() -> void:
 		return
 	tell("Two more processes bring %d bots each. Those of the second leave out" % BOTS_PER_PROCESS)
 	tell("their move %d, to see whether that is noticed." % LEFT_OUT)
-	_start(_honest, "honest", ["--seconds=%d" % PLAY_SECONDS])
-	_start(_doomed, "doomed", ["--seconds=60", "--leave-out=%d" % LEFT_OUT])
+	_start(_surviving, "honest", ["--seconds=%d" % PLAY_SECONDS])
+	_start(_killed, "doomed", ["--seconds=60", "--leave-out=%d" % LEFT_OUT])
 	await until(_have_joined, START_MSEC)
 	claims.check(_have_joined(), "%d bots have joined" % _joined.size(), str(_joined.keys()))
 	if _have_joined():
 		await _send_garbage()
 		await _find_what_is_left_out()
-		await _let_them_die()
+		await _kill_process()
 		await _say_goodbye()
 	_server.close()
 
@@ -115,9 +115,9 @@ func _find_what_is_left_out() -> void:
 	)
 
 
-func _let_them_die() -> void:
+func _kill_process() -> void:
 	tell("The second process is killed.")
-	_doomed.stop()
+	_killed.stop()
 	var start := Time.get_ticks_msec()
 	await until(
 		func() -> bool: return _players_of("doomed", _gone).size() == BOTS_PER_PROCESS,
@@ -135,18 +135,18 @@ func _let_them_die() -> void:
 
 func _say_goodbye() -> void:
 	await until(
-		func() -> bool: return _server.players.is_empty() and not _honest.is_running(),
+		func() -> bool: return _server.players.is_empty() and not _surviving.is_running(),
 		PLAY_SECONDS * 1000 + END_MSEC
 	)
-	var exit_code := OS.get_process_exit_code(_honest.pid)
+	var exit_code := OS.get_process_exit_code(_surviving.pid)
 	claims.check(
 		(
 			_server.left == BOTS_PER_PROCESS
-			and _server.vanished == BOTS_PER_PROCESS
+			and _server.timed_out == BOTS_PER_PROCESS
 			and exit_code == 0
 		),
 		"the others said goodbye; their process has missed nothing, by its exit code",
-		"%d left, %d vanished, exit code %d" % [_server.left, _server.vanished, exit_code]
+		"%d left, %d timed_out, exit code %d" % [_server.left, _server.timed_out, exit_code]
 	)
 	var moves := Account.new()
 	var snapshots := Account.new()

@@ -16,8 +16,8 @@ var _bob := HostProcess.new()
 var _cleo := HostProcess.new()
 var _transcript: Transcript
 var _port_owner := PacketPeerUdpRs.new()
-var _host_news := 0
-var _path_news := 0
+var _host_changes := 0
+var _path_changes := 0
 
 
 func _ready() -> void:
@@ -40,7 +40,7 @@ func play() -> void:
 		return
 	_transcript = Transcript.new(_browser)
 	_transcript.said.connect(tell)
-	_count_news()
+	_count_changes()
 	_start(_bob, "Bob", 2, port)
 	_start(_cleo, "Cleo", 5, port)
 	var lobby := LobbyClaims.new(claims, _browser)
@@ -49,12 +49,12 @@ func play() -> void:
 	lobby.check_found("Cleo", 5)
 	lobby.check_engine_path("Bob")
 	lobby.check_single_entries(2)
-	_check_news()
+	_check_changes()
 	await _check_second_browser()
 	_second_browser.close()
 	await _send_garbage(port)
 	if _cleo.is_running():
-		await _let_cleo_die(lobby)
+		await _kill_cleo(lobby)
 	# The end of the chapter is no news.
 	_transcript = null
 	_browser.close()
@@ -82,17 +82,17 @@ func _start(host: HostProcess, host_name: String, players: int, port: int) -> vo
 		claims.check(false, "%s's process starts" % host_name)
 
 
-func _count_news() -> void:
-	_browser.host_changed.connect(func(_entry: Entry) -> void: _host_news += 1)
-	_browser.paths_changed.connect(func(_entry: Entry) -> void: _path_news += 1)
+func _count_changes() -> void:
+	_browser.host_changed.connect(func(_entry: Entry) -> void: _host_changes += 1)
+	_browser.paths_changed.connect(func(_entry: Entry) -> void: _path_changes += 1)
 
 
 ## Neither host has changed what it announces, but each of them has answered a ping.
-func _check_news() -> void:
+func _check_changes() -> void:
 	claims.check(
-		_host_news == 0 and _path_news >= 2,
+		_host_changes == 0 and _path_changes >= 2,
 		"all news since then were of addresses: paths_changed",
-		"host_changed came %d times, paths_changed %d times" % [_host_news, _path_news]
+		"host_changed came %d times, paths_changed %d times" % [_host_changes, _path_changes]
 	)
 
 
@@ -130,7 +130,7 @@ func _send_garbage(port: int) -> void:
 	)
 
 
-func _let_cleo_die(lobby: LobbyClaims) -> void:
+func _kill_cleo(lobby: LobbyClaims) -> void:
 	tell("Cleo's process is killed.")
 	var lost: Array[Entry] = []
 	_browser.host_lost.connect(func(entry: Entry) -> void: lost.append(entry))

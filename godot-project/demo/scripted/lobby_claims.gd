@@ -9,7 +9,7 @@ const Transcript := preload("../lobby/lobby_transcript.gd")
 
 ## For engines that start on a slow machine.
 const START_MSEC := 30_000
-const LOSS_MSEC := Browser.SILENCE_MSEC + 20_000
+const LOSS_MSEC := Browser.IDLE_MSEC + 20_000
 ## Hosts that outlive this process end by themselves.
 const HOST_SECONDS := 120
 ## On one machine, or on a cable, a round trip takes under a millisecond; the machine may be busy.
@@ -81,9 +81,9 @@ func has_measured(game_names: Array) -> bool:
 
 
 ## Whether every listed host has been heard after that moment.
-func all_heard_since(usec: int) -> bool:
+func all_received_since(usec: int) -> bool:
 	return _browser.entries.values().all(
-		func(entry: Entry) -> bool: return entry.last_heard_usec() > usec
+		func(entry: Entry) -> bool: return entry.last_received_usec() > usec
 	)
 
 

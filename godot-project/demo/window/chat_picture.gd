@@ -13,7 +13,7 @@ const HELLO_MSEC := 30_000
 var _chat: Chat
 var _alice_notes := 0
 var _bob_notes := 0
-var _heard: Message
+var _last_received: Message
 var _result: ErrorSamples.Result
 var _failed := false
 
@@ -30,7 +30,7 @@ func _listen() -> void:
 	var conversation := _chat.conversation
 	conversation.alice_noted.connect(func(_note: Note) -> void: _alice_notes += 1)
 	conversation.bob_noted.connect(func(_note: Note) -> void: _bob_notes += 1)
-	conversation.alice_received.connect(func(message: Message) -> void: _heard = message)
+	conversation.alice_received.connect(func(message: Message) -> void: _last_received = message)
 	conversation.bob_failed.connect(func(_words: String) -> void: _failed = true)
 	_chat.error_samples.finished.connect(
 		func(result: ErrorSamples.Result) -> void: _result = result
@@ -64,7 +64,7 @@ func _exchange(message: Message, expected: Message) -> void:
 	_chat.send(message)
 	await until(func() -> bool: return _alice_notes >= alice_notes and _bob_notes >= bob_notes)
 	claims.check(
-		_alice_notes == alice_notes and _bob_notes == bob_notes and expected.equals(_heard),
+		_alice_notes == alice_notes and _bob_notes == bob_notes and expected.equals(_last_received),
 		"%s was sent and answered" % message.kind_name(),
 		"Alice has %d lines, Bob %d" % [_alice_notes, _bob_notes]
 	)

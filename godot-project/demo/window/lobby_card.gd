@@ -22,8 +22,8 @@ func refresh() -> void:
 	%Initial.text = entry.game_name.left(1).to_upper()
 	%Name.text = entry.game_name
 	%Players.text = "%d of %d players" % [entry.players, entry.max_players]
-	var silent_sec := (Time.get_ticks_usec() - entry.last_heard_usec()) / 1_000_000.0
-	%Heard.text = "port %d  ·  heard %.1f s ago" % [entry.game_port, maxf(silent_sec, 0.0)]
+	var idle_sec := (Time.get_ticks_usec() - entry.last_received_usec()) / 1_000_000.0
+	%LastReceived.text = "port %d  ·  heard %.1f s ago" % [entry.game_port, maxf(idle_sec, 0.0)]
 	var best := entry.best_path()
 	%RoundTrip.text = best.round_trip_words() if best.has_round_trip() else "–"
 	var lines_of := " ".join(entry.paths.map(func(path: Path) -> String: return _line(path)))

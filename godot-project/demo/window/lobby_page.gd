@@ -35,8 +35,8 @@ func _ready() -> void:
 	add_child(browser)
 	visibility_changed.connect(_on_visibility_changed)
 	browser.host_found.connect(_on_host_found)
-	for news: Signal in [browser.host_changed, browser.paths_changed]:
-		news.connect(func(entry: Entry) -> void: _cards[entry.id].refresh())
+	for change: Signal in [browser.host_changed, browser.paths_changed]:
+		change.connect(func(entry: Entry) -> void: _cards[entry.id].refresh())
 	browser.host_lost.connect(_on_host_lost)
 	%Host.pressed.connect(_toggle_host)
 	%Name.text_changed.connect(func(_words: String) -> void: _take_over_inputs())

@@ -38,7 +38,7 @@ func perform() -> void:
 	# Every host has announced itself by all its ways, and answered more than one ping.
 	var seen_usec := Time.get_ticks_usec()
 	await until(
-		func() -> bool: return lobby.all_heard_since(seen_usec) and lobby.has_measured(names)
+		func() -> bool: return lobby.all_received_since(seen_usec) and lobby.has_measured(names)
 	)
 	lobby.check_found("Ada", OWN_PLAYERS)
 	for host_name: String in names:

@@ -15,7 +15,7 @@ func test_a_short_destination_is_where_it_says() -> void:
 		for peer in peers:
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet to " + address)
 		check_equal(peers[1].send_to(numbered(1), address, far.port), OK, "send_to " + address)
-		check_equal(far.told("to", 3), [FAR_IPV6[0], FAR_IPV6[0], FAR_IPV6[0]], "what arrives")
+		check_equal(far.values_of("to", 3), [FAR_IPV6[0], FAR_IPV6[0], FAR_IPV6[0]], "what arrives")
 
 
 func test_a_short_address_can_be_bound_to() -> void:
@@ -35,8 +35,8 @@ func test_a_short_group_is_the_group() -> void:
 	check_equal(peer.leave_multicast_group(GROUP, "near1"), OK, "leave")
 
 
-func test_the_way_that_both_write_them_both_read(kind: StringName) -> void:
+func test_both_read_the_addresses_that_both_write(kind: StringName) -> void:
 	var far := far_socket("::")
 	for peer in senders(kind, FAR_IPV6[0], far.port):
 		send(peer, [numbered(1)])
-		answer("what arrives", far.told("to"), [FAR_IPV6[0]])
+		answer("what arrives", far.values_of("to"), [FAR_IPV6[0]])

@@ -32,7 +32,7 @@ func test_the_address_comes_from_the_real_netmask() -> void:
 		ip(("address del %s dev near2" % row[0]).split(" "))
 
 
-func test_what_an_address_was_given_as_a_broadcast_address_is_no_matter() -> void:
+func test_the_broadcast_address_set_on_an_interface_is_ignored() -> void:
 	for row: Array in [["10.77.9.130/24", "10.77.9.7"], ["10.77.9.130/26", "10.77.9.255"]]:
 		change("address add %s broadcast %s dev near2" % row, "address del %s dev near2" % row[0])
 		var real := "10.77.9.255" if "/24" in row[0] else "10.77.9.191"
@@ -110,11 +110,11 @@ func test_it_leaves_the_destination_as_it_is() -> void:
 	peer.set_dest_address(FAR_IPV4[0], other.port)
 	check_equal(peer.put_packet_broadcast(numbered(1), far.port), 2, "copies")
 	check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-	check_equal(other.told("number"), [2], "what the destination gets")
-	check_equal(far.told("number", 2), [1, 1], "what everybody gets")
+	check_equal(other.values_of("number"), [2], "what the destination gets")
+	check_equal(far.values_of("number", 2), [1, 1], "what everybody gets")
 
 
-func test_who_gets_it_can_answer() -> void:
+func test_receivers_can_answer() -> void:
 	var far := far_socket()
 	var peer := make_peer(OURS)
 	peer.set_broadcast_enabled(true)
@@ -130,12 +130,12 @@ func test_who_gets_it_can_answer() -> void:
 	check_equal(ips, PackedStringArray(FAR_IPV4), "who answered")
 
 
-func test_it_is_heard_on_this_machine_too() -> void:
+func test_it_arrives_on_this_machine_too() -> void:
 	var here := bound_peer(NATIVE, "0.0.0.0")
 	var peer := make_peer(OURS)
 	peer.set_broadcast_enabled(true)
 	check_equal(peer.put_packet_broadcast(numbered(3), here.get_local_port()), 2, "copies")
-	check_equal(numbers_at(here, 2), PackedInt32Array([3, 3]), "what is heard")
+	check_equal(numbers_at(here, 2), PackedInt32Array([3, 3]), "what arrives")
 
 
 func test_an_empty_packet() -> void:
@@ -143,7 +143,7 @@ func test_an_empty_packet() -> void:
 	var peer := make_peer(OURS)
 	peer.set_broadcast_enabled(true)
 	check_equal(peer.put_packet_broadcast(PackedByteArray(), far.port), 2, "copies")
-	check_equal(far.told("size", 2), [0, 0], "sizes")
+	check_equal(far.values_of("size", 2), [0, 0], "sizes")
 
 
 func test_a_large_packet() -> void:
@@ -169,14 +169,14 @@ func test_with_one_interface_down_it_reaches_the_other() -> void:
 	peer.set_broadcast_enabled(true)
 	change("link set near1 down")
 	check_equal(peer.put_packet_broadcast(numbered(1), far.port), 1, "copies")
-	check_equal(far.told("interface"), ["far2"], "interfaces")
+	check_equal(far.values_of("interface"), ["far2"], "interfaces")
 	change("link set near2 down")
 	check_equal(peer.put_packet_broadcast(numbered(2), far.port), 0, "copies with none")
 	check(not peer.get_last_error_message().is_empty(), "no message")
 	restore()
 	far.received(0, 0)
 	check_equal(peer.put_packet_broadcast(numbered(3), far.port), 2, "copies with both")
-	check_equal(far.told("number", 2), [3, 3], "what arrives")
+	check_equal(far.values_of("number", 2), [3, 3], "what arrives")
 
 
 func test_one_that_the_system_refuses_is_not_counted() -> void:
@@ -188,7 +188,7 @@ func test_one_that_the_system_refuses_is_not_counted() -> void:
 	var barrier := "unreachable 10.77.1.255 table local"
 	change("route add " + barrier, "route del " + barrier)
 	check_equal(peer.put_packet_broadcast(numbered(1), far.port), 1, "copies")
-	check_equal(far.told("interface"), ["far2"], "interfaces")
+	check_equal(far.values_of("interface"), ["far2"], "interfaces")
 	check_equal(stat(peer, "send_errors"), 1, "send_errors")
 	check("10.77.1.255" in peer.get_last_error_message(), peer.get_last_error_message())
 
@@ -218,12 +218,12 @@ func test_misuse_is_refused_and_nothing_is_sent() -> void:
 	refused("IPv6 only", of_ipv6, "put_packet_broadcast", sent, -1)
 	of_ipv6.close()
 	check_equal(of_ipv6.put_packet_broadcast(numbered(2), far.port), 2, "closed, which opens IPv4")
-	check_equal(far.told("number", 2), [2, 2], "nothing else arrived")
+	check_equal(far.values_of("number", 2), [2, 2], "nothing else arrived")
 	enabled.set_broadcast_enabled(false)
 	refused("not any more", enabled, "put_packet_broadcast", sent, -1)
 
 
-func test_the_whole_worlds_broadcast_is_as_native(kind: StringName) -> void:
+func test_broadcasts_with_put_packet_are_as_native(kind: StringName) -> void:
 	change("route add default via 10.77.2.2", "route del default via 10.77.2.2")
 	for address: String in ["255.255.255.255", "10.77.1.255", "10.77.2.255"]:
 		var far := far_socket()
@@ -232,7 +232,7 @@ func test_the_whole_worlds_broadcast_is_as_native(kind: StringName) -> void:
 		misuse(kind, "not enabled", peer, "put_packet", [numbered(1)], FAILED)
 		peer.set_broadcast_enabled(true)
 		answer("enabled", peer.put_packet(numbered(2)), OK)
-		record("interfaces", far.told("interface"))
+		record("interfaces", far.values_of("interface"))
 
 
 func _addresses() -> PackedStringArray:

@@ -14,7 +14,7 @@ func test_sending_fails_while_the_interface_is_down(kind: StringName) -> void:
 		var peers := senders(kind, family[1], far.port)
 		for peer in peers:
 			answer("before", peer.put_packet(numbered(1)), OK)
-		answer("what arrives", far.told("number", 2), [1, 1])
+		answer("what arrives", far.values_of("number", 2), [1, 1])
 		change("link set near1 down")
 		for peer in peers:
 			misuse(kind, "down", peer, "put_packet", [numbered(2)], FAILED)
@@ -22,10 +22,10 @@ func test_sending_fails_while_the_interface_is_down(kind: StringName) -> void:
 		for peer in peers:
 			answer("up again", peer.put_packet(numbered(3)), OK)
 		# What restore() sent went to sockets of its own.
-		answer("what arrives", far.told("number", 2), [3, 3])
+		answer("what arrives", far.values_of("number", 2), [3, 3])
 
 
-func test_why_is_told_in_the_systems_words() -> void:
+func test_the_reason_is_kept_in_the_systems_words() -> void:
 	for family: Array in FAMILIES:
 		var far := far_socket(family[2])
 		var peers := senders(OURS, family[1], far.port)
@@ -41,7 +41,7 @@ func test_why_is_told_in_the_systems_words() -> void:
 		restore()
 		for peer in peers:
 			check_equal(peer.put_packets([numbered(4), numbered(5)]), 2, "put_packets, up again")
-		check_equal(far.told("number", 4), [4, 5, 4, 5], "what arrives")
+		check_equal(far.values_of("number", 4), [4, 5, 4, 5], "what arrives")
 
 
 func test_the_other_interface_goes_on(kind: StringName) -> void:
@@ -53,7 +53,7 @@ func test_the_other_interface_goes_on(kind: StringName) -> void:
 		misuse(kind, "down", peer, "put_packet", [numbered(1)], FAILED)
 		peer.set_dest_address(FAR_IPV4[1], far.port)
 		answer("the other", peer.put_packet(numbered(i)), OK)
-		answer("what arrives", far.told("number"), [i])
+		answer("what arrives", far.values_of("number"), [i])
 		far.send(NEAR_IPV4[1], peer.get_local_port(), [i])
 		answer("what comes", numbers_at(peer), PackedInt32Array([i]))
 
@@ -77,7 +77,7 @@ func test_a_peer_bound_to_an_address_goes_on_when_the_interface_is_back(kind: St
 		answer("count", peer.get_available_packet_count(), 0)
 		restore()
 		send(peer, [numbered(2)])
-		answer("what arrives", far.told("number"), [2])
+		answer("what arrives", far.values_of("number"), [2])
 		far.send(family[0], peer.get_local_port(), [3])
 		answer("what comes", numbers_at(peer), PackedInt32Array([3]))
 
@@ -130,7 +130,7 @@ func test_a_route_that_vanishes_and_returns(kind: StringName) -> void:
 		var peers := senders(kind, row[2], far.port)
 		for peer in peers:
 			answer("before", peer.put_packet(numbered(1)), OK)
-		answer("what arrives", far.told("number", 2), [1, 1])
+		answer("what arrives", far.values_of("number", 2), [1, 1])
 		ip((row[1] % "del").split(" "))
 		for peer in peers:
 			misuse(kind, "no route", peer, "put_packet", [numbered(2)], FAILED)
@@ -139,7 +139,7 @@ func test_a_route_that_vanishes_and_returns(kind: StringName) -> void:
 		ip((row[1] % "add").split(" "))
 		for peer in peers:
 			answer("the route is back", peer.put_packet(numbered(3)), OK)
-		answer("what arrives then", far.told("number", 2), [3, 3])
+		answer("what arrives then", far.values_of("number", 2), [3, 3])
 		ip((row[1] % "del").split(" "))
 
 
@@ -158,7 +158,7 @@ func test_a_cable_that_is_pulled_and_put_back() -> void:
 		far.received(0, 0)
 		for peer in peers:
 			check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-		check_equal(far.told("number", 2), [2, 2], "what arrives")
+		check_equal(far.values_of("number", 2), [2, 2], "what arrives")
 
 
 func test_an_interface_that_vanishes_takes_its_groups_along(kind: StringName) -> void:

@@ -17,9 +17,9 @@ func test_they_arrive_whole(kind: StringName) -> void:
 				answer("dest", peer.set_dest_address(family[1], far.port), OK)
 			for size: int in SIZES + [LARGEST]:
 				answer("sending %d bytes" % size, peer.put_packet(numbered(size, size)), OK)
-				answer("size", far.told("size"), [size])
+				answer("size", far.values_of("size"), [size])
 			send(peer, SIZES.map(func(size: int) -> PackedByteArray: return numbered(size, size)))
-			answer("numbers", far.told("number", SIZES.size()), SIZES)
+			answer("numbers", far.values_of("number", SIZES.size()), SIZES)
 
 
 func test_they_are_received_whole(kind: StringName) -> void:
@@ -38,7 +38,7 @@ func test_one_byte_more_than_ipv4_carries_is_refused(kind: StringName) -> void:
 	peer.set_dest_address(FAR_IPV4[0], far.port)
 	misuse(kind, "65,508 bytes", peer, "put_packet", [numbered(1, LARGEST + 1)], FAILED)
 	send(peer, [numbered(2)])
-	answer("what arrives", far.told("number"), [2])
+	answer("what arrives", far.values_of("number"), [2])
 
 
 func test_many_at_once_arrive_whole() -> void:
@@ -59,12 +59,12 @@ func test_many_at_once_arrive_whole() -> void:
 					packets.append(numbered(i, size))
 				var all := range(count)
 				check_equal(peer.put_packets(packets), count, "put_packets of %d bytes" % size)
-				check_equal(far.told("number", count), all, "%d bytes, put_packets" % size)
+				check_equal(far.values_of("number", count), all, "%d bytes, put_packets" % size)
 				var data := PackedByteArray()
 				for packet in packets:
 					data.append_array(packet)
 				check_equal(peer.put_segmented(data, size), count, "put_segmented of %d" % size)
-				check_equal(far.told("number", count), all, "%d bytes, put_segmented" % size)
+				check_equal(far.values_of("number", count), all, "%d bytes, put_segmented" % size)
 
 
 func test_small_and_large_ones_take_turns() -> void:
@@ -100,7 +100,7 @@ func test_batches_of_them_are_received_whole() -> void:
 					check_equal(
 						numbers_of(packets, size), PackedInt32Array(range(count)), "%d bytes" % size
 					)
-					for ip_told: String in peer.get_batch_ips():
-						check_equal(ip_told, family[1], "get_batch_ips")
+					for ip_text: String in peer.get_batch_ips():
+						check_equal(ip_text, family[1], "get_batch_ips")
 				check_equal(stat(peer, "packets_dropped_kernel"), 0, "dropped")
 	)

@@ -3,7 +3,7 @@ extends "../support/two_hosts.gd"
 ## have the same address.
 
 
-func test_a_sender_is_told_with_its_interface() -> void:
+func test_the_address_of_a_sender_names_its_interface() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for address: String in ["::", "*"]:
@@ -17,7 +17,7 @@ func test_a_sender_is_told_with_its_interface() -> void:
 	)
 
 
-func test_a_batch_of_senders_is_told_with_their_interfaces() -> void:
+func test_the_addresses_of_a_batch_name_their_interfaces() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			var peer := receiver(background, "*")
@@ -143,7 +143,7 @@ func test_the_same_port_on_both_interfaces() -> void:
 		check_equal(peers[i].get_available_packet_count(), 0, "nothing else")
 
 
-func test_an_interface_that_nobody_has_is_refused() -> void:
+func test_an_unknown_interface_is_refused() -> void:
 	for address: String in ["fe80::1%nope", "fe80::1%", "fe80::1%near1%near1", "fe80::1%-1"]:
 		var named := [address]
 		var peer := make_peer(OURS)
@@ -181,7 +181,7 @@ func test_without_an_interface_sending_is_as_native(kind: StringName) -> void:
 		record_misuse(kind, "put_packet", peer, "put_packet", [numbered(1)])
 		peer.set_dest_address(FAR_IPV6[0], far.port)
 		send(peer, [numbered(2)])
-		answer("elsewhere", far.told("number").has(2), true)
+		answer("elsewhere", far.values_of("number").has(2), true)
 
 
 func test_without_an_interface_connecting_is_as_native(kind: StringName) -> void:
@@ -201,7 +201,7 @@ func test_other_addresses_have_no_interface(kind: StringName) -> void:
 		answer("get_packet_ip", peer.get_packet_ip(), FAR_IPV4[i])
 
 
-func test_a_sender_whose_interface_is_gone_is_told_all_the_same() -> void:
+func test_the_address_of_a_sender_outlives_its_interface() -> void:
 	for renamed: bool in [false, true]:
 		third_cable()
 		ip("address add fe80::33/64 dev near3 nodad".split(" "))
@@ -214,7 +214,7 @@ func test_a_sender_whose_interface_is_gone_is_told_all_the_same() -> void:
 		var address := FAR_LINK_LOCAL + "%near3"
 		check_equal(peer.set_dest_address(address, far.port), OK, "dest")
 		check_equal(peer.put_packet(numbered(9)), OK, "put_packet")
-		check_equal(far.told("number"), [9], "what arrives by the interface")
+		check_equal(far.values_of("number"), [9], "what arrives by the interface")
 		if renamed:
 			ip("link set near3 down".split(" "))
 			ip("link set near3 name other3".split(" "))
@@ -231,7 +231,7 @@ func test_a_sender_whose_interface_is_gone_is_told_all_the_same() -> void:
 		check_equal(peer.set_dest_address(address, far.port), ERR_CANT_RESOLVE, "dest, gone")
 		peer.set_dest_address(FAR_IPV6[0], far.port)
 		check_equal(peer.put_packet(numbered(4)), OK, "put_packet elsewhere")
-		check_equal(far.told("number"), [4], "what arrives elsewhere")
+		check_equal(far.values_of("number"), [4], "what arrives elsewhere")
 		if renamed:
 			ip(["link", "del", "other3"])
 
@@ -248,7 +248,7 @@ func test_an_interface_that_has_nothing_else() -> void:
 	check_equal(peer.multicast_interface, "near3", "multicast_interface")
 	check_equal(peer.set_dest_address(group, far.port), OK, "dest")
 	check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-	check_equal(far.told("interface"), ["far3"], "what the group gets")
+	check_equal(far.values_of("interface"), ["far3"], "what the group gets")
 	check_equal(peer.join_multicast_group(group, "near3"), OK, "join")
 	check_equal(peer.join_multicast_group(group, "near1"), OK, "join by another")
 	far.send(group, peer.get_local_port(), [2], 16, "far3")
@@ -256,7 +256,7 @@ func test_an_interface_that_has_nothing_else() -> void:
 	check_equal(peer.get_packet_ip(), FAR_LINK_LOCAL + "%near3", "get_packet_ip")
 	check_equal(peer.set_dest_address(peer.get_packet_ip(), far.port), OK, "dest")
 	check_equal(peer.put_packet(numbered(3)), OK, "put_packet")
-	check_equal(far.told("number"), [3], "the answer")
+	check_equal(far.values_of("number"), [3], "the answer")
 	check_equal(peer.leave_multicast_group(group, "near3"), OK, "leave")
 
 
@@ -271,5 +271,5 @@ func test_a_name_that_another_interface_has_now_means_that_one() -> void:
 		check_equal(peer.set_dest_address(address, far.port), OK, "dest")
 		check_equal(peer.put_packet(numbered(i)), OK, "put_packet")
 		check_equal(peer.send_to(numbered(i), address, far.port), OK, "send_to")
-		check_equal(far.told("interface", 2), ["far3", "far3"], "what arrives")
+		check_equal(far.values_of("interface", 2), ["far3", "far3"], "what arrives")
 		ip(["link", "del", "near3"])

@@ -41,7 +41,7 @@ func test_a_member_beside_one_by_the_other_interface_in_ipv6() -> void:
 		_check_beside_one_by_the_other_interface(way)
 
 
-func test_what_is_not_for_a_member_ends_no_wait() -> void:
+func test_packets_of_other_groups_end_no_wait() -> void:
 	if not needs_batches():
 		return
 	in_both_modes(
@@ -68,7 +68,7 @@ func test_what_is_not_for_a_member_ends_no_wait() -> void:
 	)
 
 
-func test_among_many_strangers_packets_the_own_ones_are_found() -> void:
+func test_its_packets_are_found_among_many_of_other_groups() -> void:
 	if not needs_batches():
 		return
 	in_both_modes(

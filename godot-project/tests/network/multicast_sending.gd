@@ -117,7 +117,7 @@ func test_without_a_choice_the_system_picks(kind: StringName) -> void:
 			_check_arrival(far, [1], "far1", "%s" % [way])
 			peer.multicast_interface = ""
 		answer("put_packet", peer.put_packet(numbered(2)), OK)
-		record("interface, %s" % [way], far.told("interface"))
+		record("interface, %s" % [way], far.values_of("interface"))
 
 
 func test_without_a_choice_or_a_route_there_is_no_way(kind: StringName) -> void:
@@ -144,7 +144,7 @@ func test_an_unknown_interface_is_refused() -> void:
 			check(not peer.get_last_error_message().is_empty(), "no message for %s" % name)
 
 
-func test_an_interface_that_vanishes_is_no_obstacle() -> void:
+func test_a_peer_works_on_after_its_interface_is_deleted() -> void:
 	for renamed: bool in [false, true]:
 		for way: Array in [WAYS[0], WAYS[1], WAYS[4]]:
 			third_cable()
@@ -181,7 +181,7 @@ func test_an_interface_that_vanishes_is_no_obstacle() -> void:
 			ip(["link", "del", "near3"])
 
 
-func test_an_interface_that_is_down_is_told() -> void:
+func test_sending_through_an_interface_that_is_down_fails_with_a_reason() -> void:
 	change("link set near1 down")
 	var far := _members(GROUP)
 	var peer := make_peer(OURS)
@@ -199,16 +199,16 @@ func test_their_hop_limit_is_seen_at_the_other_end() -> void:
 		var far := _members(way[1])
 		var peer := _sender(way, far, {&"multicast_interface": "near1"})
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		check_equal(far.told("hops"), [1], "hops by themselves, %s" % [way])
+		check_equal(far.values_of("hops"), [1], "hops by themselves, %s" % [way])
 		for hops: int in [5, 255, 1, 128]:
 			peer.multicast_time_to_live = hops
 			# Which is for others.
 			peer.time_to_live = 77
 			check_equal(peer.put_packet(numbered(2)), OK, "put_packet, %s" % [way])
-			check_equal(far.told("hops"), [hops], "hops, %s" % [way])
+			check_equal(far.values_of("hops"), [hops], "hops, %s" % [way])
 			peer.close()
 			check_equal(peer.put_packet(numbered(3)), OK, "put_packet, open again, %s" % [way])
-			check_equal(far.told("hops"), [hops], "hops, open again, %s" % [way])
+			check_equal(far.values_of("hops"), [hops], "hops, open again, %s" % [way])
 
 
 func test_with_no_hop_they_stay_on_this_machine() -> void:
@@ -221,42 +221,44 @@ func test_with_no_hop_they_stay_on_this_machine() -> void:
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		peer.set_dest_address(way[1], here.get_local_port())
 		check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-		check_equal(numbers_at(here), PackedInt32Array([2]), "what a member here gets, %s" % [way])
+		check_equal(
+			numbers_at(here), PackedInt32Array([2]), "what a member here receives, %s" % [way]
+		)
 		peer.set_dest_address(way[1], far.port)
 		peer.multicast_time_to_live = 1
 		check_equal(peer.put_packet(numbered(3)), OK, "put_packet")
-		check_equal(far.told("number"), [3], "what gets out, %s" % [way])
+		check_equal(far.values_of("number"), [3], "what gets out, %s" % [way])
 
 
-func test_whether_members_here_hear_them() -> void:
+func test_multicast_loopback_decides_whether_members_here_receive() -> void:
 	for way in WAYS:
 		var far := _members(way[1])
 		var here := bound_peer(NATIVE, "::" if ":" in way[1] else "0.0.0.0")
 		check_equal(here.join_multicast_group(way[1], "near1"), OK, "join here")
 		var peer := _sender(way, far, {&"multicast_interface": "near1"})
 		_open(peer, way)
-		var heard: Array[int] = []
+		var numbers: Array[int] = []
 		for is_on: bool in [true, false, true, false]:
 			peer.multicast_loopback = is_on
 			check_equal(peer.multicast_loopback, is_on, "the property")
 			for close: bool in [false, true]:
 				if close:
 					peer.close()
-				var number := heard.size() + 1
-				heard.append(number)
+				var number := numbers.size() + 1
+				numbers.append(number)
 				check_equal(
 					peer.send_to(numbered(number), way[1], here.get_local_port()), OK, "send_to"
 				)
 				check_equal(peer.send_to(numbered(number), way[1], far.port), OK, "send_to")
-				check_equal(far.told("number"), [number], "what the other machine gets, %s" % [way])
+				check_equal(
+					far.values_of("number"), [number], "what the other machine gets, %s" % [way]
+				)
 		# Four of them, two each time that it was on.
-		check_equal(
-			numbers_at(here, 4), PackedInt32Array([1, 2, 5, 6]), "what is heard, %s" % [way]
-		)
+		check_equal(numbers_at(here, 4), PackedInt32Array([1, 2, 5, 6]), "what arrives, %s" % [way])
 		check_equal(here.get_available_packet_count(), 0, "nothing else")
 
 
-func test_a_member_hears_itself() -> void:
+func test_a_member_receives_its_own_packets() -> void:
 	for way in WAYS:
 		if " " in way[0]:
 			continue
@@ -276,21 +278,21 @@ func test_the_hop_limit_of_unicast_is_seen_at_the_other_end() -> void:
 		var far := far_socket(way[2])
 		var peer := _to(way, far)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		var usual := far.told("hops")
+		var usual := far.values_of("hops")
 		for hops: int in [1, 2, 64, 255, 13]:
 			peer.time_to_live = hops
 			# Which is for others.
 			peer.multicast_time_to_live = 9
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
 			check_equal(peer.put_packets([numbered(1), numbered(2)]), 2, "put_packets, %s" % [way])
-			check_equal(far.told("hops", 3), [hops, hops, hops], "hops, %s" % [way])
+			check_equal(far.values_of("hops", 3), [hops, hops, hops], "hops, %s" % [way])
 		peer.close()
 		_open_again(peer, way, far)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, open again, %s" % [way])
-		check_equal(far.told("hops"), [13], "hops, open again, %s" % [way])
+		check_equal(far.values_of("hops"), [13], "hops, open again, %s" % [way])
 		peer.time_to_live = 0
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		check_equal(far.told("hops"), usual, "hops, 0 again, %s" % [way])
+		check_equal(far.values_of("hops"), usual, "hops, 0 again, %s" % [way])
 
 
 func test_the_traffic_class_is_seen_at_the_other_end() -> void:
@@ -298,7 +300,7 @@ func test_the_traffic_class_is_seen_at_the_other_end() -> void:
 		var far := far_socket(way[2])
 		var peer := _to(way, far)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		check_equal(far.told("class"), [0], "class by itself, %s" % [way])
+		check_equal(far.values_of("class"), [0], "class by itself, %s" % [way])
 		for traffic_class: int in [184, 1, 255, 40]:
 			peer.traffic_class = traffic_class
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
@@ -307,14 +309,14 @@ func test_the_traffic_class_is_seen_at_the_other_end() -> void:
 			var classes := []
 			classes.resize(5)
 			classes.fill(traffic_class)
-			check_equal(far.told("class", 5), classes, "class, %s" % [way])
+			check_equal(far.values_of("class", 5), classes, "class, %s" % [way])
 		peer.close()
 		_open_again(peer, way, far)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, open again, %s" % [way])
-		check_equal(far.told("class"), [40], "class, open again, %s" % [way])
+		check_equal(far.values_of("class"), [40], "class, open again, %s" % [way])
 		peer.traffic_class = 0
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		check_equal(far.told("class"), [0], "class, 0 again, %s" % [way])
+		check_equal(far.values_of("class"), [0], "class, 0 again, %s" % [way])
 
 
 func test_multicasts_have_the_traffic_class_too() -> void:
@@ -322,7 +324,7 @@ func test_multicasts_have_the_traffic_class_too() -> void:
 		var far := _members(way[1])
 		var peer := _sender(way, far, {&"multicast_interface": "near2", &"traffic_class": 184})
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
-		check_equal(far.told("class"), [184], "class, %s" % [way])
+		check_equal(far.values_of("class"), [184], "class, %s" % [way])
 
 
 # A socket over there that is in the group on both interfaces.

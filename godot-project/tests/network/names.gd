@@ -24,18 +24,18 @@ func test_a_name_gets_the_address_that_the_socket_can_send_to() -> void:
 			var what := "%s, %s, %s" % [row[0], row[1], method]
 			var peer := make_peer(OURS) if row[0] == "not open" else bound_peer(OURS, row[0])
 			var far := far_socket("::" if ":" in row[2] else "0.0.0.0")
-			var heard := Listener.new(peer)
+			var listener := Listener.new(peer)
 			check_equal(peer.call(method, new_name(row[1]), far.port), OK, what)
-			check_equal(heard.count(), 0, "signals within the call, " + what)
-			await Frames.until(func() -> bool: return heard.count() > 0)
-			heard.check_last(self, OK, row[2], what)
+			check_equal(listener.count(), 0, "signals within the call, " + what)
+			await Frames.until(func() -> bool: return listener.count() > 0)
+			listener.check_last(self, OK, row[2], what)
 			check_equal(peer.is_resolving(), false, "is_resolving at the end, " + what)
 			var is_connected: bool = method == METHODS[1]
 			check_equal(peer.is_socket_connected(), is_connected, "is_socket_connected, " + what)
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet, " + what)
-			check_equal(far.told("number"), [1], "what arrives, " + what)
+			check_equal(far.values_of("number"), [1], "what arrives, " + what)
 			await Frames.wait(3)
-			check_equal(heard.count(), 1, "signals, " + what)
+			check_equal(listener.count(), 1, "signals, " + what)
 
 
 func test_an_address_of_the_other_family_is_taken_where_there_is_no_better() -> void:
@@ -43,16 +43,16 @@ func test_an_address_of_the_other_family_is_taken_where_there_is_no_better() -> 
 		return
 	for row: Array in [["0.0.0.0", "six.test", FAR_IPV6[0]], ["::", "four.test", FAR_IPV4[0]]]:
 		var peer := bound_peer(OURS, row[0])
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		check_equal(peer.set_dest_address_async(new_name(row[1]), 9), OK, "call")
-		await Frames.until(func() -> bool: return heard.count() > 0)
-		heard.check_last(self, OK, row[2], "dest of a peer bound to %s" % row[0])
+		await Frames.until(func() -> bool: return listener.count() > 0)
+		listener.check_last(self, OK, row[2], "dest of a peer bound to %s" % row[0])
 		check_equal(peer.put_packet(numbered(1)), FAILED, "put_packet, as with a numeric address")
 		# As connect_to_host: to the other family means closed.
 		allow_lines("put_packet|connect_to_host_async")
 		check_equal(peer.connect_to_host_async(new_name(row[1]), 9), OK, "call")
-		await Frames.until(func() -> bool: return heard.count() > 1)
-		heard.check_last(self, FAILED, row[2], "connect of a peer bound to %s" % row[0])
+		await Frames.until(func() -> bool: return listener.count() > 1)
+		listener.check_last(self, FAILED, row[2], "connect of a peer bound to %s" % row[0])
 		check_equal(peer.is_bound(), false, "is_bound")
 
 
@@ -69,8 +69,8 @@ func test_resolving_within_the_call_is_as_native(kind: StringName) -> void:
 			var to_ipv4 := []
 			var to_ipv6 := []
 			var has_come := func() -> bool:
-				to_ipv4.append_array(far_ipv4.told("number", 1, 0))
-				to_ipv6.append_array(far_ipv6.told("number", 1, 0))
+				to_ipv4.append_array(far_ipv4.values_of("number", 1, 0))
+				to_ipv6.append_array(far_ipv6.values_of("number", 1, 0))
 				return not to_ipv4.is_empty() or not to_ipv6.is_empty()
 			wait_until(has_come)
 			record("%s, %s: by IPv4" % [opened, name], to_ipv4)
@@ -86,37 +86,37 @@ func test_the_answer_takes_effect_without_a_frame() -> void:
 	for method in METHODS:
 		var far := far_socket()
 		var peer := make_peer(OURS)
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		check_equal(peer.call(method, new_name("four.test"), far.port), OK, method)
 		check(wait_until(func() -> bool: return not peer.is_resolving()), "still resolving")
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-		check_equal(far.told("number"), [1], "what arrives")
-		check_equal(heard.count(), 0, "signals before a frame")
-		await Frames.until(func() -> bool: return heard.count() > 0)
-		heard.check_last(self, OK, FAR_IPV4[0], method)
+		check_equal(far.values_of("number"), [1], "what arrives")
+		check_equal(listener.count(), 0, "signals before a frame")
+		await Frames.until(func() -> bool: return listener.count() > 0)
+		listener.check_last(self, OK, FAR_IPV4[0], method)
 
 
-func test_a_name_that_nobody_has() -> void:
+func test_a_name_that_does_not_exist() -> void:
 	if not needs_server():
 		return
 	for method in METHODS:
 		var far := far_socket()
 		var peer := make_peer(OURS)
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		peer.set_dest_address(FAR_IPV4[0], far.port)
-		server.silence()
+		server.pause()
 		check_equal(peer.call(method, new_name("nobody.test"), 9), OK, method)
 		check_equal(peer.is_resolving(), true, "is_resolving")
-		server.speak()
-		await Frames.until(func() -> bool: return heard.count() > 0)
+		server.resume()
+		await Frames.until(func() -> bool: return listener.count() > 0)
 		await Frames.wait(3)
-		heard.check_last(self, ERR_CANT_RESOLVE, "", method)
-		check_equal(heard.count(), 1, "signals")
+		listener.check_last(self, ERR_CANT_RESOLVE, "", method)
+		check_equal(listener.count(), 1, "signals")
 		check_equal(peer.is_resolving(), false, "is_resolving at the end")
 		check(not peer.get_last_error_message().is_empty(), "no message")
 		check_equal(peer.is_socket_connected(), false, "is_socket_connected")
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-		check_equal(far.told("number"), [1], "what arrives where it went before")
+		check_equal(far.values_of("number"), [1], "what arrives where it went before")
 
 
 func test_without_a_server_a_name_does_not_resolve() -> void:
@@ -125,10 +125,10 @@ func test_without_a_server_a_name_does_not_resolve() -> void:
 	server.stop()
 	for method in METHODS:
 		var peer := make_peer(OURS)
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		check_equal(peer.call(method, new_name("both.test"), 9), OK, method)
-		await Frames.until(func() -> bool: return heard.count() > 0)
-		heard.check_last(self, ERR_CANT_RESOLVE, "", method)
+		await Frames.until(func() -> bool: return listener.count() > 0)
+		listener.check_last(self, ERR_CANT_RESOLVE, "", method)
 
 
 func test_a_name_that_failed_is_asked_for_again() -> void:
@@ -137,28 +137,28 @@ func test_a_name_that_failed_is_asked_for_again() -> void:
 	server.stop()
 	var name := new_name("four.test")
 	var peer := make_peer(OURS)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	check_equal(peer.set_dest_address_async(name, 9), OK, "call")
-	await Frames.until(func() -> bool: return heard.count() > 0)
-	heard.check_last(self, ERR_CANT_RESOLVE, "", "without a server")
+	await Frames.until(func() -> bool: return listener.count() > 0)
+	listener.check_last(self, ERR_CANT_RESOLVE, "", "without a server")
 	check(server.start(), "the server does not start again")
 	check_equal(peer.set_dest_address_async(name, 9), OK, "call")
-	await Frames.until(func() -> bool: return heard.count() > 1)
-	heard.check_last(self, OK, FAR_IPV4[0], "with one")
+	await Frames.until(func() -> bool: return listener.count() > 1)
+	listener.check_last(self, OK, FAR_IPV4[0], "with one")
 
 
-func test_a_host_that_cannot_be_connected_to() -> void:
+func test_a_host_that_cannot_be_reached_fails_with_a_reason() -> void:
 	if not needs_server():
 		return
 	change("route add unreachable 10.99.0.0/24", "route del unreachable 10.99.0.0/24")
 	for host: String in [new_name("barred.test"), BARRED]:
 		for opened: bool in [false, true]:
 			var peer := bound_peer(OURS, "0.0.0.0") if opened else make_peer(OURS)
-			var heard := Listener.new(peer)
+			var listener := Listener.new(peer)
 			allow_lines("connect_to_host_async")
 			peer.connect_to_host_async(host, 9)
-			await Frames.until(func() -> bool: return heard.count() > 0)
-			heard.check_last(self, FAILED, BARRED, host)
+			await Frames.until(func() -> bool: return listener.count() > 0)
+			listener.check_last(self, FAILED, BARRED, host)
 			check_equal(peer.is_bound(), false, "is_bound")
 			check("route" in peer.get_last_error_message(), peer.get_last_error_message())
 
@@ -169,14 +169,14 @@ func test_a_connected_peer_keeps_its_destination() -> void:
 	var far := far_socket()
 	var peer := make_peer(OURS)
 	check_equal(peer.connect_to_host(FAR_IPV4[0], far.port), OK, "connect")
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	refused("dest", peer, "set_dest_address_async", [new_name("six.test"), 9], OK)
-	await Frames.until(func() -> bool: return heard.count() > 0)
+	await Frames.until(func() -> bool: return listener.count() > 0)
 	await Frames.wait(3)
-	heard.check_last(self, ERR_LOCKED, "", "dest of a connected peer")
-	check_equal(heard.count(), 1, "signals")
+	listener.check_last(self, ERR_LOCKED, "", "dest of a connected peer")
+	check_equal(listener.count(), 1, "signals")
 	check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-	check_equal(far.told("number"), [1], "what arrives")
+	check_equal(far.values_of("number"), [1], "what arrives")
 
 
 func test_what_is_wrong_with_the_call_is_answered_at_once() -> void:
@@ -194,7 +194,7 @@ func test_what_is_wrong_with_the_call_is_answered_at_once() -> void:
 		["set_dest_address", "fe80::1%nope", 9],
 	]:
 		var peer := make_peer(OURS)
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		var errors: Array[Error] = []
 		for suffix: String in ["", "_async"]:
 			lines_of(func() -> void: errors.append(peer.call(row[0] + suffix, row[1], row[2])))
@@ -202,10 +202,10 @@ func test_what_is_wrong_with_the_call_is_answered_at_once() -> void:
 		check_equal(errors[1], errors[0], "%s without waiting" % [row])
 		check_equal(peer.is_resolving(), false, "is_resolving")
 		await Frames.wait(3)
-		check_equal(heard.count(), 0, "signals, %s" % [row])
+		check_equal(listener.count(), 0, "signals, %s" % [row])
 
 
-func test_it_may_be_called_again_where_it_is_heard() -> void:
+func test_it_may_be_called_again_in_the_handler() -> void:
 	if not needs_server():
 		return
 	var peer := make_peer(OURS)
@@ -213,8 +213,8 @@ func test_it_may_be_called_again_where_it_is_heard() -> void:
 		new_name("four.test"), new_name("six.test"), FAR_IPV4[0], FAR_IPV6[0]
 	]
 	var ips: PackedStringArray = []
-	var go_on := func(_error: Error, ip_told: String) -> void:
-		ips.append(ip_told)
+	var go_on := func(_error: Error, ip_text: String) -> void:
+		ips.append(ip_text)
 		if not hosts.is_empty():
 			peer.set_dest_address_async(hosts.pop_front(), 9)
 	peer.host_resolved.connect(go_on)
@@ -245,6 +245,6 @@ func test_any_thread_may_call() -> void:
 	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
-	for heard in listeners:
-		heard.check_last(self, OK, FAR_IPV6[0], "called by a thread")
-		check_equal(heard.count(), 1, "signals")
+	for listener in listeners:
+		listener.check_last(self, OK, FAR_IPV6[0], "called by a thread")
+		check_equal(listener.count(), 1, "signals")

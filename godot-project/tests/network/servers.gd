@@ -11,15 +11,15 @@ func test_a_client_is_an_address_and_a_port(kind: StringName) -> void:
 		var peers: Array[PacketPeer] = []
 		for i in 2:
 			# By each cable it has another address.
-			peers.append(accepted(server))
+			peers.append(next_connection(server))
 			answer("get_packet_ip", peers[i].get_packet_ip(), FAR_IPV4[i])
 			answer("its packet", numbers_at(peers[i]), PackedInt32Array([i]))
 		for i in 2:
 			send(peers[i], [numbered(i + 10)])
-			answer("the answer", far.told("number"), [i + 10])
+			answer("the answer", far.values_of("number"), [i + 10])
 		var other := far_socket()
 		other.send(NEAR_IPV4[0], server.get_local_port(), [5])
-		answer("another port", numbers_at(accepted(server)), PackedInt32Array([5]))
+		answer("another port", numbers_at(next_connection(server)), PackedInt32Array([5]))
 
 
 func test_a_client_of_ipv6_is_one_too(kind: StringName) -> void:
@@ -27,23 +27,23 @@ func test_a_client_of_ipv6_is_one_too(kind: StringName) -> void:
 		var server := listening(kind, address)
 		var far := far_socket("::")
 		far.send(NEAR_IPV6[0], server.get_local_port(), [1, 2])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		answer("get_packet_ip", peer.get_packet_ip(), FAR_IPV6[0])
 		answer("its packets", numbers_at(peer, 2), PackedInt32Array([1, 2]))
 		send(peer, [numbered(3)])
-		answer("the answer", far.told("number"), [3])
+		answer("the answer", far.values_of("number"), [3])
 
 
 func test_link_local_clients_differ_by_their_interface() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for address: String in ["::", "*"]:
-				var server := serving(background, address)
+				var server := server_in_mode(background, address)
 				var far := far_socket("::")
 				var peers: Array[PacketPeer] = []
 				for i in 2:
 					send_from_far(far, i, server, [i])
-					peers.append(accepted(server))
+					peers.append(next_connection(server))
 					check_equal(peers[i].get_packet_ip(), scoped(i), "before it is taken")
 					check_equal(numbers_at(peers[i]), PackedInt32Array([i]), "its packet")
 					check_equal(peers[i].get_packet_ip(), scoped(i), "get_packet_ip")
@@ -65,7 +65,7 @@ func test_a_server_on_a_link_local_address_answers_by_its_interface() -> void:
 		check_equal(server.listen(0, near_scoped(i)), OK, "listen")
 		var far := far_socket("::")
 		send_from_far(far, i, server, [1])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		check_equal(peer.get_packet_ip(), scoped(i), "get_packet_ip")
 		check_equal(peer.get_local_address(), near_scoped(i), "get_local_address")
 		check_equal(numbers_at(peer), PackedInt32Array([1]), "its packet")
@@ -79,24 +79,24 @@ func test_large_datagrams_come_and_go_whole(kind: StringName) -> void:
 		var far := far_socket(family[2])
 		for size: int in [1472, 8000, 60_000]:
 			far.send(family[0], server.get_local_port(), [size], size)
-			var peer := accepted(server)
+			var peer := next_connection(server)
 			answer("%d bytes" % size, numbers_at(peer, 1, size), PackedInt32Array([size]))
 			send(peer, [numbered(7, size)])
-			answer("%d bytes back" % size, far.told("size"), [size])
+			answer("%d bytes back" % size, far.values_of("size"), [size])
 			peer.close()
 
 
-func test_a_client_that_refuses_disturbs_nobody(kind: StringName) -> void:
+func test_a_client_that_refuses_affects_no_other(kind: StringName) -> void:
 	for family in FAMILIES:
 		var server := listening(kind, family[2])
 		var gone := far_socket(family[2])
 		gone.send(family[0], server.get_local_port(), [1])
-		var refused_peer := accepted(server)
+		var refused_peer := next_connection(server)
 		numbers_at(refused_peer)
 		gone.close()
 		var far := far_socket(family[2])
 		far.send(family[0], server.get_local_port(), [2])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		numbers_at(peer)
 		for i in 5:
 			answer("put_packet to who refuses", refused_peer.put_packet(numbered(i)), OK)
@@ -104,17 +104,17 @@ func test_a_client_that_refuses_disturbs_nobody(kind: StringName) -> void:
 			far.send(family[0], server.get_local_port(), [i])
 			answer("another's packet", numbers_at(peer), PackedInt32Array([i]))
 			send(peer, [numbered(i)])
-			answer("the answer", far.told("number"), [i])
+			answer("the answer", far.values_of("number"), [i])
 		answer("is_bound", refused_peer.is_bound(), true)
 		answer("is_listening", server.is_listening(), true)
 
 
-func test_what_goes_to_all_makes_a_connection(kind: StringName) -> void:
+func test_a_broadcast_from_another_host_makes_a_connection(kind: StringName) -> void:
 	var server := listening(kind, "0.0.0.0")
 	var far := far_socket()
 	far.send("10.77.1.255", server.get_local_port(), [1])
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	answer("get_packet_ip", peer.get_packet_ip(), FAR_IPV4[0])
 	answer("its packet", numbers_at(peer), PackedInt32Array([1]))
 	send(peer, [numbered(2)])
-	answer("the answer", far.told("number"), [2])
+	answer("the answer", far.values_of("number"), [2])

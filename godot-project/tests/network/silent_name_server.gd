@@ -5,13 +5,13 @@ extends "../support/names.gd"
 const MOST_THREADS := 8
 
 
-func test_no_frame_waits_for_a_slow_server() -> void:
+func test_no_call_and_no_frame_waits_for_a_slow_server() -> void:
 	if not needs_server():
 		return
 	for method in METHODS:
-		server.silence()
+		server.pause()
 		var peer := make_peer(OURS)
-		var heard := Listener.new(peer)
+		var listener := Listener.new(peer)
 		var name := new_name("both.test")
 		var start := Time.get_ticks_msec()
 		check_equal(peer.call(method, name, 9), OK, method)
@@ -20,60 +20,60 @@ func test_no_frame_waits_for_a_slow_server() -> void:
 			await Frames.wait(1)
 		# Whatever waited for the server would have ended with its answer, or without one.
 		check_equal(peer.is_resolving(), true, "is_resolving while the server is silent")
-		check_equal(heard.count(), 0, "signals while the server is silent")
+		check_equal(listener.count(), 0, "signals while the server is silent")
 		note("%s and ten frames took %d ms" % [method, Time.get_ticks_msec() - start])
-		server.speak()
-		await Frames.until(func() -> bool: return heard.count() > 0)
-		heard.check_last(self, OK, FAR_IPV6[0], method)
+		server.resume()
+		await Frames.until(func() -> bool: return listener.count() > 0)
+		listener.check_last(self, OK, FAR_IPV6[0], method)
 
 
-func test_until_the_answer_comes_packets_go_where_they_went() -> void:
+func test_until_the_answer_arrives_the_destination_stays() -> void:
 	if not needs_server():
 		return
 	var before := far_socket()
 	var after := far_socket("::")
 	var peer := bound_peer(OURS, "*")
 	peer.set_dest_address(FAR_IPV4[0], before.port)
-	var heard := Listener.new(peer)
-	server.silence()
+	var listener := Listener.new(peer)
+	server.pause()
 	for method in METHODS:
 		check_equal(peer.call(method, new_name("six.test"), after.port), OK, method)
 		await Frames.wait(5)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-		check_equal(before.told("number"), [1], "what arrives where they went")
+		check_equal(before.values_of("number"), [1], "what arrives where they went")
 		check_equal(peer.is_socket_connected(), false, "is_socket_connected")
-	check_equal(heard.count(), 0, "signals")
-	server.speak()
-	await Frames.until(func() -> bool: return heard.count() > 0)
-	heard.check_last(self, OK, FAR_IPV6[0], "in the end")
+	check_equal(listener.count(), 0, "signals")
+	server.resume()
+	await Frames.until(func() -> bool: return listener.count() > 0)
+	listener.check_last(self, OK, FAR_IPV6[0], "in the end")
 	check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-	check_equal(after.told("number"), [2], "what arrives then")
+	check_equal(after.values_of("number"), [2], "what arrives then")
 
 
-func test_what_cancels_it() -> void:
+func test_newer_calls_and_close_cancel_it() -> void:
 	if not needs_server():
 		return
 	var far := far_socket()
 	for way: String in ["close()", "close() and bind()", "set_dest_address()", "connect_to_host()"]:
 		for method in METHODS:
-			server.silence()
+			server.pause()
 			var name := new_name("six.test")
 			var peer := make_peer(OURS)
-			var witness := make_peer(OURS)
-			var heard := Listener.new(peer)
-			var witness_heard := Listener.new(witness)
+			var other := make_peer(OURS)
+			var listener := Listener.new(peer)
+			var other_listener := Listener.new(other)
 			check_equal(peer.call(method, name, 9), OK, "call")
-			check_equal(witness.set_dest_address_async(name, 9), OK, "the witness' call")
+			check_equal(other.set_dest_address_async(name, 9), OK, "the call of the other peer")
 			await Frames.wait(2)
 			check_equal(peer.is_resolving(), true, "is_resolving, " + way)
 			_cancel(way, peer, far)
 			check_equal(peer.is_resolving(), false, "is_resolving after " + way)
-			check_equal(witness.is_resolving(), true, "%s waited for the server" % way)
-			server.speak()
-			await Frames.until(func() -> bool: return witness_heard.count() > 0)
-			witness_heard.check_last(self, OK, FAR_IPV6[0], "the witness")
+			check_equal(other.is_resolving(), true, "%s waited for the server" % way)
+			server.resume()
+			await Frames.until(func() -> bool: return other_listener.count() > 0)
+			other_listener.check_last(self, OK, FAR_IPV6[0], "the other peer")
 			await Frames.wait(5)
-			check_equal(heard.count(), 0, "signals after " + way)
+			check_equal(listener.count(), 0, "signals after " + way)
 			match way:
 				"close()":
 					check_equal(peer.is_bound(), false, "is_bound")
@@ -83,7 +83,7 @@ func test_what_cancels_it() -> void:
 					check_equal(peer.is_socket_connected(), false, "is_socket_connected")
 				_:
 					check_equal(peer.put_packet(numbered(1)), OK, "put_packet after " + way)
-					check_equal(far.told("number"), [1], "what arrives after " + way)
+					check_equal(far.values_of("number"), [1], "what arrives after " + way)
 
 
 func test_a_new_call_cancels_the_one_before() -> void:
@@ -94,31 +94,31 @@ func test_a_new_call_cancels_the_one_before() -> void:
 			for address: String in ["", FAR_IPV4[0]]:
 				var far := far_socket()
 				var peer := make_peer(OURS)
-				var heard := Listener.new(peer)
-				server.silence()
+				var listener := Listener.new(peer)
+				server.pause()
 				for i in 10:
 					check_equal(peer.call(first, new_name("six.test"), 9), OK, first)
 				var host := new_name("four.test") if address.is_empty() else address
 				check_equal(peer.call(second, host, far.port), OK, second)
 				check_equal(peer.is_resolving(), address.is_empty(), "is_resolving")
 				await Frames.wait(3)
-				server.speak()
-				await Frames.until(func() -> bool: return heard.count() > 0)
+				server.resume()
+				await Frames.until(func() -> bool: return listener.count() > 0)
 				await Frames.wait(5)
 				var what := "%s, then %s" % [first, second]
-				heard.check_last(self, OK, FAR_IPV4[0], what)
-				check_equal(heard.count(), 1, "signals, " + what)
+				listener.check_last(self, OK, FAR_IPV4[0], what)
+				check_equal(listener.count(), 1, "signals, " + what)
 				check_equal(peer.put_packet(numbered(1)), OK, "put_packet, " + what)
-				check_equal(far.told("number"), [1], "what arrives, " + what)
+				check_equal(far.values_of("number"), [1], "what arrives, " + what)
 
 
-func test_a_peer_may_be_freed_meanwhile() -> void:
+func test_a_peer_may_be_freed_while_it_resolves() -> void:
 	if not needs_server():
 		return
-	server.silence()
+	server.pause()
 	var kept: Array[PacketPeer] = []
 	var listeners: Array[Listener] = []
-	var freed: Array[Array] = []  # what was heard of peers that are gone
+	var freed: Array[Array] = []  # the emission of peers that are gone
 	for i in 60:
 		var peer := make_peer(OURS)
 		var of_it := []
@@ -131,23 +131,23 @@ func test_a_peer_may_be_freed_meanwhile() -> void:
 			peer.host_resolved.connect(func(error: Error, _ip: String) -> void: of_it.append(error))
 		peer = null
 		if i == 30:
-			server.speak()
+			server.resume()
 		if i % 5 == 0:
 			await Frames.wait(1)
 	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
-	for heard in listeners:
-		heard.check_last(self, OK, FAR_IPV6[0], "of one that lives")
-		check_equal(heard.count(), 1, "signals of one that lives")
+	for listener in listeners:
+		listener.check_last(self, OK, FAR_IPV6[0], "of one that lives")
+		check_equal(listener.count(), 1, "signals of one that lives")
 	for of_it in freed:
 		check_equal(of_it, [], "signals of one that is gone")
 
 
-func test_an_engine_that_quits_meanwhile_ends_at_once() -> void:
+func test_an_engine_that_quits_while_resolving_ends_at_once() -> void:
 	if not needs_server():
 		return
-	server.silence()
+	server.pause()
 	var project := ProjectSettings.globalize_path("res://")
 	var script := "res://tests/support/quits_while_resolving.gd"
 	var arguments: PackedStringArray = ["--headless", "--path", project, "--script", script]
@@ -169,14 +169,14 @@ func test_many_names_at_once_take_few_threads() -> void:
 	if not needs_server():
 		return
 	var before := settled_threads()
-	server.silence()
+	server.pause()
 	var listeners: Array[Listener] = []
 	var longest := 0
 	for i in 200:
 		var peer := make_peer(OURS)
 		var name := new_name("both.test")
-		var heard := Listener.new(peer)
-		listeners.append(heard)
+		var listener := Listener.new(peer)
+		listeners.append(listener)
 		longest = maxi(
 			longest,
 			msec_of(func() -> void: check_equal(peer.call(METHODS[i % 2], name, 9), OK, "call"))
@@ -188,25 +188,25 @@ func test_many_names_at_once_take_few_threads() -> void:
 	note("the longest of 200 calls took %d ms; %d threads more" % [longest, most - before])
 	check(most - before <= MOST_THREADS, "%d threads more" % (most - before))
 	check(most > before, "no thread is looking up names")
-	for heard in listeners:
-		check_equal(heard.count(), 0, "signals while the server is silent")
-		check_equal(heard.peer.is_resolving(), true, "is_resolving")
-	server.speak()
+	for listener in listeners:
+		check_equal(listener.count(), 0, "signals while the server is silent")
+		check_equal(listener.peer.is_resolving(), true, "is_resolving")
+	server.resume()
 	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
 	await Frames.wait(5)
-	for heard in listeners:
-		heard.check_last(self, OK, FAR_IPV6[0], "of 200")
-		check_equal(heard.count(), 1, "signals of each")
+	for listener in listeners:
+		listener.check_last(self, OK, FAR_IPV6[0], "of 200")
+		check_equal(listener.count(), 1, "signals of each")
 	check_equal(settled_threads(), before, "threads at the end")
 
 
-func test_one_name_wanted_by_many_takes_one_thread() -> void:
+func test_one_name_for_many_peers_takes_one_thread() -> void:
 	if not needs_server():
 		return
 	var before := settled_threads()
-	server.silence()
+	server.pause()
 	var name := new_name("both.test")
 	var listeners: Array[Listener] = []
 	for i in 50:
@@ -215,36 +215,36 @@ func test_one_name_wanted_by_many_takes_one_thread() -> void:
 		check_equal(peer.call(METHODS[i % 2], name, 9), OK, "call")
 	await Frames.wait(5)
 	check(Process.threads() <= before + 1, "%d threads more" % (Process.threads() - before))
-	server.speak()
+	server.resume()
 	await Frames.until(
 		func() -> bool: return listeners.all(func(one: Listener) -> bool: return one.count() > 0)
 	)
-	for heard in listeners:
-		heard.check_last(self, OK, FAR_IPV6[0], "of 50")
+	for listener in listeners:
+		listener.check_last(self, OK, FAR_IPV6[0], "of 50")
 
 
-func test_what_is_known_already_takes_effect_within_the_call() -> void:
+func test_a_known_name_takes_effect_within_the_call() -> void:
 	if not needs_server():
 		return
 	var known := new_name("four.test")
 	check_equal(make_peer(OURS).set_dest_address(known, 9), OK, "resolved once")
 	var before := settled_threads()
-	server.silence()
+	server.pause()
 	for host: String in [known, FAR_IPV4[0]]:
 		for method in METHODS:
 			var far := far_socket()
 			var peer := make_peer(OURS)
-			var heard := Listener.new(peer)
+			var listener := Listener.new(peer)
 			check_equal(peer.call(method, host, far.port), OK, method)
-			check_equal(heard.count(), 0, "signals within the call")
+			check_equal(listener.count(), 0, "signals within the call")
 			check_equal(peer.is_resolving(), false, "is_resolving")
 			check_equal(Process.threads(), before, "threads")
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-			check_equal(far.told("number"), [1], "what arrives")
-			await Frames.until(func() -> bool: return heard.count() > 0)
+			check_equal(far.values_of("number"), [1], "what arrives")
+			await Frames.until(func() -> bool: return listener.count() > 0)
 			await Frames.wait(3)
-			heard.check_last(self, OK, FAR_IPV4[0], "%s of %s" % [method, host])
-			check_equal(heard.count(), 1, "signals")
+			listener.check_last(self, OK, FAR_IPV4[0], "%s of %s" % [method, host])
+			check_equal(listener.count(), 1, "signals")
 
 
 # Does what is to cancel a look-up.

@@ -30,7 +30,7 @@ const _REFUSALS_IPV6: Array[Array] = [
 ]
 
 
-func test_an_unconnected_peer_is_told_nothing(kind: StringName) -> void:
+func test_an_unconnected_peer_notices_no_refusal(kind: StringName) -> void:
 	for row: Array in _refusing():
 		var peer := bound_peer(kind, row[2])
 		answer("dest", peer.set_dest_address(row[0], row[1]), OK)
@@ -44,7 +44,7 @@ func test_an_unconnected_peer_is_told_nothing(kind: StringName) -> void:
 		var far := far_socket(row[2])
 		peer.set_dest_address(row[3], far.port)
 		send(peer, [numbered(4)])
-		answer("somebody else gets", far.told("number"), [4])
+		answer("somebody else gets", far.values_of("number"), [4])
 		far.send(_near_of(row), peer.get_local_port(), [5])
 		answer("and answers", numbers_at(peer), PackedInt32Array([5]))
 
@@ -118,7 +118,7 @@ func test_each_refusal_is_counted() -> void:
 	)
 
 
-func test_no_wait_is_ended() -> void:
+func test_a_refusal_ends_no_wait() -> void:
 	for row: Array in _refusing():
 		var peer := make_peer(OURS)
 		check_equal(peer.connect_to_host(row[0], row[1]), OK, "connect")
@@ -133,7 +133,7 @@ func test_no_wait_is_ended() -> void:
 			check_equal(join(thread), ERR_SKIP, "wait")
 
 
-func test_no_kind_of_refusal_is_an_obstacle() -> void:
+func test_no_kind_of_refusal_makes_a_call_fail() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for family: Array in FAMILIES:
@@ -149,7 +149,7 @@ func test_no_kind_of_refusal_is_an_obstacle() -> void:
 					check_equal(
 						peer.put_packets([numbered(2), numbered(3)]), 2, "put_packets " + what
 					)
-					check_equal(far.told("number", 3), [1, 2, 3], "what arrives after " + what)
+					check_equal(far.values_of("number", 3), [1, 2, 3], "what arrives after " + what)
 					far.refuse(family[0], peer.get_local_port(), kind[0], kind[1])
 					check_equal(peer.get_available_packet_count(), 0, "count after " + what)
 					check_equal(peer.wait(0), ERR_TIMEOUT, "wait after " + what)
@@ -173,7 +173,7 @@ func test_a_port_that_opens_later_gets_every_packet() -> void:
 		_until_refused([family[1], port])
 		var far := far_socket(family[2], port)
 		check_equal(peer.put_packet(numbered(2)), OK, "to somebody")
-		check_equal(far.told("number"), [2], "what arrives")
+		check_equal(far.values_of("number"), [2], "what arrives")
 		far.send(family[0], peer.get_local_port(), [3])
 		check_equal(numbers_at(peer), PackedInt32Array([3]), "the answer")
 
@@ -226,7 +226,7 @@ func test_sending_where_a_route_says_no_fails(kind: StringName) -> void:
 				if bound:
 					peer.set_dest_address(FAR_IPV4[0], far.port)
 					send(peer, [numbered(2)])
-					answer("elsewhere, " + what, far.told("number"), [2])
+					answer("elsewhere, " + what, far.values_of("number"), [2])
 			ip(("%sroute del %s %s" % [row[0], type, row[1]]).split(" "))
 
 
@@ -241,7 +241,7 @@ func test_connecting_where_a_route_says_no_is_as_native(kind: StringName) -> voi
 			ip(("%sroute del %s %s" % [row[0], type, row[1]]).split(" "))
 
 
-func test_why_sending_fails_is_told_in_the_systems_words() -> void:
+func test_the_reason_of_a_failed_send_is_in_the_systems_words() -> void:
 	change("route add unreachable 10.99.0.0/24", "route del unreachable 10.99.0.0/24")
 	# To the last one there is no route at all.
 	for row: Array in [[BARRED, "no route to host"], ["203.0.113.1", "network is unreachable"]]:
@@ -287,10 +287,10 @@ func _closed_port(address: String) -> int:
 
 # Waits until a packet sent now has been refused: then earlier ones have been, too.
 func _until_refused(row: Array) -> void:
-	var witness := make_peer(OURS)
-	check_equal(witness.connect_to_host(row[0], row[1]), OK, "the witness")
-	check_equal(witness.put_packet(numbered(0)), OK, "the witness")
+	var prober := make_peer(OURS)
+	check_equal(prober.connect_to_host(row[0], row[1]), OK, "the prober")
+	check_equal(prober.put_packet(numbered(0)), OK, "the prober")
 	var is_refused := func() -> bool:
-		witness.poll()
-		return stat(witness, "receive_errors") > 0
+		prober.poll()
+		return stat(prober, "receive_errors") > 0
 	check(wait_until(is_refused), "%s port %d refuses nothing" % [row[0], row[1]])

@@ -33,7 +33,7 @@ var _peers: Array[PacketPeer]
 var _resolving: Array[PacketPeer]
 var _server: RefCounted
 # Those that it handed out.
-var _served: Array[PacketPeer]
+var _accepted: Array[PacketPeer]
 # All there ever were.
 var _made: Array[WeakRef]
 var _waiting: Array[Thread]
@@ -73,20 +73,20 @@ func _do_rounds() -> void:
 		await _do_round()
 		if not _failures.is_empty():
 			break
-	_let_go()
+	_release_all()
 
 
 # (A coroutine holds what was in its variables for longer than it runs: so peers are in none.)
-func _let_go() -> void:
+func _release_all() -> void:
 	for peer in _peers:
 		peer.packets_available.disconnect(_on_packets_available)
 	_peers.clear()
-	_served.clear()
+	_accepted.clear()
 	_server = null
 
 
 func _do_round() -> void:
-	await _put_to_work()
+	await _open_all()
 	var threads := _thread_count()
 	var before := _mapped()
 	_check(not before.is_empty(), "no library is in memory")
@@ -117,7 +117,7 @@ func _do_round() -> void:
 
 
 # Opens all peers, lets packets come to each all the time, and has threads wait on two of them.
-func _put_to_work() -> void:
+func _open_all() -> void:
 	var ports: PackedInt32Array
 	_counts.clear()
 	for i in _peers.size():
@@ -136,28 +136,28 @@ func _put_to_work() -> void:
 		_check(_peers[i].wait(TIMEOUT_MSEC) == OK, "peer %d: wait" % i)
 	await _frames_until(func() -> bool: return _counts.has(1) and _counts.has(2))
 	_check(_counts.keys().size() == 2, "signals of the peers %s" % [_counts.keys()])
-	await _serve()
+	await _start_server()
 	_begin_waits()
 
 
 # One peer is taken and heard; another's first packet is left where it is.
-func _serve() -> void:
+func _start_server() -> void:
 	if _server == null:
 		_server = ClassDB.instantiate(SERVER)
 		_made.append(weakref(_server))
 	_server.background_receive = true
 	_server.peer_timeout_msec = 50_000
 	_check(_server.listen(0, HOST) == OK, "listen")
-	_served.clear()
+	_accepted.clear()
 	var clients: Array[PacketPeerUDP] = []
 	for i in 2:
 		clients.append(PacketPeerUDP.new())
 		clients[i].set_dest_address(HOST, _server.get_local_port())
 		clients[i].put_packet([i])
 	await _frames_until(func() -> bool: return _server.is_connection_available())
-	_served.append(_server.take_connection())
-	_made.append(weakref(_served[0]))
-	_check(_served[0].get_packet() == PackedByteArray([0]), "the first client's packet")
+	_accepted.append(_server.take_connection())
+	_made.append(weakref(_accepted[0]))
+	_check(_accepted[0].get_packet() == PackedByteArray([0]), "the first client's packet")
 	await _frames_until(func() -> bool: return _server.is_connection_available())
 	_check(_server.get_peer_count() == 1, "%d peers" % _server.get_peer_count())
 
@@ -172,7 +172,7 @@ func _begin_waits() -> void:
 		_peers[3].wait.bind(),
 		_peers[3].wait.bind(60_000),
 		func() -> Error: return quiet.wait(),
-		_served[0].wait.bind(),
+		_accepted[0].wait.bind(),
 	]:
 		_waiting.append(Thread.new())
 		_waiting[-1].start(call)
@@ -226,7 +226,9 @@ func _check_closed() -> void:
 	_check(not _server.is_listening(), "the server listens")
 	_check(_server.get_peer_count() == 0 and _server.take_connection() == null, "it has peers")
 	_check(_server.peer_timeout_msec == 0 and _server.reuse_address, "it has kept options")
-	_check(not _served[0].is_bound() and not _served[0].is_socket_connected(), "its peer is open")
+	_check(
+		not _accepted[0].is_bound() and not _accepted[0].is_socket_connected(), "its peer is open"
+	)
 	for peer in _resolving:
 		_check(not peer.is_resolving(), "a peer is resolving")
 	_resolving.clear()

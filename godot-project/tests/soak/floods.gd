@@ -7,7 +7,7 @@ const BURSTS := 200
 var _peers: Array[PacketPeer]
 var _ports: PackedInt32Array
 var _taken := 0
-var _told := 0
+var _signals := 0
 var _sender: PacketPeer
 var _window: Array[PackedByteArray]
 var _frames := 0
@@ -47,7 +47,7 @@ func on_frame() -> void:
 
 
 func finish() -> void:
-	if _told == 0:
+	if _signals == 0:
 		fail("the signal never came")
 	_peers[0].packets_available.disconnect(_on_packets_available)
 	_peers.clear()
@@ -55,9 +55,9 @@ func finish() -> void:
 
 
 func figures() -> String:
-	return "%d packets sent, %d taken, %d signals" % [rounds * BURSTS * 64, _taken, _told]
+	return "%d packets sent, %d taken, %d signals" % [rounds * BURSTS * 64, _taken, _signals]
 
 
 func _on_packets_available(count: int) -> void:
-	_told += 1
+	_signals += 1
 	_taken += _peers[0].get_packets(count).size()

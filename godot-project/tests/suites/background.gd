@@ -24,7 +24,7 @@ func test_it_is_off_at_first_and_remembered() -> void:
 	check_equal(peer.background_receive, false, "turned off")
 
 
-func test_it_reads_while_the_game_is_busy_more_than_the_kernel_holds() -> void:
+func test_it_reads_more_than_the_kernel_holds_while_the_game_is_busy() -> void:
 	var peer := receiver(true, LOOPBACK, 8 << 20)
 	var sender := sender_to(peer, OURS)
 	for i in 20_000:
@@ -275,7 +275,7 @@ func test_wait_ends_as_when_polled() -> void:
 	misuse(OURS, "closed", peer, "wait", [], ERR_UNCONFIGURED)
 
 
-func test_every_waiter_wakes_for_a_packet() -> void:
+func test_a_packet_wakes_every_waiting_thread() -> void:
 	var peer := receiver(true)
 	for i in 10:
 		var waiting := waiting_threads(peer, 3, 60_000)

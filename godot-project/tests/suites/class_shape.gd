@@ -89,13 +89,13 @@ func test_a_script_can_add_signals_and_exports(kind: StringName) -> void:
 	answer("the script compiles", script.reload(), OK)
 	var peer: PacketPeer = script.new()
 	answer("bind", peer.bind(0, LOOPBACK), OK)
-	var heard: PackedStringArray = []
-	peer.said.connect(func(text: String) -> void: heard.append(text))
+	var texts: PackedStringArray = []
+	peer.said.connect(func(text: String) -> void: texts.append(text))
 	send(sender_to(peer), [bytes("hi")])
 	if arrived(peer):
 		peer.nick = "bob"
 		peer.read()
-	answer("heard", heard, PackedStringArray(["bob: hi"]))
+	answer("received", texts, PackedStringArray(["bob: hi"]))
 
 
 func test_freeing_the_last_reference_closes_the_socket(kind: StringName) -> void:

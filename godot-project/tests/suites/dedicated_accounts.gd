@@ -9,7 +9,7 @@ const Tally := preload("res://demo/dedicated/tally.gd")
 const BOTS := 3
 
 
-func test_what_comes_in_order_is_whole() -> void:
+func test_updates_in_order_are_complete() -> void:
 	var tally := Tally.new()
 	for number in range(1, 1001):
 		check_equal(tally.take(number), Tally.Verdict.NEW, "number %d" % number)
@@ -66,7 +66,7 @@ func test_the_count_is_that_of_a_plain_list_whatever_comes() -> void:
 		check_equal(tally.missing(), seen.max() - seen.size(), "missing, round %d" % round_number)
 
 
-func test_numbers_that_nobody_can_have_come_to_do_not_count() -> void:
+func test_numbers_too_far_ahead_do_not_count() -> void:
 	var tally := Tally.new()
 	tally.take(1)
 	for number: int in [0, -1, 2 + Tally.MAX_AHEAD, 1 << 62]:

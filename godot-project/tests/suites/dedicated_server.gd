@@ -6,7 +6,7 @@ const Arena := preload("res://demo/dedicated/arena.gd")
 const Bot := preload("res://demo/dedicated/bot.gd")
 const Frames := preload("../support/frames.gd")
 const GameServer := preload("res://demo/dedicated/game_server.gd")
-const Guest := preload("../support/guest.gd")
+const ManualClient := preload("../support/manual_client.gd")
 const Player := preload("res://demo/dedicated/player.gd")
 const TickClock := preload("res://demo/dedicated/tick_clock.gd")
 const Wire := preload("res://demo/dedicated/wire.gd")
@@ -31,7 +31,7 @@ func test_no_update_is_lost_between_server_and_bots(kind: StringName) -> void:
 		)
 		check(bot.moves_sent > 5 and bot.snapshots.received > 5, "a bot has sent and received some")
 	_check_both_ends_agree(server, bots)
-	answer("left, vanished", [server.left, server.vanished], [5, 0])
+	answer("left, timed_out", [server.left, server.timed_out], [5, 0])
 	answer("strangers, bad packets", [server.strangers, server.bad_packets()], [0, 0])
 
 
@@ -48,12 +48,12 @@ func test_an_update_that_is_left_out_is_missed_at_both_ends(kind: StringName) ->
 	answer("snapshots lost of all", server.snapshots().lost(), 3)
 
 
-func test_late_and_repeated_moves_count_but_move_nobody_back(kind: StringName) -> void:
+func test_late_and_repeated_moves_count_but_change_no_position(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := _guest(server)
+	var client := _joined_client(server)
 	var player := _only_player(server)
 	for number: int in [1, 3, 2, 2]:
-		guest.move(number, Vector2(number, 0.0))
+		client.move(number, Vector2(number, 0.0))
 	_frames_until(server, func() -> bool: return player.moves.repeated == 1)
 	answer("received, repeated, late", player.moves.figures(), PackedInt32Array([3, 1, 1]))
 	answer("position", player.position, Vector2(3.0, 0.0))
@@ -61,24 +61,24 @@ func test_late_and_repeated_moves_count_but_move_nobody_back(kind: StringName) -
 
 func test_a_hello_without_a_ticket_is_answered_with_no_more_than_it_was(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := Guest.new(server)
-	var hello := [Wire.Kind.HELLO, "guest", ""]
-	guest.say(hello)
-	var ticket := guest.next(Wire.Kind.TICKET)
+	var client := ManualClient.new(server)
+	var hello := [Wire.Kind.HELLO, "player", ""]
+	client.say(hello)
+	var ticket := client.next(Wire.Kind.TICKET)
 	check(var_to_bytes(ticket).size() <= var_to_bytes(hello).size(), "the ticket is longer")
 	answer("players", server.players.size(), 0)
 	# The server has forgotten that address: what it says next is a first packet again.
-	guest.move(1)
+	client.move(1)
 	_frames_until(server, func() -> bool: return server.strangers == 1)
 	answer("strangers", server.strangers, 1)
 
 
-func test_nobody_joins_with_another_ones_ticket(kind: StringName) -> void:
+func test_the_ticket_of_another_client_is_refused(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := Guest.new(server)
-	guest.say([Wire.Kind.HELLO, "guest", ""])
-	var ticket := guest.next(Wire.Kind.TICKET)
-	var thief := Guest.new(server)
+	var client := ManualClient.new(server)
+	client.say([Wire.Kind.HELLO, "player", ""])
+	var ticket := client.next(Wire.Kind.TICKET)
+	var thief := ManualClient.new(server)
 	thief.say([Wire.Kind.HELLO, "thief", ticket[1]])
 	var other_ticket := thief.next(Wire.Kind.TICKET)
 	check(not other_ticket.is_empty() and other_ticket[1] != ticket[1], "got %s" % [other_ticket])
@@ -87,9 +87,9 @@ func test_nobody_joins_with_another_ones_ticket(kind: StringName) -> void:
 
 func test_a_hello_again_is_welcomed_again(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := _guest(server)
-	guest.say([Wire.Kind.HELLO, "guest", ""])
-	answer("the same id", guest.next(Wire.Kind.WELCOME), [Wire.Kind.WELCOME, 1])
+	var client := _joined_client(server)
+	client.say([Wire.Kind.HELLO, "player", ""])
+	answer("the same id", client.next(Wire.Kind.WELCOME), [Wire.Kind.WELCOME, 1])
 	answer("players", server.players.size(), 1)
 
 
@@ -97,17 +97,17 @@ func test_names_that_could_write_on_a_terminal_are_refused(kind: StringName) -> 
 	var server := _server(kind)
 	var names: Array[String] = ["", "  ", "\u001b[2J", "a\nb", "a name that is too long", "\u0085"]
 	for name in names:
-		Guest.new(server).say([Wire.Kind.HELLO, name, ""])
+		ManualClient.new(server).say([Wire.Kind.HELLO, name, ""])
 	# They come in order: once this one is in, all are.
-	check(Guest.new(server).join("Ada Lovelace"), "a good name is welcome")
+	check(ManualClient.new(server).join("Ada Lovelace"), "a good name is welcome")
 	answer("strangers", server.strangers, names.size())
 
 
 func test_no_more_players_than_there_is_room_for(kind: StringName) -> void:
 	var server := _server(kind)
 	server.max_players = 1
-	var first := _guest(server)
-	var second := Guest.new(server)
+	var first := _joined_client(server)
+	var second := ManualClient.new(server)
 	second.say([Wire.Kind.HELLO, "second", ""])
 	_frames_until(server, func() -> bool: return server.strangers == 1)
 	answer("strangers, players", [server.strangers, server.players.size()], [1, 1])
@@ -116,14 +116,14 @@ func test_no_more_players_than_there_is_room_for(kind: StringName) -> void:
 	check(second.join(), "once the first has left, there is room")
 
 
-func test_what_is_no_message_is_counted_and_changes_nothing(kind: StringName) -> void:
+func test_malformed_messages_are_counted_and_change_nothing(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := _guest(server)
+	var client := _joined_client(server)
 	var player := _only_player(server)
-	guest.move(1)
+	client.move(1)
 	var garbage := _garbage()
 	for packet in garbage:
-		send(guest.socket, [packet])
+		send(client.socket, [packet])
 	# No error line is expected in this test: strangers do not fill our log.
 	_frames_until(server, func() -> bool: return player.bad_packets >= garbage.size())
 	answer("bad packets", player.bad_packets, garbage.size())
@@ -131,17 +131,17 @@ func test_what_is_no_message_is_counted_and_changes_nothing(kind: StringName) ->
 	answer("received", player.moves.figures(), PackedInt32Array([1, 0, 0]))
 	answer("position", player.position, Vector2(100.0, 100.0))
 	answer("it still plays", [server.players.size(), player.has_said_bye()], [1, false])
-	guest.move(2)
+	client.move(2)
 	_frames_until(server, func() -> bool: return player.moves.received == 2)
-	answer("and is heard", player.moves.received, 2)
+	answer("and its moves count", player.moves.received, 2)
 
 
-func test_who_falls_silent_is_gone(kind: StringName) -> void:
+func test_an_idle_player_is_removed(kind: StringName) -> void:
 	var server := _server(kind, 400)
 	var gone: Array[Player] = []
 	server.player_left.connect(func(player: Player) -> void: gone.append(player))
-	_guest(server, "silent")
-	var talker := _guest(server, "talker")
+	_joined_client(server, "silent")
+	var talker := _joined_client(server, "talker")
 	var numbers := [0]
 	var pauses: Array[int] = [0]
 	var last: Array[int] = [Time.get_ticks_msec()]
@@ -160,31 +160,33 @@ func test_who_falls_silent_is_gone(kind: StringName) -> void:
 		return
 	answer("gone", gone.map(func(player: Player) -> String: return player.name), ["silent"])
 	answer("it said bye", gone[0].has_said_bye() if gone else null, false)
-	answer("left, vanished", [server.left, server.vanished], [0, 1])
+	answer("left, timed_out", [server.left, server.timed_out], [0, 1])
 	answer("players", server.players.size(), 1)
 
 
-func test_a_bye_that_lies_is_refused_and_one_that_is_repeated_is_answered(kind: StringName) -> void:
+func test_an_impossible_bye_is_refused_and_a_repeated_one_is_answered(kind: StringName) -> void:
 	var server := _server(kind)
-	var guest := _guest(server)
+	var client := _joined_client(server)
 	var player := _only_player(server)
 	for number: int in [1, 2]:
-		guest.move(number)
+		client.move(number)
 	_frames_until(server, func() -> bool: return player.snapshots_sent > 0)
-	guest.say([Wire.Kind.BYE, 1, PackedInt32Array([0, 0, 0])])
-	guest.say([Wire.Kind.BYE, 2, PackedInt32Array([1 << 30, 0, 0])])
-	guest.say([Wire.Kind.BYE, 2, PackedInt32Array([0, 0])])
-	guest.say([Wire.Kind.BYE, 2, PackedInt32Array([0, -1, 0])])
+	client.say([Wire.Kind.BYE, 1, PackedInt32Array([0, 0, 0])])
+	client.say([Wire.Kind.BYE, 2, PackedInt32Array([1 << 30, 0, 0])])
+	client.say([Wire.Kind.BYE, 2, PackedInt32Array([0, 0])])
+	client.say([Wire.Kind.BYE, 2, PackedInt32Array([0, -1, 0])])
 	_frames_until(server, func() -> bool: return player.bad_packets == 4)
 	answer("bad packets, has said bye", [player.bad_packets, player.has_said_bye()], [4, false])
 	var answers := []
 	for i in 3:
-		guest.say([Wire.Kind.BYE, 2, PackedInt32Array([0, 0, 0])])
-		answers.append(guest.next(Wire.Kind.FAREWELL))
+		client.say([Wire.Kind.BYE, 2, PackedInt32Array([0, 0, 0])])
+		answers.append(client.next(Wire.Kind.FAREWELL))
 	var tally := PackedInt32Array([2, 0, 0])
-	var told := PackedInt32Array([0, 0, 0])
+	var client_tally := PackedInt32Array([0, 0, 0])
 	for farewell: Array in answers:
-		check_equal(farewell, [Wire.Kind.FAREWELL, player.snapshots_sent, tally, told], "farewell")
+		check_equal(
+			farewell, [Wire.Kind.FAREWELL, player.snapshots_sent, tally, client_tally], "farewell"
+		)
 
 
 func test_a_bot_stays_until_the_server_knows_its_final_tally(kind: StringName) -> void:
@@ -260,10 +262,10 @@ func _server(kind: StringName, timeout_msec := 60_000) -> GameServer:
 	return server
 
 
-func _guest(server: GameServer, name := "guest") -> Guest:
-	var guest := Guest.new(server)
-	check(guest.join(name), "%s is welcome" % name)
-	return guest
+func _joined_client(server: GameServer, name := "player") -> ManualClient:
+	var client := ManualClient.new(server)
+	check(client.join(name), "%s is welcome" % name)
+	return client
 
 
 func _only_player(server: GameServer) -> Player:

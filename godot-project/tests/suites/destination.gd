@@ -150,7 +150,7 @@ func test_connecting_again_goes_elsewhere(kind: StringName) -> void:
 	answer("nothing else", peer.get_available_packet_count(), 0)
 
 
-func test_a_connected_peer_hears_only_its_partner(kind: StringName) -> void:
+func test_a_connected_peer_receives_from_its_partner_only(kind: StringName) -> void:
 	var friend := bound_peer(NATIVE)
 	var peer := connected_to(friend, kind)
 	send(sender_to(peer), [numbered(1), numbered(2)])

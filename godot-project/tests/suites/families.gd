@@ -93,7 +93,7 @@ func test_the_families_have_ports_of_their_own(kind: StringName) -> void:
 	answer("bind to the port that IPv4 has", found, true)
 
 
-func test_a_connected_wildcard_hears_its_partner(kind: StringName) -> void:
+func test_a_connected_wildcard_receives_from_its_partner(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
 	for address: String in [LOOPBACK, LOOPBACK_6]:

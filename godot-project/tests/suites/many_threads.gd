@@ -123,11 +123,11 @@ func test_six_threads_hammer_one_peer() -> void:
 	var peer := bound_peer(OURS)
 	var sink := bound_peer(NATIVE)
 	# Told as misuse, and rightly: an open peer is bound, a closed one waited on, and so on.
-	var told := "(bind|connect_to_host|set_dest_address|wait|put_packet|get_local_port|poll)\\b"
+	var expected := "(bind|connect_to_host|set_dest_address|wait|put_packet|get_local_port|poll)\\b"
 	var start := Time.get_ticks_msec()
 	var lines := hammered(_hammer.bind(peer, sink.get_local_port()))
 	for line in lines:
-		if RegEx.create_from_string(told).search(line) == null:
+		if RegEx.create_from_string(expected).search(line) == null:
 			fail("unexpected in the log: " + line)
 	# A misuse prints a line once a second, not at every call.
 	var seconds := (Time.get_ticks_msec() - start) / 1000 + 1

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## The custom monitors of Performance: what all peers do. They are about the last full second, and
 ## other tests have peers too, so each test waits for a quiet second first.
 
@@ -27,7 +27,7 @@ func test_they_are_there_and_nothing_at_rest() -> void:
 	check_equal(_value(DROPPED), dropped, "dropped, at rest")
 
 
-func test_they_tell_what_a_second_has_brought_whoever_it_was() -> void:
+func test_they_add_up_the_last_second_of_all_peers() -> void:
 	await _quiet()
 	var kept: Array[PacketPeer] = []
 	for i in 4:
@@ -58,10 +58,10 @@ func test_they_tell_what_a_second_has_brought_whoever_it_was() -> void:
 
 func test_what_a_server_and_its_connections_do_is_counted_once() -> void:
 	await _quiet()
-	var servers: Array[RefCounted] = [serving(false), serving(true)]
+	var servers: Array[RefCounted] = [server_in_mode(false), server_in_mode(true)]
 	for server in servers:
 		var clients := clients_of(server, 5)
-		var peers := all_served(server, clients)  # HELLO from each
+		var peers := all_accepted(server, clients)  # HELLO from each
 		for i in 5:
 			send(clients[i], [numbered(i, 40), numbered(i, 40)])
 			arrived(peers[i], 2)
@@ -79,16 +79,16 @@ func test_what_a_server_drops_is_counted_and_stays() -> void:
 	var server := listening(OURS)
 	var marker := marker_of(server)
 	var peer_client := sender_to(server)
-	var peer := served(server, peer_client)
+	var peer := accepted(server, peer_client)
 	server.max_pending_connections = 1
 	for client in clients_of(server, 6):
 		send(client, [numbered(1), numbered(2)])
-	marker.follow()
+	marker.wait_until_read()
 	for i in FITTING + 30:
 		peer_client.put_packet(numbered(i, 1000))
 		if i % CHUNK == 0:
-			marker.follow()
-	marker.follow()
+			marker.wait_until_read()
+	marker.wait_until_read()
 	check_equal(stat(server, "packets_dropped_pending"), 10, "packets_dropped_pending")
 	check_equal(stat(peer, "packets_dropped_queue"), 30, "packets_dropped_queue")
 	await _quiet()

@@ -60,7 +60,7 @@ func test_loopback_and_hop_limit_do_not_keep_it_from_the_loopback_interface() ->
 			check_equal(numbers_of(take(member)), PackedInt32Array([hops]), what)
 
 
-func test_a_peer_hears_all_its_groups_and_no_other() -> void:
+func test_a_peer_receives_all_its_groups_and_no_other() -> void:
 	if not needs_linux():
 		return
 	in_both_modes(
@@ -81,7 +81,7 @@ func test_a_peer_hears_all_its_groups_and_no_other() -> void:
 	)
 
 
-func test_who_has_left_hears_nothing_while_another_stays() -> void:
+func test_a_peer_that_has_left_receives_nothing_while_another_stays() -> void:
 	if not needs_linux():
 		return
 	in_both_modes(
@@ -125,7 +125,7 @@ func test_closing_leaves_while_another_stays() -> void:
 	check_equal(numbers_of(take(stays)), PackedInt32Array([2]), "who stays")
 
 
-func test_a_member_hears_native_and_ours_alike() -> void:
+func test_a_member_receives_from_native_and_ours_alike() -> void:
 	if not needs_linux():
 		return
 	var member := _member([GROUPS[0]])
@@ -139,7 +139,7 @@ func test_a_member_hears_native_and_ours_alike() -> void:
 	check_equal(numbers_of(take(member, 2)), PackedInt32Array([1, 2]), "what arrives")
 
 
-func test_what_others_have_joined_is_heard_as_long_as_nothing_is_joined(kind: StringName) -> void:
+func test_groups_of_other_sockets_are_received_until_a_group_is_joined(kind: StringName) -> void:
 	if not needs_linux():
 		return
 	var other := _member([OTHER_GROUP])
@@ -155,7 +155,7 @@ func test_what_others_have_joined_is_heard_as_long_as_nothing_is_joined(kind: St
 	answer("when nobody is a member", take(peer), [numbered(3)] as Array[PackedByteArray])
 
 
-func test_native_hears_what_others_have_joined_and_ours_does_not() -> void:
+func test_native_receives_groups_of_other_sockets_and_ours_does_not() -> void:
 	if not needs_linux():
 		return
 	var other := _member([OTHER_GROUP])

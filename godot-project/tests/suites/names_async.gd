@@ -41,7 +41,7 @@ func test_the_members_are_declared() -> void:
 			)
 
 
-func test_what_is_wrong_with_the_arguments_is_answered_as_by_the_namesakes() -> void:
+func test_wrong_arguments_are_refused_as_by_the_blocking_methods() -> void:
 	for call: StringName in NAMESAKES:
 		for row: Array in [
 			["", 9],
@@ -63,24 +63,24 @@ func test_what_is_wrong_with_the_arguments_is_answered_as_by_the_namesakes() -> 
 			var ask_twin := func() -> void: twin_answer.append(twin.callv(NAMESAKES[call], row))
 			var twin_lines := lines_of(ask_twin)
 			var peer := make_peer(OURS)
-			var heard := _Listener.new(peer)
+			var listener := _Listener.new(peer)
 			var got := []
 			var lines := lines_of(func() -> void: got.append(peer.callv(call, row)))
 			var what := "%s(%s)" % [call, row]
 			check_equal(got, twin_answer, what)
 			# (set_dest_address() prints nothing, as native's; what is new says what is wrong.)
-			var is_told: bool = got[0] != OK if call == SET else not twin_lines.is_empty()
-			check_equal(lines.size(), int(is_told), what + ": lines")
+			var is_reported: bool = got[0] != OK if call == SET else not twin_lines.is_empty()
+			check_equal(lines.size(), int(is_reported), what + ": lines")
 			for line in lines:
 				check(call in line, "%s: another name in: %s" % [what, line])
 			if got[0] != OK:
 				check_equal(peer.is_resolving(), false, what + ": is_resolving")
 				check(not peer.get_last_error_message().is_empty(), what + ": no message")
 				await Frames.wait(3)
-				check_equal(heard.answers, [], what + ": what was heard")
+				check_equal(listener.answers, [], what + ": the emission")
 
 
-func test_it_ends_as_the_namesake_does() -> void:
+func test_it_ends_as_the_blocking_method_does() -> void:
 	for call: StringName in NAMESAKES:
 		for host: String in ["localhost", LOOPBACK, "127.000.0.1", LOOPBACK_6, UNRESOLVABLE]:
 			if host == LOOPBACK_6 and PacketPeerUDP.new().bind(0, LOOPBACK_6) != OK:
@@ -95,26 +95,26 @@ func test_the_signal_comes_once_in_a_later_frame_on_the_main_thread() -> void:
 	for call: StringName in NAMESAKES:
 		for host: String in ["localhost", LOOPBACK, UNRESOLVABLE]:
 			var peer := make_peer(OURS)
-			var heard := _Listener.new(peer)
+			var listener := _Listener.new(peer)
 			allow_lines(call)
 			check_equal(peer.callv(call, [host, 9]), OK, call)
-			check_equal(heard.answers, [], "within the call")
-			check(await _heard(heard), "%s(%s): nothing was heard" % [call, host])
+			check_equal(listener.answers, [], "within the call")
+			check(await _until_emitted(listener), "%s(%s): no emission" % [call, host])
 			await Frames.wait(10)
-			heard.check_all(self, 1)
+			listener.check_all(self, 1)
 
 
-func test_each_call_is_told_of() -> void:
+func test_each_call_emits_the_signal() -> void:
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	for i in 20:
 		var is_known := i % 3 != 2
 		check_equal(
 			peer.set_dest_address_async("localhost" if is_known else UNRESOLVABLE, 9), OK, ""
 		)
-		check(await _heard(heard, i + 1), "nothing was heard of call %d" % i)
-		check_equal(heard.last()[0], OK if is_known else ERR_CANT_RESOLVE, "call %d" % i)
-	heard.check_all(self, 20)
+		check(await _until_emitted(listener, i + 1), "no emission for call %d" % i)
+		check_equal(listener.last()[0], OK if is_known else ERR_CANT_RESOLVE, "call %d" % i)
+	listener.check_all(self, 20)
 
 
 func test_a_numeric_address_takes_effect_within_the_call() -> void:
@@ -148,7 +148,7 @@ func test_a_name_that_was_resolved_takes_effect_within_the_call() -> void:
 
 func test_it_is_resolving_until_the_answer_is_there_also_without_frames() -> void:
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	check_equal(peer.is_resolving(), false, "of a new peer")
 	var sees := 0
 	# The answer may be there before anybody can look.
@@ -157,11 +157,11 @@ func test_it_is_resolving_until_the_answer_is_there_also_without_frames() -> voi
 		sees += int(peer.is_resolving())
 		_await_answer(peer)
 	check(sees > 0, "is_resolving was never seen")
-	check_equal(heard.answers, [], "without a frame")
-	await _heard(heard)
+	check_equal(listener.answers, [], "without a frame")
+	await _until_emitted(listener)
 	await Frames.wait(3)
-	heard.check_all(self, 1)  # each call has cancelled the one before
-	check_equal(heard.last(), [ERR_CANT_RESOLVE, ""], "what was heard")
+	listener.check_all(self, 1)  # each call has cancelled the one before
+	check_equal(listener.last(), [ERR_CANT_RESOLVE, ""], "the emission")
 
 
 func test_a_failed_name_leaves_all_as_it_was() -> void:
@@ -170,10 +170,10 @@ func test_a_failed_name_leaves_all_as_it_was() -> void:
 		var peer := sender_to(friend, OURS)
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		var port: int = peer.get_local_port()
-		var heard := _Listener.new(peer)
+		var listener := _Listener.new(peer)
 		check_equal(peer.callv(call, [UNRESOLVABLE, 9]), OK, call)
-		await _heard(heard)
-		check_equal(heard.last(), [ERR_CANT_RESOLVE, ""], "what was heard")
+		await _until_emitted(listener)
+		check_equal(listener.last(), [ERR_CANT_RESOLVE, ""], "the emission")
 		check(UNRESOLVABLE in peer.get_last_error_message(), peer.get_last_error_message())
 		check_equal(peer.get_local_port(), port, "the port")
 		check_equal(peer.is_socket_connected(), false, "is_socket_connected")
@@ -181,7 +181,7 @@ func test_a_failed_name_leaves_all_as_it_was() -> void:
 		check_equal(numbers_of(take(friend, 2)), PackedInt32Array([1, 2]), "what arrives")
 
 
-func test_everything_that_is_newer_cancels_it() -> void:
+func test_every_newer_call_cancels_it() -> void:
 	var friend := bound_peer(NATIVE)
 	var port: int = friend.get_local_port()
 	for call: StringName in NAMESAKES:
@@ -195,17 +195,17 @@ func test_everything_that_is_newer_cancels_it() -> void:
 
 func test_a_port_out_of_range_cancels_too() -> void:
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	allow_lines("connect_to_host")
 	for newer: StringName in [&"connect_to_host", CONNECT]:
 		check_equal(peer.set_dest_address_async(UNRESOLVABLE, 9), OK, SET)
 		check_equal(peer.callv(newer, ["localhost", 0]), ERR_INVALID_PARAMETER, newer)
 		check_equal(peer.is_resolving(), false, "is_resolving")
 	await Frames.wait(5)
-	heard.check_all(self, 0)
+	listener.check_all(self, 0)
 
 
-func test_a_freed_peer_hears_nothing() -> void:
+func test_a_freed_peer_emits_nothing() -> void:
 	var emissions := [0]
 	for i in 200:
 		var peer := make_peer(OURS)
@@ -224,13 +224,13 @@ func test_a_connected_peer_keeps_its_destination_and_says_so() -> void:
 	var friend := bound_peer(NATIVE)
 	for host: String in [LOOPBACK, "localhost", UNRESOLVABLE]:
 		var peer := connected_to(friend, OURS)
-		var heard := _Listener.new(peer)
+		var listener := _Listener.new(peer)
 		refused("connected", peer, SET, [host, 9], OK, [host, "close()"])
 		check_equal(peer.is_resolving(), false, "is_resolving")
-		check_equal(heard.answers, [], "within the call")
-		await _heard(heard)
-		check_equal(heard.last(), [ERR_LOCKED, ""], "what was heard")
-		heard.check_all(self, 1)
+		check_equal(listener.answers, [], "within the call")
+		await _until_emitted(listener)
+		check_equal(listener.last(), [ERR_LOCKED, ""], "the emission")
+		listener.check_all(self, 1)
 		check("connected" in peer.get_last_error_message(), peer.get_last_error_message())
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		check_equal(numbers_of(take(friend)), PackedInt32Array([1]), "what arrives")
@@ -241,13 +241,13 @@ func test_connecting_that_the_system_refuses_closes_the_peer() -> void:
 		return
 	for bound: bool in [false, true]:
 		var peer := bound_peer(OURS, "0.0.0.0") if bound else make_peer(OURS)
-		var heard := _Listener.new(peer)
+		var listener := _Listener.new(peer)
 		var call_it := func() -> void:
 			check_equal(peer.connect_to_host_async(BROADCAST, 9), OK, CONNECT)
 		check_equal(lines_of(call_it), PackedStringArray(), "lines within the call")
 		check_equal(peer.is_bound(), false, "is_bound")
-		await _heard(heard)
-		check_equal(heard.answers, [[FAILED, BROADCAST]], "what was heard")
+		await _until_emitted(listener)
+		check_equal(listener.answers, [[FAILED, BROADCAST]], "the emission")
 		# One line comes with it.
 		var lines := _error_log.take_lines()
 		expected_line_count += lines.size()
@@ -259,29 +259,29 @@ func test_connecting_that_the_system_refuses_closes_the_peer() -> void:
 		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 
 
-func test_no_peer_goes_deaf_whose_first_calls_two_threads_make_at_once() -> void:
+func test_the_first_calls_may_come_from_two_threads_at_once() -> void:
 	const COUNT := 3000
 	var peers: Array[PacketPeer] = []
-	var heard := PackedInt32Array()
-	heard.resize(COUNT)
+	var emissions := PackedInt32Array()
+	emissions.resize(COUNT)
 	for i in COUNT:
 		peers.append(make_peer(OURS))
-		peers[i].host_resolved.connect(func(_error: Error, _ip: String) -> void: heard[i] += 1)
+		peers[i].host_resolved.connect(func(_error: Error, _ip: String) -> void: emissions[i] += 1)
 	var call_it := func(number: int) -> bool:
 		return peers[number].set_dest_address_async(LOOPBACK, 9) == OK
 	check_equal(race(COUNT, call_it, call_it), [0, 0], "calls that failed")
-	await Frames.until(func() -> bool: return not 0 in heard)
-	check_equal(heard.count(0), 0, "peers that emitted nothing")
+	await Frames.until(func() -> bool: return not 0 in emissions)
+	check_equal(emissions.count(0), 0, "peers that emitted nothing")
 	await Frames.wait(3)
-	heard.fill(0)
+	emissions.fill(0)
 	for peer in peers:
 		peer.set_dest_address_async(LOOPBACK, 9)
-	await Frames.until(func() -> bool: return not 0 in heard)
+	await Frames.until(func() -> bool: return not 0 in emissions)
 	await Frames.wait(3)
-	check_equal(heard.count(1), COUNT, "peers that emitted once more")
+	check_equal(emissions.count(1), COUNT, "peers that emitted once more")
 
 
-func test_an_answer_is_no_news_of_packets() -> void:
+func test_host_resolved_emits_no_packets_available() -> void:
 	var peer := receiver(true)
 	send(sender_to(peer), [numbered(1), numbered(2)])
 	arrived(peer, 2)
@@ -289,9 +289,9 @@ func test_an_answer_is_no_news_of_packets() -> void:
 	peer.packets_available.connect(func(count: int) -> void: counts.append(count))
 	await Frames.wait(3)
 	counts.clear()
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	check_equal(peer.set_dest_address_async(LOOPBACK, 9), OK, SET)
-	await _heard(heard)
+	await _until_emitted(listener)
 	await Frames.wait(3)
 	check_equal(counts, PackedInt32Array(), "packets_available, though none has come")
 
@@ -311,7 +311,7 @@ func test_it_can_be_awaited() -> void:
 	check_equal(numbers_of(take(friend)), PackedInt32Array([1]), "what arrives")
 
 
-func test_the_peer_may_be_used_closed_or_freed_where_it_is_heard() -> void:
+func test_the_peer_may_be_used_closed_or_freed_in_the_handler() -> void:
 	var friend := bound_peer(NATIVE)
 	var port: int = friend.get_local_port()
 	var actions: Array[Callable] = [
@@ -329,17 +329,17 @@ func test_the_peer_may_be_used_closed_or_freed_where_it_is_heard() -> void:
 	for action in actions:
 		for host: String in [LOOPBACK, "localhost", UNRESOLVABLE]:
 			var held := [make_peer(OURS)]
-			var told := [0]
+			var emissions := [0]
 			held[0].set_dest_address(LOOPBACK, port)
 			held[0].host_resolved.connect(
 				func(_error: Error, _ip: String) -> void:
-					told[0] += 1
-					if told[0] == 1:
+					emissions[0] += 1
+					if emissions[0] == 1:
 						action.call(held)
 			)
 			check_equal(held[0].set_dest_address_async(host, port), OK, SET)
-			await Frames.until(func() -> bool: return told[0] > 0)
-			check(told[0] > 0, "it was not told")
+			await Frames.until(func() -> bool: return emissions[0] > 0)
+			check(emissions[0] > 0, "no emission")
 			held.clear()
 	await Frames.wait(3)
 
@@ -347,43 +347,45 @@ func test_the_peer_may_be_used_closed_or_freed_where_it_is_heard() -> void:
 func test_the_handler_may_call_again() -> void:
 	var hosts: Array[String] = ["localhost", LOOPBACK, UNRESOLVABLE, "localhost", LOOPBACK]
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	# Weak, or the connection would hold the peer that holds it.
 	var weak: WeakRef = weakref(peer)
 	var next := func(_error: Error, _ip: String) -> void:
-		if heard.answers.size() < hosts.size():
-			weak.get_ref().set_dest_address_async(hosts[heard.answers.size()], 9)
+		if listener.answers.size() < hosts.size():
+			weak.get_ref().set_dest_address_async(hosts[listener.answers.size()], 9)
 	peer.host_resolved.connect(next)
 	check_equal(peer.set_dest_address_async(hosts[0], 9), OK, SET)
-	check(await _heard(heard, hosts.size()), "only %d were heard" % heard.answers.size())
+	check(
+		await _until_emitted(listener, hosts.size()), "only %d emissions" % listener.answers.size()
+	)
 	await Frames.wait(5)
-	heard.check_all(self, hosts.size())
-	for i in heard.answers.size():
+	listener.check_all(self, hosts.size())
+	for i in listener.answers.size():
 		var expected := ERR_CANT_RESOLVE if hosts[i] == UNRESOLVABLE else OK
-		check_equal(heard.answers[i][0], expected, hosts[i])
-	for i in range(1, heard.frames.size()):
-		check(heard.frames[i] > heard.frames[i - 1], "two in frame %d" % heard.frames[i])
+		check_equal(listener.answers[i][0], expected, hosts[i])
+	for i in range(1, listener.frames.size()):
+		check(listener.frames[i] > listener.frames[i - 1], "two in frame %d" % listener.frames[i])
 
 
-func test_a_subclass_hears_its_own_signal() -> void:
+func test_a_subclass_receives_its_own_signal() -> void:
 	var script := GDScript.new()
 	script.source_code = (
 		"extends %s\n" % OURS
-		+ "var heard: Array = []\n"
+		+ "var received: Array = []\n"
 		+ "func _init() -> void:\n\thost_resolved.connect(_on_host_resolved)\n"
 		+ "func dial(host: String) -> Error:\n\treturn connect_to_host_async(host, 9)\n"
-		+ "func _on_host_resolved(error: Error, ip: String) -> void:\n\theard = [error, ip]\n"
+		+ "func _on_host_resolved(error: Error, ip: String) -> void:\n\treceived = [error, ip]\n"
 	)
 	check_equal(script.reload(), OK, "the script compiles")
 	var peer: PacketPeer = script.new()
 	check_equal(peer.dial(LOOPBACK), OK, "dial")
-	await Frames.until(func() -> bool: return not peer.heard.is_empty())
-	check_equal(peer.heard, [OK, LOOPBACK], "what it heard")
+	await Frames.until(func() -> bool: return not peer.received.is_empty())
+	check_equal(peer.received, [OK, LOOPBACK], "what it received")
 
 
 func test_it_works_beside_packets_available() -> void:
 	var peer := receiver(true)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	var packets := [0, 0]  # how many were told of, and in which frame
 	peer.packets_available.connect(
 		func(count: int) -> void: packets.assign([count, Engine.get_process_frames()])
@@ -392,16 +394,16 @@ func test_it_works_beside_packets_available() -> void:
 	send(sender, [numbered(1)])
 	arrived(peer)
 	check_equal(peer.set_dest_address_async(LOOPBACK, 9), OK, SET)
-	var both := func() -> bool: return packets[0] > 0 and not heard.answers.is_empty()
+	var both := func() -> bool: return packets[0] > 0 and not listener.answers.is_empty()
 	check(await Frames.until(both), "not both signals came")
-	check_equal(heard.frames, PackedInt64Array([packets[1]]), "the frame")
-	check_equal(packets[0], 1, "packets told of")
-	heard.check_all(self, 1)
+	check_equal(listener.frames, PackedInt64Array([packets[1]]), "the frame")
+	check_equal(packets[0], 1, "packets of the signal")
+	listener.check_all(self, 1)
 
 
 func test_calls_may_come_from_any_thread() -> void:
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	var hosts: Array[String] = [LOOPBACK, "localhost", UNRESOLVABLE]
 	var call_often := func(offset: int) -> int:
 		var wrong := 0
@@ -424,37 +426,37 @@ func test_calls_may_come_from_any_thread() -> void:
 	await Frames.wait(5)
 	# Any of these threads may have begun anew by the moment in which the answer before was heard; the
 	# last call is alone.
-	heard.while_resolving = 0
-	var before := heard.answers.size()
+	listener.while_resolving = 0
+	var before := listener.answers.size()
 	check(before <= 400, "%d signals for 400 calls" % before)
 	# What comes last is not cancelled.
 	check_equal(in_thread(peer.set_dest_address_async.bind(LOOPBACK, 9)).wait_to_finish(), OK, SET)
-	check(await _heard(heard, before + 1), "the last call was not told of")
-	check_equal(heard.last(), [OK, LOOPBACK], "what was heard last")
-	heard.check_all(self, before + 1)
+	check(await _until_emitted(listener, before + 1), "no emission for the last call")
+	check_equal(listener.last(), [OK, LOOPBACK], "the last emission")
+	listener.check_all(self, before + 1)
 
 
-func test_a_thousand_peers_are_told_each_its_own() -> void:
+func test_each_of_a_thousand_peers_emits_its_own_answer() -> void:
 	var peers: Array[PacketPeer] = []
-	var heard: Array[_Listener] = []
+	var listeners: Array[_Listener] = []
 	var hosts: Array[String] = [LOOPBACK, UNRESOLVABLE, "127.0.0.2", "other-" + UNRESOLVABLE]
 	var most := 0
 	var threads := Process.threads() if OS.get_name() == "Linux" else 0
 	for i in 1000:
 		peers.append(make_peer(OURS))
-		heard.append(_Listener.new(peers[i]))
+		listeners.append(_Listener.new(peers[i]))
 		check_equal(peers[i].set_dest_address_async(hosts[i % 4], 9), OK, "call %d" % i)
 		if threads > 0 and i % 50 == 0:
 			most = maxi(most, Process.threads() - threads)
-	var all_heard := func() -> bool:
-		return heard.all(func(one: _Listener) -> bool: return not one.answers.is_empty())
-	check(await Frames.until(all_heard), "not all were told")
+	var all_emitted := func() -> bool:
+		return listeners.all(func(one: _Listener) -> bool: return not one.answers.is_empty())
+	check(await Frames.until(all_emitted), "not all emitted")
 	await Frames.wait(3)
 	for i in 1000:
 		var is_numeric := i % 2 == 0
 		var expected := [OK, hosts[i % 4]] if is_numeric else [ERR_CANT_RESOLVE, ""]
-		check_equal(heard[i].last(), expected, "what peer %d heard" % i)
-		heard[i].check_all(self, 1)
+		check_equal(listeners[i].last(), expected, "the emission of peer %d" % i)
+		listeners[i].check_all(self, 1)
 	check(most <= 8, "%d threads more" % most)
 	note("at most %d threads more" % most)
 
@@ -468,18 +470,18 @@ func _check_like_namesake(call: StringName, host: String, address: String) -> vo
 	var peer := make_peer(OURS) if address.is_empty() else bound_peer(OURS, address)
 	var expected := []
 	lines_of(func() -> void: expected.append(twin.callv(NAMESAKES[call], [host, port])))
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	check_equal(peer.callv(call, [host, port]), OK, what)
-	check(await _heard(heard), what + ": nothing was heard")
+	check(await _until_emitted(listener), what + ": no emission")
 	check_equal(peer.is_resolving(), false, what + ": is_resolving")
-	check_equal(heard.last()[0], expected[0], what + ": what was heard")
+	check_equal(listener.last()[0], expected[0], what + ": the emission")
 	for question: StringName in [&"is_bound", &"is_socket_connected", &"get_local_address"]:
 		check_equal(peer.call(question), twin.call(question), what + ": " + question)
 	if expected[0] != OK:
-		check_equal(heard.last()[1], "", what + ": ip")
+		check_equal(listener.last()[1], "", what + ": ip")
 		return
 	# The address is that where packets go.
-	var ip: String = heard.last()[1]
+	var ip: String = listener.last()[1]
 	var is_loopback := ip == LOOPBACK or ip == "0:0:0:0:0:0:0:1"
 	check(is_loopback, "%s: ip is '%s'" % [what, ip])
 	for sender: PacketPeer in [twin, peer]:
@@ -494,21 +496,21 @@ func _check_cancelled(
 ) -> void:
 	var what := "%s(%s), then %s(%s)" % [call, first, newer, host]
 	var peer := make_peer(OURS)
-	var heard := _Listener.new(peer)
+	var listener := _Listener.new(peer)
 	allow_lines("connect_to_host|set_dest_address_async")
 	check_equal(peer.callv(call, [first, 9]), OK, what)
 	# On a connected peer no destination can be set; that is another test's.
 	if peer.is_socket_connected():
 		peer.close()
 	var error: Variant = peer.callv(newer, [] if newer == &"close" else [host, port])
-	var is_told: bool = newer in NAMESAKES and error == OK
-	if is_told:
-		check(await _heard(heard), what + ": nothing was heard")
+	var is_reported: bool = newer in NAMESAKES and error == OK
+	if is_reported:
+		check(await _until_emitted(listener), what + ": no emission")
 		var expected := ERR_CANT_RESOLVE if host == UNRESOLVABLE else OK
-		check_equal(heard.last()[0], expected, what + ": what was heard")
+		check_equal(listener.last()[0], expected, what + ": the emission")
 	check_equal(peer.is_resolving(), false, what + ": is_resolving")
 	await Frames.wait(2)
-	heard.check_all(self, int(is_told))
+	listener.check_all(self, int(is_reported))
 	var is_connected: bool = (
 		newer in [&"connect_to_host", CONNECT] and host in [LOOPBACK, "localhost"]
 	)
@@ -520,7 +522,7 @@ func _await_answer(peer: PacketPeer) -> void:
 	check(wait_until(func() -> bool: return not peer.is_resolving()), "it resolves for ever")
 
 
-func _heard(listener: _Listener, count := 1) -> bool:
+func _until_emitted(listener: _Listener, count := 1) -> bool:
 	return await Frames.until(func() -> bool: return listener.answers.size() >= count)
 
 
@@ -537,9 +539,9 @@ class _Listener:
 
 	func _init(peer: PacketPeer) -> void:
 		_peer = weakref(peer)
-		peer.host_resolved.connect(hear)
+		peer.host_resolved.connect(_on_host_resolved)
 
-	func hear(error: Error, ip: String) -> void:
+	func _on_host_resolved(error: Error, ip: String) -> void:
 		answers.append([error, ip])
 		frames.append(Engine.get_process_frames())
 		in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())
@@ -549,6 +551,6 @@ class _Listener:
 		return answers[-1] if not answers.is_empty() else [-1, ""]
 
 	func check_all(suite: RefCounted, count: int) -> void:
-		suite.check_equal(answers.size(), count, "times it was heard")
+		suite.check_equal(answers.size(), count, "emissions")
 		suite.check_equal(in_other_threads, 0, "emissions in other threads")
 		suite.check_equal(while_resolving, 0, "emissions while it resolves")

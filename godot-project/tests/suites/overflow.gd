@@ -86,7 +86,7 @@ func test_in_the_background_a_full_queue_drops_the_newest() -> void:
 	_check_figures(peer, FITTING, 37)
 
 
-func test_a_full_queue_drops_the_oldest_where_it_is_told_to() -> void:
+func test_a_full_queue_drops_the_oldest_with_drop_oldest() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			var peer := receiver(background, LOOPBACK, 0)

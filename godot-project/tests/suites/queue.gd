@@ -36,7 +36,7 @@ func test_a_socket_that_bind_did_not_open_holds_65536_bytes(kind: StringName) ->
 	_check_prefix(connected, 63)
 
 
-func test_a_full_queue_gives_up_the_newest(kind: StringName) -> void:
+func test_a_full_queue_drops_the_newest(kind: StringName) -> void:
 	var peer := bound_peer(kind)
 	_flood(peer, 300, 127)
 	_check_prefix(peer, 127)

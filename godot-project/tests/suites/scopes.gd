@@ -9,7 +9,7 @@ const NO_ADDRESSES: Array[String] = [
 const UNKNOWN := "fe80::1%no-such-if"
 
 
-func test_what_is_no_address_is_refused_as_native_does(kind: StringName) -> void:
+func test_malformed_addresses_are_refused_as_native_does(kind: StringName) -> void:
 	for text in NO_ADDRESSES:
 		for row: Array in [
 			["bind", [0, text], ERR_INVALID_PARAMETER],
@@ -67,7 +67,7 @@ func test_a_bad_destination_leaves_the_one_before() -> void:
 	check_equal(take(friend), [numbered(1)] as Array[PackedByteArray], "what arrives")
 
 
-func test_a_link_local_address_without_a_scope_is_told_what_it_lacks() -> void:
+func test_a_link_local_address_without_a_scope_is_refused_with_the_remedy() -> void:
 	if not needs_linux() or not needs_ipv6():
 		return
 	for row: Array in [

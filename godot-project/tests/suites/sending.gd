@@ -239,7 +239,7 @@ func test_batches_go_to_both_families_from_one_peer() -> void:
 		_check_arrival(peer, [numbered(1), numbered(2)], address)
 
 
-func test_a_batch_to_a_port_where_nobody_is_counts_as_sent() -> void:
+func test_a_batch_to_a_closed_port_counts_as_sent() -> void:
 	for sender_is_connected: bool in [false, true]:
 		var sender := make_peer(OURS)
 		var port := closed_port()

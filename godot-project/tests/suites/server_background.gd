@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs.background_receive: nobody polls, and everything comes all the same.
 
 const Frames := preload("../support/frames.gd")
@@ -22,11 +22,11 @@ func test_it_is_off_at_first_and_remembered() -> void:
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
 	server.background_receive = false
 	check_equal(server.background_receive, false, "turned off")
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 
 
-func test_everything_comes_though_nobody_polls() -> void:
-	var server := serving(true)
+func test_everything_arrives_without_poll() -> void:
+	var server := server_in_mode(true)
 	var clients := clients_of(server, 10)
 	for i in 10:
 		send(clients[i], [numbered(i)])
@@ -45,13 +45,13 @@ func test_everything_comes_though_nobody_polls() -> void:
 		check_equal(numbers, PackedInt32Array([i + 10, i + 20]), "of client %d" % i)
 
 
-func test_it_reads_while_the_game_is_busy_more_than_the_kernel_holds() -> void:
+func test_it_reads_more_than_the_kernel_holds_while_the_game_is_busy() -> void:
 	var server := make_server(OURS)
 	server.receive_buffer_size = 16_384
 	server.background_receive = true
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
 	var clients := clients_of(server, 20, OURS)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for number in 500:
 		for client in clients:
 			client.put_packet(numbered(number, 64))
@@ -64,9 +64,9 @@ func test_it_reads_while_the_game_is_busy_more_than_the_kernel_holds() -> void:
 
 
 func test_polling_and_looking_take_no_system_call_then() -> void:
-	var server := serving(true)
+	var server := server_in_mode(true)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(client, [numbered(1)])
 	reaches(server, "packets_received", 2)
 	# The thread may still look once or twice for more packets.
@@ -85,8 +85,8 @@ func test_polling_and_looking_take_no_system_call_then() -> void:
 
 
 func test_a_polled_server_takes_system_calls() -> void:
-	var server := serving(false)
-	served(server, sender_to(server))
+	var server := server_in_mode(false)
+	accepted(server, sender_to(server))
 	var before := stat(server, "receive_syscalls")
 	for i in 10:
 		server.poll()
@@ -94,74 +94,74 @@ func test_a_polled_server_takes_system_calls() -> void:
 
 
 func test_connections_tell_what_has_come() -> void:
-	var server := serving(true)
+	var server := server_in_mode(true)
 	var clients := clients_of(server, 5)
-	var peers := all_served(server, clients)
-	var heard: Array[Listener] = []
+	var peers := all_accepted(server, clients)
+	var listeners: Array[Listener] = []
 	for peer in peers:
-		heard.append(Listener.new(peer))
+		listeners.append(Listener.new(peer))
 	for i in 5:
 		for number in i:
 			send(clients[i], [numbered(number)])
-	var all_told := func() -> bool:
-		return range(5).all(func(i: int) -> bool: return heard[i].last() == i)
-	await Frames.until(all_told)
+	var all_emitted := func() -> bool:
+		return range(5).all(func(i: int) -> bool: return listeners[i].last() == i)
+	await Frames.until(all_emitted)
 	for i in 5:
-		check_equal(heard[i].last(), i, "the count of connection %d" % i)
-		heard[i].check_all(self)
-	var times := heard[4].counts.size()
+		check_equal(listeners[i].last(), i, "the count of connection %d" % i)
+		listeners[i].check_all(self)
+	var times := listeners[4].counts.size()
 	await Frames.wait(5)
-	check_equal(heard[4].counts.size(), times, "emissions while nothing comes")
+	check_equal(listeners[4].counts.size(), times, "emissions while nothing comes")
 
 
-func test_a_connection_tells_what_came_before_it_was_taken() -> void:
-	var server := serving(true)
+func test_a_connection_signals_what_arrived_before_it_was_taken() -> void:
+	var server := server_in_mode(true)
 	send(sender_to(server), [numbered(1), numbered(2)])
 	reaches(server, "packets_received", 2)
 	await Frames.wait(2)
-	var peer := accepted(server)
-	var heard := Listener.new(peer)
-	await Frames.until(func() -> bool: return heard.last() == 2)
-	check_equal(heard.last(), 2, "count")
-	heard.check_all(self)
+	var peer := next_connection(server)
+	var listener := Listener.new(peer)
+	await Frames.until(func() -> bool: return listener.last() == 2)
+	check_equal(listener.last(), 2, "count")
+	listener.check_all(self)
 	check_equal(numbers_of(take(peer, 2)), PackedInt32Array([1, 2]), "packets")
 
 
 func test_going_to_the_background_tells_what_waits() -> void:
-	var server := serving(false)
+	var server := server_in_mode(false)
 	var client := sender_to(server)
-	var peer := served(server, client)
-	var heard := Listener.new(peer)
+	var peer := accepted(server, client)
+	var listener := Listener.new(peer)
 	send(client, [numbered(1)])
 	arrived(peer)
 	send(client, [numbered(2)])
 	await Frames.wait(3)
-	check_equal(heard.counts, PackedInt32Array(), "emissions when polled")
+	check_equal(listener.counts, PackedInt32Array(), "emissions when polled")
 	server.background_receive = true
-	await Frames.until(func() -> bool: return heard.last() == 2)
-	check_equal(heard.last(), 2, "count")
-	heard.check_all(self)
+	await Frames.until(func() -> bool: return listener.last() == 2)
+	check_equal(listener.last(), 2, "count")
+	listener.check_all(self)
 	server.background_receive = false
 	await Frames.wait(2)  # one may be on its way
-	var times := heard.counts.size()
+	var times := listener.counts.size()
 	send(client, [numbered(3)])
 	arrived(peer, 3)
 	await Frames.wait(5)
-	check_equal(heard.counts.size(), times, "emissions when polled again")
+	check_equal(listener.counts.size(), times, "emissions when polled again")
 
 
-func test_packets_can_be_taken_and_connections_closed_where_it_is_heard() -> void:
+func test_packets_can_be_taken_and_connections_closed_in_the_handler() -> void:
 	for action: String in ["take", "close", "free", "stop", "answer"]:
-		var server := serving(true)
+		var server := server_in_mode(true)
 		var client := sender_to(server)
-		var held := [served(server, client)]
-		var told := [0]
+		var held := [accepted(server, client)]
+		var emissions := [0]
 		held[0].packets_available.connect(
 			func(_count: int) -> void:
-				told[0] += 1
+				emissions[0] += 1
 				match action:
 					"take":
-						check_equal(held[0].get_packets().size(), 1, "taken where it is heard")
+						check_equal(held[0].get_packets().size(), 1, "taken in the handler")
 					"close":
 						held[0].close()
 					"free":
@@ -172,8 +172,8 @@ func test_packets_can_be_taken_and_connections_closed_where_it_is_heard() -> voi
 						held[0].put_packet(numbered(2))
 		)
 		send(client, [numbered(1)])
-		await Frames.until(func() -> bool: return told[0] > 0)
-		check(told[0] > 0, action + ": it was not told")
+		await Frames.until(func() -> bool: return emissions[0] > 0)
+		check(emissions[0] > 0, action + ": no emission")
 		match action:
 			"close", "free":
 				check_equal(server.get_peer_count(), 0, action + ": get_peer_count")
@@ -189,24 +189,24 @@ func test_packets_can_be_taken_and_connections_closed_where_it_is_heard() -> voi
 
 
 func test_a_closed_connection_tells_nothing_more() -> void:
-	var server := serving(true)
+	var server := server_in_mode(true)
 	for ending: String in ["close", "stop"]:
 		var client := sender_to(server)
-		var peer := served(server, client)
-		var heard := Listener.new(peer)
+		var peer := accepted(server, client)
+		var listener := Listener.new(peer)
 		send(client, [numbered(1)])
 		reaches(peer, "packets_received", 2)
 		if ending == "close":
 			peer.close()
 		else:
 			server.stop()
-		var times := heard.counts.size()
+		var times := listener.counts.size()
 		await Frames.wait(3)
-		check_equal(heard.counts.size(), times, "emissions after " + ending)
+		check_equal(listener.counts.size(), times, "emissions after " + ending)
 
 
 func test_toggling_under_traffic_loses_and_reorders_nothing() -> void:
-	var server := serving(false)
+	var server := server_in_mode(false)
 	var stop := Semaphore.new()
 	var toggle := func() -> int:
 		var toggles := 0
@@ -216,7 +216,7 @@ func test_toggling_under_traffic_loses_and_reorders_nothing() -> void:
 			OS.delay_usec(100)
 		return toggles
 	var clients := clients_of(server, 2, OURS)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	var toggling := in_thread(toggle)
 	for i in 2:
 		var stream := Stream.new(15_000, WINDOWS)
@@ -238,7 +238,7 @@ func test_one_thread_reads_for_all_servers_and_none_without_need() -> void:
 	var before := settled_threads()
 	var servers: Array[RefCounted] = []
 	for i in 10:
-		servers.append(serving(true))
+		servers.append(server_in_mode(true))
 		_check_unpolled(servers[i])
 	check_equal(Process.threads(), before + 1, "threads with ten servers")
 	for i in range(0, 5):
@@ -261,7 +261,7 @@ func test_the_port_is_free_at_once_when_stop_returns_under_traffic() -> void:
 	var failed := 0
 	for i in 200:
 		if i % 3:
-			accepted(server)
+			next_connection(server)
 		server.stop()
 		failed += int(PacketPeerUDP.new().bind(port, free_address) != OK)
 		failed += int(server.listen(port, free_address) != OK)
@@ -273,10 +273,10 @@ func test_the_port_is_free_at_once_when_stop_returns_under_traffic() -> void:
 func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 	if not needs_linux():
 		return
-	var server := serving(true)
+	var server := server_in_mode(true)
 	server.peer_timeout_msec = 60_000
 	var clients := clients_of(server, 50)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	var flooder := sender_to(server)
 	for i in FITTING * 2:
 		flooder.put_packet(numbered(i, 1000))

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## What PacketPeerUdpRs has beyond PacketPeerUDP, on connections of UdpServerRs: many packets in one
 ## call, times, the system's words; and what is locked there.
 
@@ -12,9 +12,9 @@ const MANY := 60
 func test_many_packets_are_taken_in_one_call() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			for i in MANY:
 				send(clients[i % 2], [numbered(i)])
 			for k in 2:
@@ -35,9 +35,9 @@ func test_many_packets_are_taken_in_one_call() -> void:
 func test_they_may_be_taken_as_one_array() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			var sizes: PackedInt32Array = [16, 1200, 4, 64, 64, 30_000, 5]
 			var joined := PackedByteArray()
 			for i in sizes.size():
@@ -54,10 +54,10 @@ func test_they_may_be_taken_as_one_array() -> void:
 func test_every_packet_has_its_time() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
 			var start := Time.get_ticks_usec()
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			# How exact the times are is tested in times.gd.
 			var first: int = peer.get_packet_time_usec()
 			check(first >= start - 50_000, "arrived before it was sent")
@@ -75,7 +75,7 @@ func test_many_packets_are_sent_in_one_call() -> void:
 	for address: String in [LOOPBACK, "*"]:
 		var server := listening(OURS, address)
 		var client := sender_to(server, OURS)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		var packets: Array[PackedByteArray] = []
 		for i in MANY:
 			packets.append(numbered(i, 16 + i % 3 * 100))
@@ -96,7 +96,7 @@ func test_many_packets_are_sent_in_one_call() -> void:
 func test_a_batch_goes_to_its_own_client_only() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 8)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for i in 8:
 		check_equal(peers[i].put_packets([numbered(i), numbered(i + 100)]), 2, "put_packets")
 		check_equal(peers[i].put_segmented(numbered(i + 200, 32), 32), 1, "put_segmented")
@@ -110,9 +110,9 @@ func test_a_batch_goes_to_its_own_client_only() -> void:
 func test_a_stream_from_a_client_comes_whole_and_in_order() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server, OURS)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			var stream := Stream.new(20_000, WINDOWS)
 			var sending := in_thread(stream.send.bind(client))
 			take_stream(stream, peer)
@@ -126,7 +126,7 @@ func test_a_stream_to_a_client_arrives_whole_and_in_order() -> void:
 	var client := make_peer(OURS)
 	check_equal(client.bind(0, LOOPBACK, 1 << 20), OK, "bind")
 	client.set_dest_address(LOOPBACK, server.get_local_port())
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var stream := Stream.new(20_000)
 	var sending := in_thread(stream.send.bind(peer))
 	take_stream(stream, client)
@@ -138,9 +138,9 @@ func test_a_stream_to_a_client_arrives_whole_and_in_order() -> void:
 func test_segments_that_the_system_joins_come_apart_again() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 3, OURS)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			for number in 5:
 				for i in 3:
 					var data := numbered(number * 3 + i, 1500)
@@ -156,7 +156,7 @@ func test_segments_that_the_system_joins_come_apart_again() -> void:
 			# And from somebody whom nobody knows yet.
 			var stranger := sender_to(server, OURS)
 			check_equal(stranger.put_segmented(numbered(99, 1500), 100), 15, "put_segmented")
-			var peer := accepted(server)
+			var peer := next_connection(server)
 			arrived(peer, 15)
 			check_equal(peer.get_packets_joined(), numbered(99, 1500), "of a stranger")
 	)
@@ -165,7 +165,7 @@ func test_segments_that_the_system_joins_come_apart_again() -> void:
 func test_its_addresses_are_the_servers() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	check_equal(peer.get_local_address(), LOOPBACK, "get_local_address")
 	check_equal(peer.poll(), OK, "poll")
 	check_equal(peer.is_resolving(), false, "is_resolving")
@@ -192,7 +192,7 @@ func test_what_it_cannot_do_is_refused_with_a_line() -> void:
 	]:
 		var server := listening(OURS)
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		refused(row[0], peer, row[0], row[1], row[2])
 		check_equal(peer.is_bound(), true, "is_bound after " + row[0])
 		send(peer, [numbered(1)])
@@ -201,9 +201,9 @@ func test_what_it_cannot_do_is_refused_with_a_line() -> void:
 		check_equal(numbers_of(take(peer)), PackedInt32Array([2]), "from the client")
 
 
-func test_a_misuse_that_is_repeated_is_told_once_a_second() -> void:
+func test_a_repeated_misuse_prints_at_most_once_a_second() -> void:
 	var server := listening(OURS)
-	var peer := served(server, sender_to(server))
+	var peer := accepted(server, sender_to(server))
 	var start := Time.get_ticks_msec()
 	var misuse_often := func() -> void:
 		for i in 1000:
@@ -219,7 +219,7 @@ func test_a_misuse_that_is_repeated_is_told_once_a_second() -> void:
 
 func test_a_destination_that_is_looked_up_stays_what_it_was() -> void:
 	var server := listening(OURS)
-	var peer := served(server, sender_to(server))
+	var peer := accepted(server, sender_to(server))
 	var errors := []
 	peer.host_resolved.connect(func(error: Error, _ip: String) -> void: errors.append(error))
 	allow_lines("set_dest_address_async")

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## The class UdpServerRs as scripts see it: its methods and properties, subclassing, its life.
 
 const CallingLogger := preload("../support/calling_logger.gd")
@@ -77,16 +77,16 @@ func test_a_script_can_subclass_it(kind: StringName) -> void:
 	answer("the script compiles", script.reload(), OK)
 	var server: RefCounted = script.new()
 	answer("listens after its _init", server.is_listening(), true)
-	var heard: Array[PacketPeer] = []
-	server.joined.connect(func(peer: PacketPeer) -> void: heard.append(peer))
+	var welcomed: Array[PacketPeer] = []
+	server.joined.connect(func(peer: PacketPeer) -> void: welcomed.append(peer))
 	var client := sender_to(server)
 	send(client, [numbered(1)])
 	var is_welcomed := func() -> bool:
 		server.welcome()
-		return not heard.is_empty()
+		return not welcomed.is_empty()
 	answer("welcomed", wait_until(is_welcomed), true)
 	answer("its own variable", server.welcomed, 1)
-	answer("the packet", numbers_of(take(heard[0])), PackedInt32Array([1]))
+	answer("the packet", numbers_of(take(welcomed[0])), PackedInt32Array([1]))
 	answer("what the client gets", take(client), [bytes("welcome")] as Array[PackedByteArray])
 
 

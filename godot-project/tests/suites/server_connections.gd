@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UDPServer and UdpServerRs: who becomes a connection, in which order, and with which packets.
 
 const BROADCAST := "127.255.255.255"
@@ -27,26 +27,26 @@ func test_connections_are_taken_in_the_order_of_their_first_packets(kind: String
 		for i in order:
 			send(clients[i], [numbered(i * 10 + round_number)])
 		order.reverse()
-		marker.follow()
+		marker.wait_until_read()
 	order.reverse()
 	var expected: Array[PackedInt32Array] = []
 	for i in order:
 		expected.append(PackedInt32Array(range(i * 10, i * 10 + 3)))
-	answer("packets of each", numbers_in(taken(server)), expected)
+	answer("packets of each", numbers_in(take_all(server)), expected)
 
 
-func test_one_poll_hears_many_clients(kind: StringName) -> void:
+func test_one_poll_accepts_many_clients(kind: StringName) -> void:
 	var server := listening(kind)
 	server.max_pending_connections = 100
 	var marker := marker_of(server)
 	var clients := clients_of(server, 100)
 	for i in 100:
 		send(clients[i], [numbered(i)])
-	marker.follow()
+	marker.wait_until_read()
 	var expected: Array[PackedInt32Array] = []
 	for i in 100:
 		expected.append(PackedInt32Array([i]))
-	answer("packets of each", numbers_in(taken(server)), expected)
+	answer("packets of each", numbers_in(take_all(server)), expected)
 
 
 func test_what_was_sent_before_a_connection_is_taken_comes_first(kind: StringName) -> void:
@@ -56,7 +56,7 @@ func test_what_was_sent_before_a_connection_is_taken_comes_first(kind: StringNam
 		send(client, [numbered(number)])
 		is_pending(server)
 	send(client, [numbered(3)])
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	send(client, [numbered(4)])
 	answer("packets", numbers_of(take(peer, 5)), PackedInt32Array(range(5)))
 
@@ -68,7 +68,7 @@ func test_the_client_is_known_before_anything_is_taken(kind: StringName) -> void
 		var server := listening(kind, "*")
 		var client := sender_to(server, NATIVE, address)
 		send(client, [numbered(1)])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		var ip := LOOPBACK if address == LOOPBACK else "0:0:0:0:0:0:0:1"
 		for when: String in ["before", "after"]:
 			answer("get_packet_ip " + when, peer.get_packet_ip(), ip)
@@ -81,7 +81,7 @@ func test_an_empty_datagram_makes_a_connection(kind: StringName) -> void:
 	var server := listening(kind)
 	if not send_empty_datagram(server.get_local_port()):
 		return
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	answer("count", peer.get_available_packet_count(), 1)
 	answer("get_packet", peer.get_packet(), PackedByteArray())
 	answer("get_packet_error", peer.get_packet_error(), OK)
@@ -97,12 +97,12 @@ func test_a_first_packet_of_any_size_arrives(kind: StringName) -> void:
 		packet.resize(size)
 		packet.fill(size & 0xff)
 		send(sender_to(server), [packet])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		answer("count of %d" % size, peer.get_available_packet_count(), 1)
 		answer("%d bytes" % size, peer.get_packet() == packet, true)
 
 
-func test_sixteen_may_be_pending_at_first(kind: StringName) -> void:
+func test_sixteen_may_be_pending_by_default(kind: StringName) -> void:
 	answer("the limit", make_server(kind).max_pending_connections, 16)
 	_check_limit(listening(kind), 16)
 
@@ -126,7 +126,7 @@ func test_a_limit_below_0_is_refused(kind: StringName) -> void:
 		_check_limit(server, 3)
 
 
-func test_who_was_over_the_limit_is_heard_once_there_is_room(kind: StringName) -> void:
+func test_a_client_over_the_limit_is_accepted_once_there_is_room(kind: StringName) -> void:
 	var server := listening(kind)
 	var marker := marker_of(server)
 	server.max_pending_connections = 2
@@ -134,13 +134,13 @@ func test_who_was_over_the_limit_is_heard_once_there_is_room(kind: StringName) -
 	for number in 3:
 		for client in clients:
 			send(client, [numbered(number)])
-		marker.follow()
-	var peers := taken(server)
+		marker.wait_until_read()
+	var peers := take_all(server)
 	answer("those within", numbers_in(peers).size(), 2)
 	for client in clients:
 		send(client, [numbered(7)])
-	marker.follow()
-	var late := taken(server)
+	marker.wait_until_read()
+	var late := take_all(server)
 	var expected: Array[PackedInt32Array] = [PackedInt32Array([7]), PackedInt32Array([7])]
 	answer("the others, with what they sent since", numbers_in(late), expected)
 	for i in 2:
@@ -152,7 +152,7 @@ func test_connections_that_were_taken_do_not_count_for_the_limit(kind: StringNam
 	var server := listening(kind)
 	server.max_pending_connections = 1
 	var clients := clients_of(server, 30)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	answer("connections", peers.size(), 30)
 	server.max_pending_connections = 0
 	for i in 30:
@@ -163,7 +163,7 @@ func test_connections_that_were_taken_do_not_count_for_the_limit(kind: StringNam
 func test_a_client_is_its_address_whichever_socket_has_it(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := client_at_free_port(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var port: int = client.get_local_port()
 	client.close()
 	answer("bind", client.bind(port, free_address), OK)
@@ -180,7 +180,7 @@ func test_one_socket_is_two_clients_in_two_families(kind: StringName) -> void:
 	var peers: Array[PacketPeer] = []
 	for address in EVERYWHERE:
 		client.set_dest_address(address, server.get_local_port())
-		peers.append(served(server, client))
+		peers.append(accepted(server, client))
 	for i in 2:
 		client.set_dest_address(EVERYWHERE[i], server.get_local_port())
 		send(client, [numbered(i)])
@@ -190,7 +190,7 @@ func test_one_socket_is_two_clients_in_two_families(kind: StringName) -> void:
 	answer("pending", server.is_connection_available(), false)
 
 
-func test_a_server_hears_the_families_of_its_address(kind: StringName) -> void:
+func test_a_server_receives_the_families_of_its_address(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
 	for row: Array in [
@@ -202,14 +202,16 @@ func test_a_server_hears_the_families_of_its_address(kind: StringName) -> void:
 		[LOOPBACK_6, false, true],
 	]:
 		var server := listening(kind, row[0])
-		var heard := EVERYWHERE.filter(func(a: String) -> bool: return row[EVERYWHERE.find(a) + 1])
+		var reachable_from := EVERYWHERE.filter(
+			func(a: String) -> bool: return row[EVERYWHERE.find(a) + 1]
+		)
 		for address in EVERYWHERE:
-			if not address in heard:
+			if not address in reachable_from:
 				send(sender_to(server, NATIVE, address), [numbered(1)])
-		for address: String in heard:
+		for address: String in reachable_from:
 			var client := sender_to(server, NATIVE, address)
-			var peer := served(server, client)
-			answer("pending of %s on %s" % [address, row[0]], taken(server).size(), 0)
+			var peer := accepted(server, client)
+			answer("pending of %s on %s" % [address, row[0]], take_all(server).size(), 0)
 			answer("the answer", peer.put_packet(numbered(2)), OK)
 			answer("arrives", numbers_of(take(client)), PackedInt32Array([2]))
 			var is_the_servers: bool = client.get_packet_port() == server.get_local_port()
@@ -220,7 +222,7 @@ func test_a_connected_client_gets_its_answers(kind: StringName) -> void:
 	for address: String in [LOOPBACK, "*"]:
 		var server := listening(kind, address)
 		var client := connected_to(server, NATIVE)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		answer("put_packet", peer.put_packet(numbered(1)), OK)
 		answer("the answer", numbers_of(take(client)), PackedInt32Array([1]))
 
@@ -232,7 +234,7 @@ func test_a_broadcast_makes_a_connection(kind: StringName) -> void:
 	var client := make_peer(NATIVE)
 	client.set_broadcast_enabled(true)
 	client.set_dest_address(BROADCAST, server.get_local_port())
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(peer, [numbered(1)])
 	answer("the answer", numbers_of(take(client)), PackedInt32Array([1]))
 
@@ -246,7 +248,7 @@ func test_a_client_with_the_servers_own_address_is_one_like_any(kind: StringName
 	var server := make_server(kind)
 	answer("listen", server.listen(client.get_local_port(), LOOPBACK), OK)
 	client.set_dest_address(LOOPBACK, client.get_local_port())
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	answer("is_bound", peer.is_bound(), true)
 	var is_its_own: bool = peer.get_packet_port() == server.get_local_port()
 	answer("its own port", is_its_own, true)
@@ -263,7 +265,7 @@ func test_poll_is_ok_whatever_there_is(kind: StringName) -> void:
 	answer("a new client", server.poll(), OK)
 	is_pending(server)
 	answer("a pending one", server.poll(), OK)
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	answer("a taken one", server.poll(), OK)
 	peer.close()
 	answer("a closed one", server.poll(), OK)
@@ -279,8 +281,8 @@ func _check_limit(server: RefCounted, limit: int) -> void:
 	for number in 2:
 		for client in clients:
 			send(client, [numbered(number)])
-		marker.follow()
-	var peers := taken(server)
+		marker.wait_until_read()
+	var peers := take_all(server)
 	answer("connections with the limit %d" % limit, peers.size(), limit)
 	for i in peers.size():
 		var port: int = peers[i].get_packet_port()

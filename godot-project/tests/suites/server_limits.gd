@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs bounds what strangers can take: max_pending_connections changed while connections are
 ## pending (native drops all or none then), floods of new senders, and get_peer_count().
 
@@ -21,23 +21,23 @@ func test_a_lowered_limit_drops_the_newest_that_are_over_it() -> void:
 		_check_pending(server, clients, mini(limit, 5))
 
 
-func test_who_was_dropped_is_heard_anew_once_there_is_room() -> void:
+func test_a_dropped_client_is_accepted_anew_once_there_is_room() -> void:
 	var server := listening(OURS)
 	var marker := marker_of(server)
 	var clients := _pending_clients(server, 4)
 	server.max_pending_connections = 1
 	for client in clients:
 		send(client, [numbered(50)])
-	marker.follow()
+	marker.wait_until_read()
 	check_equal(stat(server, "packets_dropped_pending"), 3 + 3, "packets_dropped_pending")
 	server.max_pending_connections = 3
 	for client in clients:
 		send(client, [numbered(60)])
-	marker.follow()
+	marker.wait_until_read()
 	var expected: Array[PackedInt32Array] = [
 		PackedInt32Array([0, 50, 60]), PackedInt32Array([60]), PackedInt32Array([60])
 	]
-	check_equal(numbers_in(taken(server)), expected, "packets of each")
+	check_equal(numbers_in(take_all(server)), expected, "packets of each")
 	check_equal(stat(server, "packets_dropped_pending"), 3 + 3 + 1, "and then")
 
 
@@ -47,7 +47,7 @@ func test_all_packets_of_a_dropped_pending_connection_are_counted() -> void:
 	var clients := clients_of(server, 3)
 	for i in 3:
 		send(clients[i], range(i + 1).map(numbered))
-	marker.follow()
+	marker.wait_until_read()
 	server.max_pending_connections = 1
 	check_equal(stat(server, "packets_dropped_pending"), 2 + 3, "packets_dropped_pending")
 
@@ -55,7 +55,7 @@ func test_all_packets_of_a_dropped_pending_connection_are_counted() -> void:
 func test_a_limit_that_changes_leaves_taken_connections_alone() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 10)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for limit: int in [0, 100, 1, 16]:
 		server.max_pending_connections = limit
 		check_equal(server.get_peer_count(), 10, "get_peer_count")
@@ -79,7 +79,7 @@ func test_the_peer_count_is_of_the_taken_connections() -> void:
 			for i in 5:
 				is_pending(server)
 				check_equal(server.get_peer_count(), i, "with others pending")
-				peers.append(accepted(server))
+				peers.append(next_connection(server))
 			check_equal(server.get_peer_count(), 5, "when all are taken")
 			peers[0].close()
 			check_equal(server.get_peer_count(), 4, "when one is closed")
@@ -88,7 +88,7 @@ func test_the_peer_count_is_of_the_taken_connections() -> void:
 			peers.resize(4)
 			check_equal(server.get_peer_count(), 3, "when one is freed")
 			send(clients[0], [numbered(2)])
-			peers.append(accepted(server))
+			peers.append(next_connection(server))
 			check_equal(server.get_peer_count(), 4, "when the closed one's client came again")
 			server.stop()
 			check_equal(server.get_peer_count(), 0, "when it is stopped")
@@ -100,7 +100,7 @@ func test_the_peer_count_is_of_the_taken_connections() -> void:
 func test_connections_that_come_and_go_leave_nothing() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 10)
 			for i in 100:
 				_take_and_drop(server, clients, i % 2 == 0)
@@ -112,11 +112,11 @@ func test_connections_that_come_and_go_leave_nothing() -> void:
 func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.max_pending_connections = 8
 			var marker := marker_of(server)
 			var clients := clients_of(server, 10)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var first: Array[PacketPeer] = []
 			for i in 1500:
 				var flooder := sender_to(server, OURS)
@@ -128,7 +128,7 @@ func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 					send(clients[i / CHUNK % 10], [numbered(i)])
 					var got := numbers_of(take(peers[i / CHUNK % 10]))
 					check_equal(got, PackedInt32Array([i]), "what an accepted client sent")
-			marker.follow()
+			marker.wait_until_read()
 			check_equal(stat(server, "packets_dropped_pending"), 1500 - 8, "dropped")
 			check_equal(stat(server, "packets_dropped_queue"), 0, "packets_dropped_queue")
 			check_equal(server.get_peer_count(), 11, "get_peer_count")
@@ -137,7 +137,7 @@ func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 			var expected: Array[PackedInt32Array] = []
 			for i in 8:
 				expected.append(PackedInt32Array([i]))
-			check_equal(numbers_in(taken(server)), expected, "the first of them are pending")
+			check_equal(numbers_in(take_all(server)), expected, "the first of them are pending")
 	)
 
 
@@ -146,7 +146,7 @@ func test_a_flood_takes_little_memory() -> void:
 		return
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var before := Process.resident_bytes()
 			for i in 3000:
@@ -154,28 +154,28 @@ func test_a_flood_takes_little_memory() -> void:
 				var flooder := sender_to(server, OURS)
 				flooder.put_packet(numbered(i, 1000))
 				if i % CHUNK == 0:
-					marker.follow()
-			marker.follow()
+					marker.wait_until_read()
+			marker.wait_until_read()
 			var grown := Process.resident_bytes() - before
 			note("%d KiB" % (grown / 1024))
 			check(grown < 2 << 20, "%d bytes for 3,000 strangers" % grown)
-			check_equal(taken(server).size(), 16, "pending")
+			check_equal(take_all(server).size(), 16, "pending")
 	)
 
 
 func test_one_pending_sender_cannot_fill_more_than_its_queue() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var client := sender_to(server)
 			for i in 500:
 				client.put_packet(numbered(i, 1000))
 				if i % CHUNK == 0:
-					marker.follow()
-			marker.follow()
+					marker.wait_until_read()
+			marker.wait_until_read()
 			check_equal(stat(server, "packets_dropped_queue"), 500 - FITTING, "dropped")
-			var peer := accepted(server)
+			var peer := next_connection(server)
 			check_equal(stat(peer, "packets_dropped_queue"), 500 - FITTING, "the peer's")
 			var expected := PackedInt32Array(range(FITTING))
 			check_equal(numbers_of(take(peer, FITTING), 1000), expected, "what was kept")
@@ -188,7 +188,7 @@ func _take_and_drop(server: RefCounted, clients: Array[PacketPeer], is_closing: 
 		send(client, [numbered(1)])
 	var peers: Array[PacketPeer] = []
 	for i in clients.size():
-		peers.append(accepted(server))
+		peers.append(next_connection(server))
 	check_equal(server.get_peer_count(), clients.size(), "get_peer_count when taken")
 	if is_closing:
 		for peer in peers:
@@ -202,7 +202,7 @@ func _pending_clients(server: RefCounted, count: int) -> Array[PacketPeer]:
 	var clients := clients_of(server, count)
 	for i in count:
 		send(clients[i], [numbered(i)])
-	marker.follow()
+	marker.wait_until_read()
 	return clients
 
 
@@ -215,7 +215,7 @@ func _check_pending(server: RefCounted, clients: Array[PacketPeer], left: int) -
 		read(server)
 		return stat(server, "packets_received") >= received + left
 	check(wait_until(has_read), "their packets were not received")
-	var peers := taken(server)
+	var peers := take_all(server)
 	var expected: Array[PackedInt32Array] = []
 	for i in left:
 		expected.append(PackedInt32Array([i, i + 10]))

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UDPServer and UdpServerRs: listen(), stop(), and what a server answers that does not listen.
 
 
@@ -8,7 +8,7 @@ func test_a_new_server_answers_as_a_stopped_one(kind: StringName) -> void:
 
 func test_a_stopped_server_answers_as_a_new_one(kind: StringName) -> void:
 	var server := listening(kind)
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 	send(sender_to(server), [numbered(1)])
 	is_pending(server)
 	server.stop()
@@ -42,15 +42,15 @@ func test_listening_to_a_chosen_port_gets_it(kind: StringName) -> void:
 	var server := make_server(kind)
 	answer("listen", server.listen(port, free_address), OK)
 	answer("get_local_port", server.get_local_port() == port, true)
-	served(server, sender_to(server, NATIVE, free_address))
+	accepted(server, sender_to(server, NATIVE, free_address))
 
 
 func test_without_an_address_it_listens_on_all(kind: StringName) -> void:
 	var server := make_server(kind)
 	answer("listen", server.listen(0), OK)
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
-		served(server, sender_to(server, NATIVE, LOOPBACK_6))
+		accepted(server, sender_to(server, NATIVE, LOOPBACK_6))
 
 
 func test_listening_twice_is_already_in_use(kind: StringName) -> void:
@@ -64,7 +64,7 @@ func test_listening_twice_is_already_in_use(kind: StringName) -> void:
 			# Told again, though a second has not passed.
 			server = listening(kind)
 			port = server.get_local_port()
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 
 
 func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
@@ -136,7 +136,7 @@ func test_a_refused_listen_leaves_the_server_usable(kind: StringName) -> void:
 	answer("is_listening", server.is_listening(), false)
 	answer("listen", server.listen(0, LOOPBACK), OK)
 	answer("is_listening then", server.is_listening(), true)
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 
 
 func test_the_port_is_free_at_once_after_stop(kind: StringName) -> void:
@@ -144,7 +144,7 @@ func test_the_port_is_free_at_once_after_stop(kind: StringName) -> void:
 	var port := free_port()
 	answer("listen", server.listen(port, free_address), OK)
 	for i in 20:
-		served(server, sender_to(server, NATIVE, free_address))
+		accepted(server, sender_to(server, NATIVE, free_address))
 		send(sender_to(server, NATIVE, free_address), [numbered(1)])
 		is_pending(server)
 		server.stop()
@@ -166,7 +166,7 @@ func test_freeing_the_last_reference_frees_the_port(kind: StringName) -> void:
 func test_arguments_are_converted_as_the_engine_does(kind: StringName) -> void:
 	var server := make_server(kind)
 	answer("listen", server.listen(0.0, StringName(LOOPBACK)), OK)
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 
 
 # What binding a peer to the port answers; the peer is closed again.

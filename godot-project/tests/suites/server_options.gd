@@ -1,8 +1,8 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs' socket options, and what its connections say when they are set there. (What each
 ## does is in the suites of the peer's options.)
 
-const Witness := preload("../support/witness.gd")
+const Observer := preload("../support/observer.gd")
 
 ## Name: default, another value.
 const OPTIONS: Dictionary[StringName, Array] = {
@@ -32,11 +32,11 @@ const LOCKED: Dictionary[StringName, Variant] = {
 	&"background_receive": true,
 }
 
-var _witness := Witness.new()
+var _observer := Observer.new()
 
 
 func finish() -> void:
-	_witness.stop()
+	_observer.stop()
 	super()
 
 
@@ -59,14 +59,14 @@ func test_they_last_over_stop() -> void:
 		check_equal(server.listen(0, LOOPBACK), OK, "listen")
 		for option in OPTIONS:
 			check_equal(server.get(option), _other(option), option + " of a listening server")
-		served(server, sender_to(server))
+		accepted(server, sender_to(server))
 		server.stop()
 
 
 func test_they_may_be_changed_while_it_listens() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	for option in OPTIONS:
 		for value: Variant in [_other(option), OPTIONS[option][0], _other(option)]:
 			server.set(option, value)
@@ -82,7 +82,7 @@ func test_a_value_out_of_range_is_refused() -> void:
 			var server := listening(OURS)
 			refused_value(server, option, value)
 			check(str(value) in server.get_last_error_message(), server.get_last_error_message())
-			served(server, sender_to(server))
+			accepted(server, sender_to(server))
 
 
 func test_buffers_read_what_was_granted_while_it_listens() -> void:
@@ -93,7 +93,7 @@ func test_buffers_read_what_was_granted_while_it_listens() -> void:
 		for i in 2:
 			check_equal(server.listen(0, LOOPBACK), OK, "listen")
 			check_granted(server, option, 20_000)
-			check_granted(served(server, sender_to(server)), option, 20_000)
+			check_granted(accepted(server, sender_to(server)), option, 20_000)
 			server.stop()
 			check_equal(server.get(option), 20_000, option + " of a stopped server")
 		check_equal(server.listen(0, LOOPBACK), OK, "listen")
@@ -114,19 +114,19 @@ func test_by_itself_the_receive_buffer_is_a_large_one() -> void:
 
 
 func test_a_client_sees_the_servers_hop_limit_and_traffic_class() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for row: Array in [
 		["127.0.0.1", LOOPBACK], ["*", LOOPBACK], [LOOPBACK_6, LOOPBACK_6], ["*", LOOPBACK_6]
 	]:
-		if row[1] == LOOPBACK_6 and _witness.ipv6_port == 0:
+		if row[1] == LOOPBACK_6 and _observer.ipv6_port == 0:
 			continue
 		var server := make_server(OURS)
 		server.time_to_live = 7
 		server.traffic_class = 184
 		check_equal(server.listen(0, row[0]), OK, "listen")
-		_witness.knock(server.get_local_port(), row[1])
-		var peer := accepted(server)
+		_observer.request_hello(server.get_local_port(), row[1])
+		var peer := next_connection(server)
 		check_equal(take(peer), [bytes(HELLO)] as Array[PackedByteArray], "its first packet")
 		_check_arrival(peer, 7, 184, row)
 		server.time_to_live = 33
@@ -139,7 +139,7 @@ func test_a_connection_refuses_to_change_what_is_the_servers() -> void:
 	var server := listening(OURS)
 	for option in LOCKED:
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		var before: Variant = peer.get(option)
 		var lines := lines_of(func() -> void: peer.set(option, LOCKED[option]))
 		check_equal(peer.get(option), before, option)
@@ -159,7 +159,7 @@ func test_a_connection_reads_the_servers_options() -> void:
 			for option in OPTIONS:
 				server.set(option, _other(option))
 			check_equal(server.listen(0, LOOPBACK), OK, "listen")
-			var peer := served(server, sender_to(server))
+			var peer := accepted(server, sender_to(server))
 			for option in OPTIONS:
 				check_equal(peer.get(option), _other(option), option)
 			check_equal(peer.background_receive, background, "background_receive")
@@ -170,7 +170,7 @@ func test_a_connection_reads_the_servers_options() -> void:
 
 func test_a_closed_connection_has_options_of_its_own() -> void:
 	var server := listening(OURS)
-	var peer := served(server, sender_to(server))
+	var peer := accepted(server, sender_to(server))
 	server.time_to_live = 77
 	peer.close()
 	peer.time_to_live = 5
@@ -190,10 +190,10 @@ func test_a_closed_connection_has_options_of_its_own() -> void:
 func test_the_overflow_policy_is_a_connections_own() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			peers[1].overflow_policy = DROP_OLDEST
 			check_equal(peers[0].overflow_policy, DROP_NEWEST, "the first's")
 			check_equal(peers[1].overflow_policy, DROP_OLDEST, "the second's")
@@ -201,8 +201,8 @@ func test_the_overflow_policy_is_a_connections_own() -> void:
 				for client in clients:
 					client.put_packet(numbered(i, 1000))
 				if i % (CHUNK / 2) == 0:
-					marker.follow()
-			marker.follow()
+					marker.wait_until_read()
+			marker.wait_until_read()
 			for i in 2:
 				var numbers := numbers_of(take(peers[i], FITTING), 1000)
 				var expected := PackedInt32Array(range(20 * i, 20 * i + FITTING))
@@ -227,7 +227,7 @@ func _check_arrival(peer: PacketPeer, hops: int, traffic_class: int, where: Arra
 				peer.put_packets([numbered(1)])
 			"put_segmented":
 				peer.put_segmented(numbered(1), 16)
-		var report := _witness.report()
+		var report := _observer.report()
 		var what := "%s, by %s: " % [where, way]
 		check_equal(int(report.get("hops", -1)), hops, what + "hops")
 		check_equal(int(report.get("traffic_class", -1)), traffic_class, what + "traffic_class")

@@ -1,5 +1,5 @@
 # gdlint: disable=max-public-methods
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## The peers that UDPServer and UdpServerRs hand out: what they answer while they are the server's.
 
 ## With each: arguments, what it answers, and what a line must name (where it is no argument).
@@ -30,7 +30,7 @@ func test_a_new_connection_answers_as_an_open_connected_peer(kind: StringName) -
 	var server := listening(kind)
 	var client := sender_to(server)
 	send(client, [numbered(1)])
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	answer("its class", peer.get_class() == kind, true)
 	answer("get_packet_error", peer.get_packet_error(), OK)
 	_check_state(server, client, peer, 1)
@@ -45,7 +45,7 @@ func test_a_new_connection_answers_as_an_open_connected_peer(kind: StringName) -
 func test_its_packets_come_when_the_server_is_polled(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(client, [numbered(1), numbered(2)])
 	answer("count before", peer.get_available_packet_count(), 0)
 	answer("get_packet before", peer.get_packet(), PackedByteArray())
@@ -62,7 +62,7 @@ func test_it_sends_to_its_client_from_the_servers_port(kind: StringName) -> void
 	for address: String in [LOOPBACK, "*"]:
 		var server := listening(kind, address)
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		for size: int in [1, 16, 1400, 65_507]:
 			var packet := PackedByteArray()
 			packet.resize(size)
@@ -82,7 +82,7 @@ func test_it_sends_to_its_client_from_the_servers_port(kind: StringName) -> void
 func test_variants_go_both_ways(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var value := {"text": "häß", "numbers": [1, 2.5, -3], "at": Vector2(1, 2)}
 	answer("put_var", peer.put_var(value), OK)
 	arrived(client)
@@ -95,7 +95,7 @@ func test_variants_go_both_ways(kind: StringName) -> void:
 	var values := []
 	var lines := lines_of(func() -> void: values.append(peer.get_var()))
 	answer("garbage", values, [null])
-	answer("is told", lines.is_empty(), false)
+	answer("prints a line", lines.is_empty(), false)
 	answer("and consumed", numbers_of(take(peer)), PackedInt32Array([1]))
 
 
@@ -103,7 +103,7 @@ func test_what_would_change_it_is_locked(kind: StringName) -> void:
 	for row in LOCKED:
 		var server := listening(kind)
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		misuse(kind, "%s%s" % [row[0], row[1]], peer, row[0], row[1], row[2])
 		_check_state(server, client, peer, 0)
 		_check_talk(client, peer)
@@ -113,7 +113,7 @@ func test_a_destination_that_cannot_be_resolved_is_refused_as_such(kind: StringN
 	for host: String in ["", "*", "no-such-host.invalid"]:
 		var server := listening(kind)
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		misuse(kind, "'%s'" % host, peer, "set_dest_address", [host, 9], ERR_CANT_RESOLVE)
 		_check_talk(client, peer)
 
@@ -121,7 +121,7 @@ func test_a_destination_that_cannot_be_resolved_is_refused_as_such(kind: StringN
 func test_each_connection_has_its_own_clients_packets_only(kind: StringName) -> void:
 	var server := listening(kind)
 	var clients := clients_of(server, 20)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for number in 3:
 		for i in 20:
 			send(clients[i], [numbered(i * 10 + number)])
@@ -143,15 +143,15 @@ func test_a_full_queue_drops_the_newest(kind: StringName) -> void:
 			var server := listening(kind)
 			var marker := marker_of(server)
 			var client := sender_to(server)
-			var peer := served(server, client) if is_taken else null
+			var peer := accepted(server, client) if is_taken else null
 			var fitting := SMALLEST / (size + OVERHEAD)
 			for i in fitting + 50:
 				client.put_packet(numbered(i, size))
 				if i % CHUNK == 0:
-					marker.follow()
-			marker.follow()
+					marker.wait_until_read()
+			marker.wait_until_read()
 			if not is_taken:
-				peer = accepted(server)
+				peer = next_connection(server)
 			var what := "%d bytes, taken before %s" % [size, is_taken]
 			answer("count: " + what, peer.get_available_packet_count(), fitting)
 			answer("the first", number_of(peer.get_packet(), size), 0)
@@ -168,18 +168,18 @@ func test_the_queues_bound_is_exact_to_the_byte(kind: StringName) -> void:
 		var server := listening(kind)
 		var marker := marker_of(server)
 		var client := sender_to(server)
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		send(client, [numbered(1, 40_000)])
 		arrived(peer)
 		send(client, [numbered(2, SMALLEST - 40_000 - 2 * OVERHEAD + row[0])])
-		marker.follow()
+		marker.wait_until_read()
 		answer("with %d too much" % row[0], peer.get_available_packet_count(), row[1])
 
 
-func test_a_full_queue_is_no_one_elses_affair(kind: StringName) -> void:
+func test_a_full_queue_affects_no_other_connection(kind: StringName) -> void:
 	var server := listening(kind)
 	var clients := clients_of(server, 2)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for i in FITTING + 40:
 		clients[0].put_packet(numbered(i, 1000))
 		if i % CHUNK == 0:
@@ -188,10 +188,10 @@ func test_a_full_queue_is_no_one_elses_affair(kind: StringName) -> void:
 	answer("of the full one", numbers_of(take(peers[0], FITTING), 1000)[-1], FITTING - 1)
 
 
-func test_a_client_that_is_gone_disturbs_nobody(kind: StringName) -> void:
+func test_a_client_that_is_gone_affects_no_other(kind: StringName) -> void:
 	var server := listening(kind)
 	var clients: Array[PacketPeer] = [client_at_free_port(server), sender_to(server)]
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	var port: int = clients[0].get_local_port()
 	clients[0].close()
 	for i in 5:
@@ -209,7 +209,7 @@ func test_a_client_that_is_gone_disturbs_nobody(kind: StringName) -> void:
 func test_wait_returns_for_what_the_kernel_has(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	for i in 5:
 		send(client, [numbered(i)])
 		answer("wait", peer.wait(), OK)
@@ -219,7 +219,7 @@ func test_wait_returns_for_what_the_kernel_has(kind: StringName) -> void:
 func test_wait_returns_when_a_packet_comes(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	for i in 5:
 		var waiting := waiting_threads(peer, 1)
 		send(client, [numbered(i)])

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## Servers and peers on one port: reuse_address, which servers have by default, and reuse_port. (The
 ## rules are the system's: these are Linux'.)
 
@@ -24,7 +24,7 @@ func test_servers_share_a_port(kind: StringName) -> void:
 				)
 
 
-func test_a_port_that_the_system_chooses_is_nobody_elses() -> void:
+func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
 	if not needs_linux():
 		return
 	# (Native may get another server's here, as both share theirs.)
@@ -36,18 +36,18 @@ func test_a_port_that_the_system_chooses_is_nobody_elses() -> void:
 	check_equal(ports.size(), 500, "ports")
 
 
-func test_of_two_servers_on_one_port_the_last_one_is_heard(kind: StringName) -> void:
+func test_of_two_servers_on_one_port_the_last_one_receives(kind: StringName) -> void:
 	if not needs_linux():
 		return
 	var first := listening(kind)
 	var last := make_server(kind)
 	answer("listen", last.listen(first.get_local_port(), LOOPBACK), OK)
 	var client := sender_to(first)
-	served(last, client)
+	accepted(last, client)
 	answer("poll", first.poll(), OK)
 	answer("the first hears", first.is_connection_available(), false)
 	last.stop()
-	served(first, client)
+	accepted(first, client)
 
 
 func test_a_peers_port_is_unavailable_to_a_server(kind: StringName) -> void:
@@ -91,7 +91,7 @@ func test_a_peer_that_shares_may_have_a_servers_port() -> void:
 	check_equal(make_server(OURS).listen(peer.get_local_port(), LOOPBACK), OK, "listen")
 
 
-func test_its_port_is_shared_unless_it_is_told_not_to() -> void:
+func test_its_port_is_shared_unless_reuse_address_is_off() -> void:
 	if not needs_linux():
 		return
 	var server := listening(OURS)
@@ -111,7 +111,7 @@ func test_its_port_is_shared_unless_it_is_told_not_to() -> void:
 		check("in use" in message.to_lower(), message)
 
 
-func test_reuse_port_deals_the_clients_out() -> void:
+func test_reuse_port_distributes_the_clients() -> void:
 	if not needs_linux():
 		return
 	in_both_modes(
@@ -138,7 +138,7 @@ func test_reuse_port_deals_the_clients_out() -> void:
 			check(wait_until(func() -> bool: return received.call() == 120), "packets were lost")
 			var count := 0
 			for server in servers:
-				var peers := taken(server)
+				var peers := take_all(server)
 				check(not peers.is_empty(), "a server got none of 60 clients")
 				count += peers.size()
 				for peer in peers:

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs.get_stats(): the server's and all its peers' figures together.
 
 const PEER_KEYS := preload("statistics.gd").KEYS
@@ -10,7 +10,7 @@ func test_there_is_a_number_for_each_key_and_no_other() -> void:
 	_check_keys(server, "new")
 	check_equal(server.get_stats().values().max(), 0, "the largest figure of a new server")
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
-	served(server, sender_to(server))
+	accepted(server, sender_to(server))
 	_check_keys(server, "with a connection")
 	server.stop()
 	_check_keys(server, "stopped")
@@ -25,9 +25,9 @@ func test_they_are_a_copy() -> void:
 func test_they_are_the_sums_of_all_connections() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 5)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			for i in 5:
 				for number in i + 1:
 					send(clients[i], [numbered(number, 100)])
@@ -54,10 +54,10 @@ func test_they_are_the_sums_of_all_connections() -> void:
 func test_figures_of_connections_that_are_gone_stay_in_the_sum() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			for i in 3:
 				var clients := clients_of(server, 2)
-				var peers := all_served(server, clients)
+				var peers := all_accepted(server, clients)
 				for peer in peers:
 					send(peer, [numbered(1, 50)])
 				check_equal(stat(server, "packets_sent"), 2 * i + 2, "packets_sent")
@@ -75,7 +75,7 @@ func test_figures_of_connections_that_are_gone_stay_in_the_sum() -> void:
 func test_what_a_connection_does_once_it_is_closed_is_its_own() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	peer.close()
 	send(peer, [numbered(1), numbered(2)])
 	check_equal(stat(peer, "packets_sent"), 2, "the peer's")
@@ -85,7 +85,7 @@ func test_what_a_connection_does_once_it_is_closed_is_its_own() -> void:
 func test_a_connections_own_figures_can_be_reset() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(peer, [numbered(1)])
 	peer.reset_stats()
 	check_equal(stat(peer, "packets_sent"), 0, "packets_sent")
@@ -99,19 +99,19 @@ func test_a_connections_own_figures_can_be_reset() -> void:
 	check_equal(stat(server, "packets_received"), 2, "the server's packets_received")
 
 
-func test_a_connection_that_is_reset_while_its_queue_gives_up_packets_counts_right() -> void:
+func test_a_connection_that_is_reset_while_its_queue_drops_packets_counts_right() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			peer.overflow_policy = DROP_OLDEST
 			var before := stat(server, "packets_received")
 			for i in 2 * 60:
 				client.put_packet(numbered(i, 1000))
 				if i % CHUNK == CHUNK - 1:
-					marker.follow()
+					marker.wait_until_read()
 					before += 1
 				if i == 60 - 1:
 					peer.reset_stats()
@@ -127,7 +127,7 @@ func test_a_connection_that_is_reset_while_its_queue_gives_up_packets_counts_rig
 func test_looking_at_a_connection_takes_no_system_call() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(client, [numbered(1)])
 	var before := stat(server, "receive_syscalls")
 	for i in 10:
@@ -145,7 +145,7 @@ func test_what_the_kernel_drops_is_counted() -> void:
 	server.receive_buffer_size = 4096
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	for i in 200:
 		client.put_packet(numbered(i, 1000))
 	until_all_known(server, 1 + 200, server.poll)
@@ -162,16 +162,16 @@ func test_what_the_kernel_drops_is_counted() -> void:
 func test_a_full_queue_is_counted_in_both() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			for i in FITTING + 30:
 				for client in clients:
 					client.put_packet(numbered(i, 1000))
 				if i % (CHUNK / 2) == 0:
-					marker.follow()
-			marker.follow()
+					marker.wait_until_read()
+			marker.wait_until_read()
 			check_equal(stat(server, "packets_dropped_queue"), 60, "the server's")
 			check_equal(stat(server, PENDING), 0, PENDING)
 			for peer in peers:
@@ -180,10 +180,10 @@ func test_a_full_queue_is_counted_in_both() -> void:
 	)
 
 
-func test_who_finds_the_pending_list_full_is_counted_there_only() -> void:
+func test_packets_that_find_the_pending_list_full_are_counted_there_only() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			server.max_pending_connections = 2
 			var before := stat(server, "packets_received")
@@ -191,7 +191,7 @@ func test_who_finds_the_pending_list_full_is_counted_there_only() -> void:
 			for number in 3:
 				for client in clients:
 					send(client, [numbered(number)])
-				marker.follow()
+				marker.wait_until_read()
 			check_equal(stat(server, PENDING), 8 * 3, PENDING)
 			check_equal(stat(server, "packets_dropped_queue"), 0, "packets_dropped_queue")
 			check_equal(stat(server, "packets_received"), before + 2 * 3 + 3, "packets_received")
@@ -200,7 +200,7 @@ func test_who_finds_the_pending_list_full_is_counted_there_only() -> void:
 
 func test_what_the_system_refuses_to_send_is_counted_in_both() -> void:
 	var server := listening(OURS)
-	var peer := served(server, sender_to(server))
+	var peer := accepted(server, sender_to(server))
 	allow_lines("put_packet")
 	check_equal(peer.put_packet(numbered(1, 65_508)), FAILED, "put_packet")
 	check_equal(stat(peer, "send_errors"), 1, "the peer's")
@@ -226,13 +226,13 @@ func test_a_batch_takes_fewer_system_calls_than_packets() -> void:
 	var server := listening(OURS)
 	var marker := marker_of(server)
 	var clients := clients_of(server, 8)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for i in 48:
 		send(clients[i % 8], [numbered(i)])
 	var before := stat(server, "receive_syscalls")
 	check_equal(server.poll(), OK, "poll")
 	var calls := stat(server, "receive_syscalls") - before
-	marker.follow()
+	marker.wait_until_read()
 	for i in 8:
 		check_equal(take(peers[i], 6).size(), 6, "packets of client %d" % i)
 	check(calls < 24, "%d system calls for 48 packets" % calls)

@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs and its connections used by several threads at once.
 
 const Tally := preload("../support/tally.gd")
@@ -9,9 +9,9 @@ const THREADS := 4
 func test_a_connection_may_be_used_by_another_thread_than_the_server() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			var echo_variants := func() -> int:
 				var echoed := 0
 				while echoed < 200 and peer.wait(TIMEOUT_MSEC) == OK:
@@ -30,9 +30,9 @@ func test_a_connection_may_be_used_by_another_thread_than_the_server() -> void:
 func test_each_thread_may_have_a_connection_and_the_server_polls() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 8)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var stop := Semaphore.new()
 			var echo := func(peer: PacketPeer) -> int:
 				var torn := 0
@@ -63,7 +63,7 @@ func test_each_thread_may_have_a_connection_and_the_server_polls() -> void:
 func test_several_threads_take_each_connection_exactly_once() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.max_pending_connections = 100
 			var count := Tally.new()
 			var stop := Semaphore.new()
@@ -99,7 +99,7 @@ func test_several_threads_take_each_connection_exactly_once() -> void:
 func test_several_threads_may_poll_and_each_packet_comes_once_and_in_order() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 4, OURS)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	var stop := Semaphore.new()
 	var poll_all := func() -> int:
 		var failed := 0
@@ -121,10 +121,10 @@ func test_several_threads_may_poll_and_each_packet_comes_once_and_in_order() -> 
 		check_equal(join(thread), 0, "polls that failed")
 
 
-func test_connections_may_be_freed_by_threads_while_they_are_heard() -> void:
+func test_connections_may_be_freed_by_threads_while_packets_arrive() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.max_pending_connections = 64
 			var stop := Semaphore.new()
 			var count := Tally.new()
@@ -163,16 +163,16 @@ func test_connections_may_be_freed_by_threads_while_they_are_heard() -> void:
 			check_equal(server.get_peer_count(), 0, "get_peer_count")
 			server.stop()
 			check_equal(server.listen(0, LOOPBACK), OK, "listen")
-			served(server, sender_to(server))
+			accepted(server, sender_to(server))
 	)
 
 
 func test_a_server_may_be_freed_by_a_thread_while_others_use_its_connections() -> void:
 	for i in 30:
-		var servers: Array[RefCounted] = [serving(i % 2 == 0)]
+		var servers: Array[RefCounted] = [server_in_mode(i % 2 == 0)]
 		var port: int = servers[0].get_local_port()
 		var clients := clients_of(servers[0], 3)
-		var peers := all_served(servers[0], clients)
+		var peers := all_accepted(servers[0], clients)
 		allow_lines("(wait|put_packet|get_packet|get_local_port)\\(\\)")
 		var use := func(peer: PacketPeer) -> bool:
 			var rounds := 0
@@ -199,7 +199,7 @@ func test_a_server_may_be_freed_by_a_thread_while_others_use_its_connections() -
 
 func test_six_threads_hammer_one_server_and_its_connections() -> void:
 	for background: bool in [false, true]:
-		var server := serving(background)
+		var server := server_in_mode(background)
 		var port: int = server.get_local_port()
 		var shelf := _Shelf.new()
 		for line in hammered(_hammer.bind(server, port, shelf)):
@@ -215,7 +215,7 @@ func test_six_threads_hammer_one_server_and_its_connections() -> void:
 			server.background_receive = mode
 			check_equal(server.listen(0, LOOPBACK), OK, "listen")
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			send(peer, [numbered(1)])
 			check_equal(numbers_of(take(client)), PackedInt32Array([1]), "the answer")
 			server.stop()

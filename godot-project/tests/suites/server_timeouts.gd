@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## UdpServerRs.peer_timeout_msec: connections that are not heard from are closed.
 
 const Frames := preload("../support/frames.gd")
@@ -29,15 +29,15 @@ func test_a_time_below_0_is_refused() -> void:
 		refused_value(server, &"peer_timeout_msec", value)
 
 
-func test_a_silent_connection_is_closed() -> void:
+func test_an_idle_connection_is_closed() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = SHORT
 			var client := sender_to(server)
 			var start := Time.get_ticks_msec()
 			send(client, [numbered(1)])
-			var peer := accepted(server)
+			var peer := next_connection(server)
 			await _until_closed(server, [peer])
 			var passed := Time.get_ticks_msec() - start
 			check(passed >= SHORT - 1, "closed after %d ms" % passed)
@@ -47,12 +47,12 @@ func test_a_silent_connection_is_closed() -> void:
 	)
 
 
-func test_with_its_packets_unread_it_is_closed_too() -> void:
+func test_an_idle_connection_with_unread_packets_is_closed() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			send(client, [numbered(1), numbered(2)])
 			arrived(peer, 2)
 			server.peer_timeout_msec = SHORT
@@ -61,15 +61,15 @@ func test_with_its_packets_unread_it_is_closed_too() -> void:
 	)
 
 
-func test_heard_from_again_it_is_a_new_connection() -> void:
+func test_a_packet_after_the_time_out_makes_a_new_connection() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
 			for i in 3:
 				server.peer_timeout_msec = LONG
 				send(client, [numbered(i)])
-				var peer := accepted(server)
+				var peer := next_connection(server)
 				check_equal(numbers_of(take(peer)), PackedInt32Array([i]), "its packet")
 				check_equal(server.get_peer_count(), 1, "get_peer_count")
 				server.peer_timeout_msec = SHORT
@@ -78,13 +78,13 @@ func test_heard_from_again_it_is_a_new_connection() -> void:
 	)
 
 
-func test_one_that_keeps_sending_stays() -> void:
+func test_a_connection_whose_client_keeps_sending_stays() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var talker := sender_to(server)
-			var peer := served(server, talker)
-			var silent := served(server, sender_to(server))
+			var peer := accepted(server, talker)
+			var idle := accepted(server, sender_to(server))
 			server.peer_timeout_msec = MEDIUM
 			var pauses: Array[int] = [0]
 			var last: Array[int] = [Time.get_ticks_msec()]
@@ -93,7 +93,7 @@ func test_one_that_keeps_sending_stays() -> void:
 				read(server)
 				pauses.append(Time.get_ticks_msec() - last[0])
 				last[0] = Time.get_ticks_msec()
-				return not silent.is_bound()
+				return not idle.is_bound()
 			check(await Frames.until(talk_until_closed), "the idle connection is not closed")
 			if pauses.max() >= MEDIUM / 2:
 				note("the machine is too busy to keep sending")
@@ -103,13 +103,13 @@ func test_one_that_keeps_sending_stays() -> void:
 	)
 
 
-func test_sending_to_a_client_is_not_hearing_from_it() -> void:
+func test_sending_to_a_client_does_not_restart_its_time_out() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = SHORT
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			var is_closed := func() -> bool:
 				if peer.is_bound():
 					peer.put_packets([numbered(1)])
@@ -119,11 +119,11 @@ func test_sending_to_a_client_is_not_hearing_from_it() -> void:
 	)
 
 
-func test_turned_on_it_applies_to_those_that_are_there() -> void:
+func test_turned_on_it_applies_to_existing_connections() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
-			var peers := all_served(server, clients_of(server, 5))
+			var server := server_in_mode(background)
+			var peers := all_accepted(server, clients_of(server, 5))
 			await _pass_frames(server, SHORT * 2)
 			check_equal(server.get_peer_count(), 5, "while it is off")
 			server.peer_timeout_msec = SHORT
@@ -132,12 +132,12 @@ func test_turned_on_it_applies_to_those_that_are_there() -> void:
 	)
 
 
-func test_turned_off_it_closes_nobody() -> void:
+func test_turned_off_it_closes_no_connection() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = LONG
-			var peers := all_served(server, clients_of(server, 5))
+			var peers := all_accepted(server, clients_of(server, 5))
 			server.peer_timeout_msec = 0
 			await _pass_frames(server, SHORT * 3)
 			check_equal(server.get_peer_count(), 5, "when it is off")
@@ -149,14 +149,14 @@ func test_turned_off_it_closes_nobody() -> void:
 func test_changed_it_applies_at_once() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = LONG
-			var peers := all_served(server, clients_of(server, 5))
+			var peers := all_accepted(server, clients_of(server, 5))
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers)
 			# And longer again.
 			server.peer_timeout_msec = LONG
-			peers = all_served(server, clients_of(server, 5))
+			peers = all_accepted(server, clients_of(server, 5))
 			server.peer_timeout_msec = SHORT
 			server.peer_timeout_msec = LONG
 			if peers.any(func(peer: PacketPeer) -> bool: return not peer.is_bound()):
@@ -171,12 +171,12 @@ func test_changed_it_applies_at_once() -> void:
 func test_it_closes_each_in_its_own_time() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = MEDIUM
 			var peers: Array[PacketPeer] = []
 			var closed: Array[int] = []
 			for i in 4:
-				peers.append(served(server, sender_to(server)))
+				peers.append(accepted(server, sender_to(server)))
 				await _pass_frames(server, SHORT / 3)
 			var all_closed := func() -> bool:
 				read(server)
@@ -192,7 +192,7 @@ func test_it_closes_each_in_its_own_time() -> void:
 func test_a_pending_connection_waits_for_as_long_as_it_takes() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = MEDIUM
 			var client := sender_to(server)
 			send(client, [numbered(1), numbered(2)])
@@ -212,10 +212,10 @@ func test_a_pending_connection_waits_for_as_long_as_it_takes() -> void:
 	)
 
 
-func test_what_waits_in_the_socket_of_a_server_that_was_not_polled_is_no_silence() -> void:
+func test_packets_that_wait_in_the_socket_of_an_unpolled_server_count() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 3)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	server.peer_timeout_msec = MEDIUM / 2
 	var longest_pause := 0
 	var last := Time.get_ticks_msec()
@@ -235,14 +235,14 @@ func test_what_waits_in_the_socket_of_a_server_that_was_not_polled_is_no_silence
 	check_equal(server.get_peer_count(), 3, "get_peer_count")
 
 
-func test_what_the_kernel_had_no_room_for_is_no_silence() -> void:
+func test_packets_that_the_kernel_dropped_keep_connections_open() -> void:
 	if not needs_linux():
 		return
 	var server := make_server(OURS)
 	server.receive_buffer_size = 8192
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
 	var clients := clients_of(server, 3)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	server.peer_timeout_msec = SHORT
 	server.poll()
 	for i in 100:
@@ -261,24 +261,26 @@ func test_what_the_kernel_had_no_room_for_is_no_silence() -> void:
 func test_many_are_closed_in_one_frame() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.max_pending_connections = 256
 			var clients := clients_of(server, 200, OURS)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers)
 			check_equal(server.get_peer_count(), 0, "get_peer_count")
 			server.peer_timeout_msec = LONG
 			send(clients[7], [numbered(7)])
-			check_equal(numbers_of(take(accepted(server))), PackedInt32Array([7]), "one came again")
+			check_equal(
+				numbers_of(take(next_connection(server))), PackedInt32Array([7]), "one came again"
+			)
 	)
 
 
-func test_a_wait_ends_when_its_connection_is_closed_for_silence() -> void:
+func test_a_wait_ends_when_its_connection_times_out() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
-			var peer := served(server, sender_to(server))
+			var server := server_in_mode(background)
+			var peer := accepted(server, sender_to(server))
 			var waiting := waiting_threads(peer, 2)
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, [peer])
@@ -290,9 +292,9 @@ func test_a_wait_ends_when_its_connection_is_closed_for_silence() -> void:
 func test_closing_freeing_and_stopping_leave_nothing_to_time_out() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.peer_timeout_msec = LONG
-			var peers := all_served(server, clients_of(server, 6))
+			var peers := all_accepted(server, clients_of(server, 6))
 			peers[0].close()
 			peers[1].close()
 			check_equal(peers[1].bind(0, LOOPBACK), OK, "bind")
@@ -301,7 +303,7 @@ func test_closing_freeing_and_stopping_leave_nothing_to_time_out() -> void:
 			await _until_closed(server, peers.slice(3))
 			check_equal(peers[1].is_bound(), true, "a closed one that was bound anew")
 			server.peer_timeout_msec = LONG
-			var late := served(server, sender_to(server))
+			var late := accepted(server, sender_to(server))
 			server.peer_timeout_msec = SHORT
 			server.stop()
 			check_equal(late.bind(0, LOOPBACK), OK, "bind")

@@ -1,18 +1,18 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## Much traffic for UdpServerRs: many connections at once, and floods that harm nobody else.
 
 
-func test_many_connections_talk_at_once_and_nothing_is_lost() -> void:
+func test_many_connections_exchange_packets_at_once_and_none_is_lost() -> void:
 	const COUNT := 400
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			server.max_pending_connections = COUNT
 			var clients := clients_of(server, COUNT, OURS)
 			for i in COUNT:
 				clients[i].put_packet(numbered(i))
 			_await_received(server, COUNT)
-			var peers := taken(server)
+			var peers := take_all(server)
 			check_equal(peers.size(), COUNT, "connections")
 			for i in COUNT:
 				check_equal(numbers_of(take(peers[i])), PackedInt32Array([i]), "client %d" % i)
@@ -35,28 +35,28 @@ func test_many_connections_talk_at_once_and_nothing_is_lost() -> void:
 func test_one_clients_flood_starves_no_other_connection() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var flooder := sender_to(server)
-			var flooded := served(server, flooder)
+			var flooded := accepted(server, flooder)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			var stop := Semaphore.new()
 			var flood := in_thread(_flood.bind(flooder, stop))
 			var worst_poll := 0
-			var heard := 0
+			var received := 0
 			var dropped := 0
 			var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
-			while (heard < 50 or dropped < 1000) and Time.get_ticks_msec() < deadline:
+			while (received < 50 or dropped < 1000) and Time.get_ticks_msec() < deadline:
 				# The flood fills the system's buffer too, so one may have to be repeated.
-				client.put_packet(numbered(heard))
+				client.put_packet(numbered(received))
 				worst_poll = maxi(worst_poll, msec_of(read.bind(server)))
 				peer.wait(10)
 				for packet: PackedByteArray in peer.get_packets():
-					heard += int(number_of(packet) == heard)
+					received += int(number_of(packet) == received)
 				dropped = stat(flooded, "packets_dropped_queue")
 			stop.post()
 			join(flood)
-			check(heard >= 50, "only %d packets of the other came through" % heard)
+			check(received >= 50, "only %d packets of the other came through" % received)
 			check(dropped >= 1000, "only %d packets of the flood were dropped" % dropped)
 			note("the longest poll took %d ms" % worst_poll)
 			check(worst_poll < AT_ONCE_MSEC, "a poll took %d ms" % worst_poll)
@@ -69,9 +69,9 @@ func test_a_clients_flood_grows_no_memory_past_the_bound() -> void:
 	if not needs_linux():
 		return
 	for policy: int in [DROP_NEWEST, DROP_OLDEST]:
-		var server := serving(true)
+		var server := server_in_mode(true)
 		var flooder := sender_to(server)
-		var peer := served(server, flooder)
+		var peer := accepted(server, flooder)
 		peer.overflow_policy = policy
 		var stop := Semaphore.new()
 		var flood := in_thread(_flood.bind(flooder, stop))
@@ -93,14 +93,14 @@ func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 	for way: StringName in [&"get_packet", &"get_packets", &"get_available_packet_count"]:
 		in_both_modes(
 			func(background: bool) -> void:
-				var server := serving(background)
+				var server := server_in_mode(background)
 				server.max_pending_connections = COUNT
 				var kept: Array[Array] = []
 				var resident: Array[int] = []
 				# Each lot of connections can have the memory that the one before has given back.
 				for i in 5:
 					var clients := clients_of(server, COUNT, OURS)
-					var peers := all_served(server, clients)
+					var peers := all_accepted(server, clients)
 					kept.append([clients, peers])
 					for number in FITTING - 1:
 						for client in clients:

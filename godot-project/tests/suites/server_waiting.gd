@@ -1,5 +1,5 @@
 # gdlint: disable=max-public-methods
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## wait() on a connection of UdpServerRs: it reads the server's socket, so it works though nobody
 ## polls, and it can be ended.
 
@@ -7,9 +7,9 @@ extends "../support/serving.gd"
 func test_packets_come_by_waiting_alone() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			for i in 50:
 				send(client, [numbered(i), numbered(i + 1000)])
 				check_equal(peer.wait(TIMEOUT_MSEC), OK, "wait")
@@ -23,9 +23,9 @@ func test_packets_come_by_waiting_alone() -> void:
 func test_a_queued_packet_is_an_answer_at_once() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			send(client, [numbered(1)])
 			arrived(peer)
 			for timeout: int in [-1, 0, 60_000]:
@@ -37,9 +37,9 @@ func test_a_queued_packet_is_an_answer_at_once() -> void:
 func test_a_wait_begins_before_the_packet_comes() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var client := sender_to(server)
-			var peer := served(server, client)
+			var peer := accepted(server, client)
 			for i in 5:
 				var waiting := waiting_threads(peer, 2, -1 if i % 2 else 60_000)
 				send(client, [numbered(i)])
@@ -52,7 +52,7 @@ func test_a_wait_begins_before_the_packet_comes() -> void:
 func test_a_wait_reads_for_the_other_connections_too() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 5)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	var waiting := waiting_threads(peers[0], 1)
 	for i in range(1, 5):
 		send(clients[i], [numbered(i)])
@@ -67,12 +67,12 @@ func test_a_wait_reads_for_the_other_connections_too() -> void:
 	check_equal(numbers_of(newcomer.get_packets()), PackedInt32Array([9]), "its packet")
 
 
-func test_what_comes_for_others_ends_no_wait() -> void:
+func test_packets_of_other_connections_end_no_wait() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var waiting := waiting_threads(peers[0], 2)
 			for i in 20:
 				send(clients[1], [numbered(i)])
@@ -102,8 +102,8 @@ func test_what_comes_for_others_ends_no_wait() -> void:
 func test_a_wait_times_out() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
-			var peer := served(server, sender_to(server))
+			var server := server_in_mode(background)
+			var peer := accepted(server, sender_to(server))
 			for timeout: int in [0, 1, 50, 120]:
 				var start := Time.get_ticks_usec()
 				check_equal(peer.wait(timeout), ERR_TIMEOUT, "wait(%d)" % timeout)
@@ -116,16 +116,16 @@ func test_a_wait_times_out() -> void:
 func test_a_timeout_below_minus_1_is_an_invalid_parameter() -> void:
 	var server := listening(OURS)
 	for timeout: int in [-2, -1000]:
-		var peer := served(server, sender_to(server))
+		var peer := accepted(server, sender_to(server))
 		refused("wait", peer, "wait", [timeout], ERR_INVALID_PARAMETER, [str(timeout)])
 
 
 func test_closing_the_connection_ends_its_waits_and_no_others() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var waiting := waiting_threads(peers[0], 3) + waiting_threads(peers[0], 1, 60_000)
 			var others := waiting_threads(peers[1], 2)
 			peers[0].close()
@@ -143,10 +143,10 @@ func test_stopping_the_server_ends_all_waits() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for i in 10:
-				var server := serving(background)
+				var server := server_in_mode(background)
 				var port: int = server.get_local_port()
 				var waiting: Array[Thread] = []
-				var peers := all_served(server, clients_of(server, 3))
+				var peers := all_accepted(server, clients_of(server, 3))
 				for peer in peers:
 					waiting += waiting_threads(peer, 2)
 				server.stop()
@@ -159,9 +159,9 @@ func test_stopping_the_server_ends_all_waits() -> void:
 func test_freeing_the_server_ends_all_waits() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var port: int = server.get_local_port()
-			var peers := all_served(server, clients_of(server, 3))
+			var peers := all_accepted(server, clients_of(server, 3))
 			var waiting: Array[Thread] = []
 			for peer in peers:
 				waiting += waiting_threads(peer, 2)
@@ -175,9 +175,9 @@ func test_freeing_the_server_ends_all_waits() -> void:
 func test_interrupt_wait_ends_the_waits_of_its_connection() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 2)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var others := waiting_threads(peers[1], 1)
 			for i in 3:
 				var waiting := waiting_threads(peers[0], 3)
@@ -195,10 +195,10 @@ func test_interrupt_wait_ends_the_waits_of_its_connection() -> void:
 	)
 
 
-func test_what_another_thread_polls_wakes_who_waits() -> void:
+func test_a_poll_in_another_thread_wakes_the_waiting_threads() -> void:
 	var server := listening(OURS)
 	var clients := clients_of(server, 3)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	for i in 20:
 		var waiting: Array[Thread] = []
 		for peer in peers:
@@ -214,9 +214,9 @@ func test_what_another_thread_polls_wakes_who_waits() -> void:
 func test_each_of_many_threads_is_woken_for_its_own_connection() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var server := serving(background)
+			var server := server_in_mode(background)
 			var clients := clients_of(server, 16)
-			var peers := all_served(server, clients)
+			var peers := all_accepted(server, clients)
 			var echo := func(peer: PacketPeer) -> int:
 				var echoed := 0
 				while peer.wait() == OK:
@@ -242,10 +242,10 @@ func test_each_of_many_threads_is_woken_for_its_own_connection() -> void:
 func test_the_waits_of_one_connection_go_on_when_others_come_and_go() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var waiting := waiting_threads(peer, 2)
 	for i in 20:
-		var other := served(server, sender_to(server))
+		var other := accepted(server, sender_to(server))
 		var its := waiting_threads(other, int(i % 5 == 0))
 		other.close()
 		for thread in its:
@@ -260,21 +260,21 @@ func test_the_waits_of_one_connection_go_on_when_others_come_and_go() -> void:
 func test_a_wait_goes_on_when_the_mode_changes() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	check_waits_outlast_mode_changes(server, peer, client)
 
 
-func test_no_waiter_sees_the_next_connection_of_its_client() -> void:
+func test_a_wait_does_not_go_over_to_the_next_connection() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
 	for i in 10:
-		var peer := served(server, client)
+		var peer := accepted(server, client)
 		var waiting := waiting_threads(peer, 2, 60_000)
 		peer.close()
 		send(client, [numbered(i)])
 		for thread in waiting:
 			check_equal(join(thread), ERR_UNAVAILABLE, "wait")
-		var next := accepted(server)
+		var next := next_connection(server)
 		check_equal(numbers_of(take(next)), PackedInt32Array([i]), "of the next one")
 		next.close()
 
@@ -282,7 +282,7 @@ func test_no_waiter_sees_the_next_connection_of_its_client() -> void:
 func test_a_connection_that_was_closed_waits_as_a_peer_of_its_own() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	peer.interrupt_wait()
 	peer.close()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
@@ -299,7 +299,7 @@ func test_a_connection_that_was_closed_waits_as_a_peer_of_its_own() -> void:
 func test_everything_else_answers_while_threads_wait() -> void:
 	var server := listening(OURS)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var waiting := waiting_threads(peer, 4)
 	var calls: Dictionary[String, Callable] = {
 		"poll": server.poll,
@@ -335,7 +335,7 @@ func test_waiting_threads_use_no_processor_time() -> void:
 	if not needs_linux():
 		return
 	var server := listening(OURS)
-	var peers := all_served(server, clients_of(server, 4))
+	var peers := all_accepted(server, clients_of(server, 4))
 	var waiting: Array[Thread] = []
 	for peer in peers:
 		waiting += waiting_threads(peer, 2)

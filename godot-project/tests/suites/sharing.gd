@@ -7,7 +7,7 @@ const BROADCAST := "127.255.255.255"
 const SHARING: Array[StringName] = [&"reuse_address", &"reuse_port"]
 
 
-func test_two_peers_share_a_port_where_both_want_to() -> void:
+func test_two_peers_share_a_port_where_both_allow_it() -> void:
 	if not needs_linux():
 		return
 	for property in SHARING:
@@ -25,7 +25,7 @@ func test_two_peers_share_a_port_where_both_want_to() -> void:
 			check_equal(make_peer(OURS).bind(port, address), OK, "when both are gone")
 
 
-func test_one_that_wants_to_share_is_not_enough() -> void:
+func test_one_peer_that_shares_is_not_enough() -> void:
 	if not needs_linux():
 		return
 	for property in SHARING:
@@ -42,7 +42,7 @@ func test_one_that_wants_to_share_is_not_enough() -> void:
 	check_equal(other.bind(one.get_local_port(), LOOPBACK), ERR_UNAVAILABLE, "port and address")
 
 
-func test_turned_off_again_it_shares_no_more() -> void:
+func test_turned_off_again_it_shares_no_port() -> void:
 	if not needs_linux():
 		return
 	for property in SHARING:
@@ -67,7 +67,7 @@ func test_a_port_that_is_taken_can_be_shared_from_then_on() -> void:
 	check_equal(other.bind(port, LOOPBACK), OK, "after")
 
 
-func test_a_port_that_the_system_chooses_is_nobody_elses() -> void:
+func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
 	if not needs_linux():
 		return
 	for property in SHARING:
@@ -119,7 +119,7 @@ func test_multicasts_and_broadcasts_reach_all() -> void:
 			check_equal(peers[i].get_available_packet_count(), 0, "and nothing else")
 
 
-func test_reuse_port_deals_the_senders_out() -> void:
+func test_reuse_port_distributes_the_senders() -> void:
 	if not needs_linux():
 		return
 	in_both_modes(
@@ -149,7 +149,7 @@ func test_reuse_port_deals_the_senders_out() -> void:
 				check(got[p].size() > 0, "peer %d got nothing of 40 senders" % p)
 				for number: int in got[p]:
 					check_equal(got[p][number], 3, "packets of sender %d at peer %d" % [number, p])
-			check_equal(got[0].size() + got[1].size(), 40, "senders heard")
+			check_equal(got[0].size() + got[1].size(), 40, "senders received from")
 	)
 
 
@@ -168,8 +168,9 @@ func test_it_can_share_with_the_engines_server() -> void:
 	check_equal(numbers_of(take(peer)), PackedInt32Array([1]), "ours, bound last, got")
 	peer.close()
 	send(sender, [numbered(2)])
-	var is_heard := func() -> bool: return server.poll() == OK and server.is_connection_available()
-	check(wait_until(is_heard), "the server, left alone, got nothing")
+	var has_connection := func() -> bool:
+		return server.poll() == OK and server.is_connection_available()
+	check(wait_until(has_connection), "the server, left alone, got nothing")
 	# And the other way round.
 	server.stop()
 	peer = _sharing(&"reuse_address")
@@ -177,7 +178,7 @@ func test_it_can_share_with_the_engines_server() -> void:
 	server.stop()
 
 
-func test_the_engines_peer_shares_with_nobody() -> void:
+func test_the_engines_peer_shares_with_none() -> void:
 	if not needs_linux():
 		return
 	for property in SHARING:
@@ -187,7 +188,7 @@ func test_the_engines_peer_shares_with_nobody() -> void:
 		check_equal(peer.bind(theirs.get_local_port(), LOOPBACK), ERR_UNAVAILABLE, property)
 
 
-func test_many_share_and_are_gone() -> void:
+func test_a_port_that_many_shared_is_free_when_all_are_gone() -> void:
 	if not needs_linux():
 		return
 	var peers: Array[PacketPeer] = []

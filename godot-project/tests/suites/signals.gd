@@ -20,30 +20,30 @@ func test_the_signal_is_declared_with_its_argument() -> void:
 
 func test_it_tells_how_many_packets_are_queued() -> void:
 	var peer := receiver(true)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	var sender := sender_to(peer)
 	send(sender, [numbered(1), numbered(2), numbered(3)])
 	arrived(peer, 3)
-	await Frames.until(func() -> bool: return heard.last() == 3)
-	check_equal(heard.last(), 3, "count")
-	var times := heard.counts.size()
+	await Frames.until(func() -> bool: return listener.last() == 3)
+	check_equal(listener.last(), 3, "count")
+	var times := listener.counts.size()
 	await Frames.wait(10)
-	check_equal(heard.counts.size(), times, "emissions while nothing arrives")
+	check_equal(listener.counts.size(), times, "emissions while nothing arrives")
 	check_equal(peer.get_available_packet_count(), 3, "packets, which the signal does not take")
 
 	send(sender, [numbered(4)])
 	arrived(peer, 4)
-	await Frames.until(func() -> bool: return heard.last() == 4)
-	check_equal(heard.last(), 4, "count when one more has come")
+	await Frames.until(func() -> bool: return listener.last() == 4)
+	check_equal(listener.last(), 4, "count when one more has come")
 
 	peer.get_packets()
 	send(sender, [numbered(5)])
-	await Frames.until(func() -> bool: return heard.last() == 1)
-	check_equal(heard.last(), 1, "count when the others were taken")
-	heard.check_all(self)
+	await Frames.until(func() -> bool: return listener.last() == 1)
+	check_equal(listener.last(), 1, "count when the others were taken")
+	listener.check_all(self)
 
 
-func test_packets_can_be_taken_where_it_is_heard() -> void:
+func test_packets_can_be_taken_in_the_handler() -> void:
 	var peer := receiver(true, LOOPBACK, 1 << 20)
 	var numbers: PackedInt32Array = []
 	peer.packets_available.connect(
@@ -75,7 +75,7 @@ func test_it_can_be_awaited() -> void:
 
 func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 	var peer := receiver(true, LOOPBACK, 1 << 20)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	var port: int = peer.get_local_port()
 	var stop := Semaphore.new()
 	var keep_sending := func() -> int:
@@ -90,98 +90,100 @@ func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 		return sent
 	var sending := in_thread(keep_sending)
 	var start := Engine.get_process_frames()
-	await Frames.until(func() -> bool: return heard.counts.size() >= 30)
+	await Frames.until(func() -> bool: return listener.counts.size() >= 30)
 	var frames := Engine.get_process_frames() - start
 	stop.post()
 	var sent: int = join(sending)
-	check(heard.counts.size() >= 30, "only %d emissions" % heard.counts.size())
-	check(heard.counts.size() <= frames + 1, "%d in %d frames" % [heard.counts.size(), frames])
-	check(sent > heard.counts.size(), "%d packets, not several in a frame" % sent)
-	heard.check_all(self)
+	check(listener.counts.size() >= 30, "only %d emissions" % listener.counts.size())
+	check(
+		listener.counts.size() <= frames + 1, "%d in %d frames" % [listener.counts.size(), frames]
+	)
+	check(sent > listener.counts.size(), "%d packets, not several in a frame" % sent)
+	listener.check_all(self)
 
 
 func test_it_is_not_emitted_when_polled() -> void:
 	var peer := receiver(false)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
 	await Frames.wait(5)
 	arrived(peer, 2)
 	await Frames.wait(5)
-	check_equal(heard.counts, PackedInt32Array(), "emissions")
+	check_equal(listener.counts, PackedInt32Array(), "emissions")
 	peer.background_receive = true
 	send(sender_to(peer), [numbered(3)])
-	await Frames.until(func() -> bool: return heard.last() == 3)
-	check_equal(heard.last(), 3, "count in the background")
+	await Frames.until(func() -> bool: return listener.last() == 3)
+	check_equal(listener.last(), 3, "count in the background")
 	peer.background_receive = false
 	await Frames.wait(2)  # one may be on its way
-	var times := heard.counts.size()
+	var times := listener.counts.size()
 	send(sender_to(peer), [numbered(4)])
 	arrived(peer, 4)
 	await Frames.wait(5)
-	check_equal(heard.counts.size(), times, "emissions when polled again")
+	check_equal(listener.counts.size(), times, "emissions when polled again")
 
 
 func test_going_to_the_background_tells_what_waits_in_the_kernel() -> void:
 	var peer := receiver(false)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	send(sender_to(peer), [numbered(1), numbered(2)])
 	await Frames.wait(3)
 	peer.background_receive = true
-	await Frames.until(func() -> bool: return heard.last() == 2)
-	check_equal(heard.last(), 2, "count")
-	heard.check_all(self)
+	await Frames.until(func() -> bool: return listener.last() == 2)
+	check_equal(listener.last(), 2, "count")
+	listener.check_all(self)
 
 
 func test_several_peers_tell_each_their_own() -> void:
 	var peers: Array[PacketPeer] = []
-	var heard: Array[Listener] = []
+	var listeners: Array[Listener] = []
 	for i in 20:
 		peers.append(receiver(true))
-		heard.append(Listener.new(peers[i]))
+		listeners.append(Listener.new(peers[i]))
 	for i in 20:
 		for k in i:
 			send(sender_to(peers[i]), [numbered(k)])
-	var all_told := func() -> bool:
-		return range(20).all(func(i: int) -> bool: return heard[i].last() == i)
-	await Frames.until(all_told)
+	var all_emitted := func() -> bool:
+		return range(20).all(func(i: int) -> bool: return listeners[i].last() == i)
+	await Frames.until(all_emitted)
 	for i in 20:
-		check_equal(heard[i].last(), i, "the count of peer %d" % i)
-		heard[i].check_all(self)
+		check_equal(listeners[i].last(), i, "the count of peer %d" % i)
+		listeners[i].check_all(self)
 
 
-func test_who_is_disconnected_hears_nothing() -> void:
+func test_a_disconnected_handler_is_not_called() -> void:
 	var peer := receiver(true)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	var other := Listener.new(peer)
 	send(sender_to(peer), [numbered(1)])
-	await Frames.until(func() -> bool: return heard.last() == 1)
-	peer.packets_available.disconnect(heard.hear)
+	await Frames.until(func() -> bool: return listener.last() == 1)
+	peer.packets_available.disconnect(listener.on_packets_available)
 	send(sender_to(peer), [numbered(2)])
 	await Frames.until(func() -> bool: return other.last() == 2)
 	check_equal(other.last(), 2, "who is connected")
-	check_equal(heard.last(), 1, "who is not")
-	peer.packets_available.connect(heard.hear)
+	check_equal(listener.last(), 1, "who is not")
+	peer.packets_available.connect(listener.on_packets_available)
 	send(sender_to(peer), [numbered(3)])
-	await Frames.until(func() -> bool: return heard.last() == 3)
-	check_equal(heard.last(), 3, "who is connected again")
+	await Frames.until(func() -> bool: return listener.last() == 3)
+	check_equal(listener.last(), 3, "who is connected again")
 
 
 func test_a_closed_peer_tells_nothing_and_the_next_socket_does() -> void:
 	var peer := receiver(true)
-	var heard := Listener.new(peer)
+	var listener := Listener.new(peer)
 	for i in 5:
 		send(sender_to(peer), [numbered(1)])
 		arrived(peer)
 		peer.close()
-		var times := heard.counts.size()
+		var times := listener.counts.size()
 		await Frames.wait(3)
-		check_equal(heard.counts.size(), times, "emissions after close")
+		check_equal(listener.counts.size(), times, "emissions after close")
 		check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 		send(sender_to(peer), [numbered(1), numbered(2)])
-		await Frames.until(func() -> bool: return heard.last() == 2)
-		check_equal(heard.last(), 2, "count after bind")
-		heard.counts.clear()
-	heard.check_all(self)
+		await Frames.until(func() -> bool: return listener.last() == 2)
+		check_equal(listener.last(), 2, "count after bind")
+		listener.counts.clear()
+	listener.check_all(self)
 
 
 func test_a_freed_peer_tells_nothing() -> void:
@@ -195,14 +197,14 @@ func test_a_freed_peer_tells_nothing() -> void:
 		if i % 3 == 0:
 			await Frames.wait(1)
 		peer = null
-		var told: int = emissions[0]
+		var before: int = emissions[0]
 		if i % 5 == 0:
 			await Frames.wait(1)
-			check_equal(emissions[0], told, "emissions after the peer was freed")
+			check_equal(emissions[0], before, "emissions after the peer was freed")
 	await Frames.wait(3)
 
 
-func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
+func test_a_peer_may_be_freed_closed_or_changed_in_the_handler() -> void:
 	var actions: Array[Callable] = [
 		func(held: Array) -> void: held.clear(),
 		func(held: Array) -> void: held[0].close(),
@@ -217,16 +219,16 @@ func test_a_peer_may_be_freed_closed_or_changed_where_it_is_heard() -> void:
 	for action in actions:
 		for i in 10:
 			var held := [receiver(true)]
-			var told := [0]
+			var emissions := [0]
 			held[0].set_dest_address(LOOPBACK, closed_port())
 			held[0].packets_available.connect(
 				func(_count: int) -> void:
-					told[0] += 1
+					emissions[0] += 1
 					action.call(held)
 			)
 			send(sender_to(held[0]), [numbered(1)])
-			await Frames.until(func() -> bool: return told[0] > 0)
-			check(told[0] > 0, "it was not told")
+			await Frames.until(func() -> bool: return emissions[0] > 0)
+			check(emissions[0] > 0, "no emission")
 			held.clear()
 	await Frames.wait(2)
 
@@ -260,18 +262,18 @@ func test_threads_may_make_and_free_peers_while_frames_pass() -> void:
 	note("%d peers" % made.count())
 
 
-func test_a_subclass_hears_its_own_signal() -> void:
+func test_a_subclass_receives_its_own_signal() -> void:
 	var script := GDScript.new()
 	script.source_code = (
 		"extends %s\n" % OURS
-		+ "var heard: PackedInt32Array = []\n"
+		+ "var received: PackedInt32Array = []\n"
 		+ "func _init() -> void:\n\tbackground_receive = true\n"
 		+ "\tpackets_available.connect(_on_packets_available)\n"
-		+ "func _on_packets_available(count: int) -> void:\n\theard.append(count)\n"
+		+ "func _on_packets_available(count: int) -> void:\n\treceived.append(count)\n"
 	)
 	check_equal(script.reload(), OK, "the script compiles")
 	var peer: PacketPeer = script.new()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 	send(sender_to(peer), [numbered(1)])
-	await Frames.until(func() -> bool: return not peer.heard.is_empty())
-	check_equal(peer.heard, PackedInt32Array([1]), "what it heard")
+	await Frames.until(func() -> bool: return not peer.received.is_empty())
+	check_equal(peer.received, PackedInt32Array([1]), "what it received")

@@ -81,7 +81,7 @@ func test_several_takers_of_batches_get_each_packet_exactly_once() -> void:
 					seen[number] = seen.get(number, 0) + 1
 			check_equal(seen.get(-1, 0), 0, "torn packets")
 			check_equal(seen.size(), 5000, "packets taken")
-			check_equal(seen.values().max(), 1, "how often a packet was taken at most")
+			check_equal(seen.values().max(), 1, "the most often that a packet was taken")
 	)
 
 

@@ -1,7 +1,7 @@
 extends "../support/suite.gd"
 ## put_var() and get_var(). The engine encodes, so both ends may be of any kind.
 
-const Greedy := preload("../support/greedy.gd")
+const PacketTakingResource := preload("../support/packet_taking_resource.gd")
 
 
 func test_variants_of_every_type_go_from_any_kind_to_any(kind: StringName) -> void:
@@ -144,21 +144,21 @@ func test_variants_and_plain_packets_mix(kind: StringName) -> void:
 func test_a_setter_may_take_a_packet_while_its_object_is_read(kind: StringName) -> void:
 	var receiver := bound_peer(kind)
 	var sender := sender_to(receiver, kind)
-	var greedy := Greedy.new()
-	greedy.first = 1
-	greedy.second = "a property that is read after the setter has run"
-	answer("put_var", sender.put_var(greedy, true), OK)
+	var resource := PacketTakingResource.new()
+	resource.first = 1
+	resource.second = "a property that is read after the setter has run"
+	answer("put_var", sender.put_var(resource, true), OK)
 	send(sender, [numbered(2, 60_000)])
 	arrived(receiver, 2)
-	Greedy.other = receiver
+	PacketTakingResource.other = receiver
 	if kind == NATIVE:
 		allow_lines("(?i)get_var|decode|err != OK|Condition")
 	# Native reads what the second packet left behind; ours keeps the first until it is read.
 	var got: Variant = receiver.get_var(true)
 	if kind == OURS:
-		check(got is Greedy, "no object but " + str(got))
-		check_equal(got.second if got else "", greedy.second, "what was read after the setter")
-	Greedy.other = null
+		check(got is PacketTakingResource, "no object but " + str(got))
+		check_equal(got.second if got else "", resource.second, "what was read after the setter")
+	PacketTakingResource.other = null
 	answer("both are taken", receiver.get_available_packet_count(), 0)
 	send(sender, [var_to_bytes("whole")])
 	arrived(receiver)

@@ -124,7 +124,7 @@ func test_interrupt_wait_ends_every_wait_and_no_later_one() -> void:
 	check_equal(peer.wait(0), ERR_TIMEOUT, "the next wait")
 
 
-func test_an_interrupt_while_nobody_waits_ends_the_next_wait() -> void:
+func test_an_interrupt_without_a_wait_ends_the_next_wait() -> void:
 	var peer := bound_peer(OURS)
 	peer.interrupt_wait()
 	check_equal(peer.wait(), ERR_SKIP, "the next wait")
@@ -207,7 +207,7 @@ func test_one_packet_wakes_at_least_one_of_several_and_none_is_lost() -> void:
 		check(join(thread) in [OK, ERR_UNAVAILABLE], "wait")
 
 
-func test_a_packet_that_another_thread_reads_wakes_who_waits() -> void:
+func test_a_packet_that_another_thread_reads_wakes_the_waiting_threads() -> void:
 	var peer := bound_peer(OURS)
 	var sender := sender_to(peer)
 	for i in 10:
@@ -227,7 +227,7 @@ func test_the_port_is_free_at_once_when_close_returns_though_threads_wait() -> v
 		)
 
 
-func test_no_waiter_sees_the_next_socket() -> void:
+func test_a_wait_does_not_go_over_to_the_next_socket() -> void:
 	var peer := make_peer(OURS)
 	var port := free_port()
 	check_equal(peer.bind(port, free_address), OK, "bind")

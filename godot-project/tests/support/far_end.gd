@@ -1,4 +1,4 @@
-extends "asked_process.gd"
+extends "helper_process.gd"
 ## The far host of the network tests (network/far_end.py, in the namespace "far"), which one process
 ## plays for all of them.
 

@@ -43,7 +43,7 @@ func received(count := 1, msec := 30_000) -> Array[Dictionary]:
 
 
 ## One thing about each packet that has come, see [method received].
-func told(key: String, count := 1, msec := 30_000) -> Array:
+func values_of(key: String, count := 1, msec := 30_000) -> Array:
 	return received(count, msec).map(func(packet: Dictionary) -> Variant: return packet.get(key))
 
 

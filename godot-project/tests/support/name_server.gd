@@ -41,12 +41,12 @@ func start() -> bool:
 
 
 ## From now on it takes questions, and does not answer them.
-func silence() -> void:
+func pause() -> void:
 	_signal("-STOP")
 
 
 ## It answers again, also what it was asked meanwhile.
-func speak() -> void:
+func resume() -> void:
 	_signal("-CONT")
 
 

@@ -36,20 +36,20 @@ static func new_name(of: String) -> String:
 ## What a peer's signal said.
 class Listener:
 	var peer: PacketPeer
-	var _heard: Array[Array]
+	var _answers: Array[Array]
 
 	func _init(of: PacketPeer) -> void:
 		peer = of
-		of.host_resolved.connect(_hear)
+		of.host_resolved.connect(_on_host_resolved)
 
 	func count() -> int:
-		return _heard.size()
+		return _answers.size()
 
-	func check_last(test: Suite, error: Error, ip_told: String, what: String) -> void:
-		if _heard.is_empty():
+	func check_last(test: Suite, error: Error, ip: String, what: String) -> void:
+		if _answers.is_empty():
 			test.fail(what + ": no signal")
 			return
-		test.check_equal(_heard[-1], [error, ip_told, true], what + ": [error, ip, main thread]")
+		test.check_equal(_answers[-1], [error, ip, true], what + ": [error, ip, main thread]")
 
-	func _hear(error: Error, ip_told: String) -> void:
-		_heard.append([error, ip_told, OS.get_thread_caller_id() == OS.get_main_thread_id()])
+	func _on_host_resolved(error: Error, ip: String) -> void:
+		_answers.append([error, ip, OS.get_thread_caller_id() == OS.get_main_thread_id()])

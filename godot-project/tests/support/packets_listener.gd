@@ -11,10 +11,10 @@ var _peer: WeakRef
 
 func _init(peer: PacketPeer) -> void:
 	_peer = weakref(peer)
-	peer.packets_available.connect(hear)
+	peer.packets_available.connect(on_packets_available)
 
 
-func hear(count: int) -> void:
+func on_packets_available(count: int) -> void:
 	counts.append(count)
 	frames.append(Engine.get_process_frames())
 	in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())

@@ -1,4 +1,4 @@
-extends "serving.gd"
+extends "server_suite.gd"
 ## Base of the suites in tests/network/, for which scripts/network_tests.sh makes two hosts: this
 ## one, with the interfaces near1 and near2, and a far one, with far1 and far2 at the other ends of
 ## their cables.

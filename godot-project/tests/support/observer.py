@@ -1,6 +1,6 @@
 """Receives datagrams, and reports of each what no Godot peer is told: hop limit, traffic class, interface.
 
-Usage: witness.py REPORT_PORT IPV4_GROUP IPV6_GROUP INTERFACE
+Usage: observer.py REPORT_PORT IPV4_GROUP IPV6_GROUP INTERFACE
 
 Listens on every address, and in both groups on the interface (the one that has 127.0.0.1). Its reports are JSON, and go
 to REPORT_PORT on loopback: first its port in each family, then one for each datagram. Asked by a datagram "knock PORT", it

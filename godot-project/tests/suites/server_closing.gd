@@ -1,4 +1,4 @@
-extends "../support/serving.gd"
+extends "../support/server_suite.gd"
 ## The end of connections of UDPServer and UdpServerRs: closed, freed, the server stopped or freed.
 
 
@@ -6,7 +6,7 @@ func test_a_closed_connection_is_a_closed_peer_that_keeps_its_client(kind: Strin
 	var server := listening(kind)
 	var client := sender_to(server)
 	send(client, [numbered(1), numbered(2)])
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	peer.close()
 	_check_closed(kind, peer, client)
 	answer("the server listens", server.is_listening(), true)
@@ -15,28 +15,28 @@ func test_a_closed_connection_is_a_closed_peer_that_keeps_its_client(kind: Strin
 	answer("is_bound when closed again", peer.is_bound(), false)
 
 
-func test_it_is_a_peer_like_any_then(kind: StringName) -> void:
+func test_a_closed_connection_is_an_ordinary_peer(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(client, [numbered(1)])
 	arrived(peer)
 	peer.close()
 	_check_ordinary(server, client, peer)
 
 
-func test_its_client_heard_again_is_a_new_connection(kind: StringName) -> void:
+func test_another_packet_of_its_client_makes_a_new_connection(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
 	var others := clients_of(server, 3)
-	var peers := all_served(server, others)
-	var old := served(server, client)
+	var peers := all_accepted(server, others)
+	var old := accepted(server, client)
 	for i in 5:
 		send(client, [numbered(1), numbered(2)])
 		arrived(old, 2)
 		old.close()
 		send(client, [numbered(3), numbered(4)])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		answer("another object", peer != old, true)
 		arrived(peer, 2)
 		old.close()  # which is nothing to the new one
@@ -52,21 +52,21 @@ func test_its_client_heard_again_is_a_new_connection(kind: StringName) -> void:
 		answer("the others stay", numbers_of(take(peers[i])), PackedInt32Array([i]))
 
 
-func test_what_was_not_read_when_it_was_closed_is_the_new_connections(kind: StringName) -> void:
+func test_packets_unread_at_close_go_to_the_new_connection(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	send(client, [numbered(1)])  # the server has not been polled since
 	peer.close()
-	answer("packets", numbers_of(take(accepted(server))), PackedInt32Array([1]))
+	answer("packets", numbers_of(take(next_connection(server))), PackedInt32Array([1]))
 
 
 func test_an_old_connection_may_be_opened_while_the_new_one_works(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var old := served(server, client)
+	var old := accepted(server, client)
 	old.close()
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	answer("put_packet", old.put_packet(numbered(1)), OK)
 	answer("arrives", numbers_of(take(client)), PackedInt32Array([1]))
 	var own_port: int = old.get_local_port()
@@ -83,7 +83,7 @@ func test_a_connection_is_freed_with_its_last_reference(kind: StringName) -> voi
 	var server := listening(kind)
 	var clients := clients_of(server, 3)
 	for i in 10:
-		var peers := all_served(server, clients)
+		var peers := all_accepted(server, clients)
 		var observers := peers.map(weakref)
 		peers.clear()
 		for observer: WeakRef in observers:
@@ -96,18 +96,18 @@ func test_a_freed_connections_client_is_a_new_one(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
 	for i in 10:
-		_serve_and_free(server, client)
+		_accept_and_free(server, client)
 		send(client, [numbered(3), numbered(4)])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		answer("its packets", numbers_of(take(peer, 2)), PackedInt32Array([3, 4]))
 		answer("pending", server.is_connection_available(), false)
 		peer = null
 
 
-func test_one_of_two_references_is_enough(kind: StringName) -> void:
+func test_a_connection_lives_as_long_as_one_reference(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var peer := served(server, client)
+	var peer := accepted(server, client)
 	var other := peer
 	peer = null
 	send(client, [numbered(1)])
@@ -118,7 +118,7 @@ func test_one_of_two_references_is_enough(kind: StringName) -> void:
 func test_stop_closes_all_connections(kind: StringName) -> void:
 	var server := listening(kind)
 	var clients := clients_of(server, 4)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	_leave_packets(server, clients, peers)
 	server.stop()
 	for i in 4:
@@ -132,7 +132,7 @@ func test_freeing_the_server_closes_all_connections(kind: StringName) -> void:
 	var server := listening(kind)
 	var port: int = server.get_local_port()
 	var clients := clients_of(server, 4)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	_leave_packets(server, clients, peers)
 	server = null
 	answer("the port is free", PacketPeerUDP.new().bind(port, LOOPBACK), OK)
@@ -143,7 +143,7 @@ func test_freeing_the_server_closes_all_connections(kind: StringName) -> void:
 
 func test_a_server_is_freed_though_its_connections_are_held(kind: StringName) -> void:
 	var server := listening(kind)
-	var peer := served(server, sender_to(server))
+	var peer := accepted(server, sender_to(server))
 	var observer: WeakRef = weakref(server)
 	server = null
 	answer("still there", observer.get_ref() == null, true)
@@ -153,7 +153,7 @@ func test_a_server_is_freed_though_its_connections_are_held(kind: StringName) ->
 func test_a_connection_freed_before_its_server_leaves_it_alone(kind: StringName) -> void:
 	var server := listening(kind)
 	var clients := clients_of(server, 4)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	peers.clear()
 	send(clients[0], [numbered(1)])
 	is_pending(server)
@@ -162,11 +162,11 @@ func test_a_connection_freed_before_its_server_leaves_it_alone(kind: StringName)
 	answer("stopped", server.is_listening(), false)
 
 
-func test_a_server_that_listens_again_knows_nobody(kind: StringName) -> void:
+func test_a_server_that_listens_again_has_no_connections(kind: StringName) -> void:
 	var server := listening(kind)
 	var port: int = server.get_local_port()
 	var clients := clients_of(server, 3)
-	var peers := all_served(server, clients)
+	var peers := all_accepted(server, clients)
 	_leave_packets(server, clients, peers)
 	server.stop()
 	answer("listen", server.listen(port, LOOPBACK), OK)
@@ -174,7 +174,7 @@ func test_a_server_that_listens_again_knows_nobody(kind: StringName) -> void:
 	answer("pending", server.is_connection_available(), false)
 	for i in 3:
 		send(clients[i], [numbered(i)])
-		var peer := accepted(server)
+		var peer := next_connection(server)
 		answer("another object", peer in peers, false)
 		answer("its packets", numbers_of(take(peer)), PackedInt32Array([i]))
 		answer("the old one", peers[i].is_bound(), false)
@@ -187,11 +187,11 @@ func test_a_server_that_listens_again_knows_nobody(kind: StringName) -> void:
 func test_a_connection_of_a_stopped_server_stays_out_of_the_next_one(kind: StringName) -> void:
 	var server := listening(kind)
 	var client := sender_to(server)
-	var old := served(server, client)
+	var old := accepted(server, client)
 	server.stop()
 	answer("listen", server.listen(0, LOOPBACK), OK)
 	answer("set_dest_address", old.set_dest_address(LOOPBACK, server.get_local_port()), OK)
-	var peer := served(server, old)
+	var peer := accepted(server, old)
 	answer("put_packet", peer.put_packet(numbered(1)), OK)
 	answer("what the old one gets", numbers_of(take(old)), PackedInt32Array([1]))
 	answer("it is a socket of its own", old.get_local_port() != server.get_local_port(), true)
@@ -221,8 +221,8 @@ func _leave_packets(
 		send(client, [numbered(2)])
 
 
-func _serve_and_free(server: RefCounted, client: PacketPeer) -> void:
-	var peer := served(server, client)
+func _accept_and_free(server: RefCounted, client: PacketPeer) -> void:
+	var peer := accepted(server, client)
 	send(client, [numbered(1), numbered(2)])
 	arrived(peer, 2)
 

@@ -34,7 +34,7 @@ func test_connecting_leaves_nothing_in_the_queue() -> void:
 	check_equal(peer.get_packet_ip(), LOOPBACK, "get_packet_ip")
 
 
-func test_a_refused_port_is_no_obstacle() -> void:
+func test_a_refused_port_makes_no_call_fail() -> void:
 	for action: String in ["wait", "count", "put_packet", "get_packet", "poll"]:
 		var peer := make_peer(OURS)
 		var port := closed_port()
@@ -96,7 +96,7 @@ func test_a_refused_port_does_not_end_a_wait() -> void:
 		check_equal(join(thread), ERR_SKIP, "wait")
 
 
-func test_the_reason_of_a_failed_bind_is_told() -> void:
+func test_the_reason_of_a_failed_bind_is_kept() -> void:
 	var port := bound_peer(NATIVE, "*")
 	var peer := make_peer(OURS)
 	check_equal(peer.get_last_os_error(), 0, "get_last_os_error of a new peer")
@@ -112,7 +112,7 @@ func test_the_reason_of_a_failed_bind_is_told() -> void:
 	check_equal(peer.get_last_os_error(), code, "a success clears no code")
 
 
-func test_the_reason_of_a_failed_send_is_told() -> void:
+func test_the_reason_of_a_failed_send_is_kept() -> void:
 	var peer := sender_to(bound_peer(NATIVE), OURS)
 	allow_lines("put_packet")
 	check_equal(peer.put_packet(numbered(1, 65508)), FAILED, "put_packet")
@@ -124,7 +124,7 @@ func test_the_reason_of_a_failed_send_is_told() -> void:
 	check(not peer.get_last_error_message().is_empty(), "no message")
 
 
-func test_the_reason_of_a_failed_join_is_told() -> void:
+func test_the_reason_of_a_failed_join_is_kept() -> void:
 	var peer := bound_peer(OURS, "0.0.0.0")
 	allow_lines("leave_multicast_group")
 	check_equal(peer.leave_multicast_group("239.255.77.3", loopback_interface()), FAILED, "leave")
@@ -146,7 +146,7 @@ func test_poll_reads_what_is_there() -> void:
 	check_equal(peer.poll(), FAILED, "closed again")
 
 
-func test_the_local_address_is_told() -> void:
+func test_the_local_address_is_known() -> void:
 	var peer := make_peer(OURS)
 	check_equal(peer.get_local_address(), "", "closed")
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
@@ -158,14 +158,14 @@ func test_the_local_address_is_told() -> void:
 	check_equal(bound_peer(OURS, "0.0.0.0").get_local_address(), "0.0.0.0", "every IPv4 address")
 
 
-func test_the_local_address_is_told_in_ipv6() -> void:
+func test_the_local_address_is_known_in_ipv6() -> void:
 	if not needs_ipv6():
 		return
 	check_equal(bound_peer(OURS, LOOPBACK_6).get_local_address(), "0:0:0:0:0:0:0:1", "bound")
 	check_equal(bound_peer(OURS, "*").get_local_address(), "0:0:0:0:0:0:0:0", "every address")
 
 
-func test_a_repeated_misuse_is_told_only_now_and_then() -> void:
+func test_a_repeated_misuse_prints_at_most_once_a_second() -> void:
 	var peer := bound_peer(OURS)
 	var packet := numbered(1)
 	var send_often := func() -> void:
@@ -181,7 +181,7 @@ func test_a_repeated_misuse_is_told_only_now_and_then() -> void:
 		check(not lines.is_empty() and word in lines[0], "'%s' is not named" % word)
 
 
-func test_misuses_that_take_turns_are_told_only_now_and_then() -> void:
+func test_misuses_that_take_turns_print_at_most_once_a_second_each() -> void:
 	var peer := make_peer(OURS)
 	var misuse_in_turn := func() -> void:
 		for i in 500:

@@ -1,11 +1,11 @@
 extends RefCounted
 ## A program beside the engine that receives packets and tells of each what no peer is told: with
-## which hop limit and traffic class it came, and on which interface. See witness.py.
+## which hop limit and traffic class it came, and on which interface. See observer.py.
 
 const GROUP := "239.255.77.5"
 const GROUP_6 := "ff02::4d05"
 const PYTHON := "python3"
-const PROGRAM := "res://tests/support/witness.py"
+const PROGRAM := "res://tests/support/observer.py"
 const TIMEOUT_MSEC := 30_000
 
 ## Where it listens; 0 where it does not.
@@ -54,7 +54,7 @@ func report() -> Dictionary:
 
 
 ## Has it send "hello" to a port on loopback, of the family of [param address].
-func knock(port: int, address := "127.0.0.1") -> void:
+func request_hello(port: int, address := "127.0.0.1") -> void:
 	var asking := PacketPeerUDP.new()
 	asking.set_dest_address(address, ipv6_port if ":" in address else ipv4_port)
 	asking.put_packet(("knock %d" % port).to_ascii_buffer())

@@ -22,7 +22,7 @@ func _init(server: GameServer) -> void:
 
 
 ## Gets its ticket, and joins. Returns whether it is welcome.
-func join(name := "guest") -> bool:
+func join(name := "player") -> bool:
 	say([Wire.Kind.HELLO, name, ""])
 	var ticket := next(Wire.Kind.TICKET)
 	if ticket.is_empty():
@@ -44,7 +44,7 @@ func next(kind: Wire.Kind) -> Array:
 	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 	while Time.get_ticks_msec() < deadline:
 		_server._process(0.0)
-		hear()
+		receive()
 		while not inbox.is_empty():
 			var message: Array = inbox.pop_front()
 			if message[0] == kind:
@@ -53,6 +53,6 @@ func next(kind: Wire.Kind) -> Array:
 	return []
 
 
-func hear() -> void:
+func receive() -> void:
 	while socket.get_available_packet_count() > 0:
 		inbox.append(Wire.take_from(socket))

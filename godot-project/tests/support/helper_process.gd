@@ -1,10 +1,10 @@
 extends RefCounted
 ## A Python program that runs beside this process and does what it is asked: it has a function
-## answer(request), and asked_process.py brings the requests to it. It ends when this object does.
+## answer(request), and helper_process.py brings the requests to it. It ends when this object does.
 
-const BRINGER := "res://tests/support/asked_process.py"
+const DISPATCHER := "res://tests/support/helper_process.py"
 ## How long an answer may take, beyond what the request itself needs.
-const PATIENCE_MSEC := 30_000
+const TIMEOUT_MSEC := 30_000
 
 var _program: String
 var _process: Dictionary
@@ -17,7 +17,7 @@ func _init(program: String, prefix: PackedStringArray = []) -> void:
 	_program = program
 	var command := prefix.duplicate()
 	command.append("python3")
-	for path: String in [BRINGER, program]:
+	for path: String in [DISPATCHER, program]:
 		command.append(ProjectSettings.globalize_path(path))
 	_process = OS.execute_with_pipe(command[0], command.slice(1), false)
 	if not _process.is_empty():
@@ -37,7 +37,7 @@ func ask(request: Dictionary, msec := 0) -> Dictionary:
 		return {}
 	_pipe.store_string(JSON.stringify(request) + "\n")
 	_pipe.flush()
-	var deadline := Time.get_ticks_msec() + PATIENCE_MSEC + msec
+	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC + msec
 	while not "\n" in _unread:
 		var read := _pipe.get_buffer(1 << 16)
 		_unread += read.get_string_from_ascii()

@@ -29,7 +29,7 @@ func listening(kind: StringName, address := LOOPBACK) -> RefCounted:
 
 
 ## A server of ours that reads when it is polled, or in the background.
-func serving(background: bool, address := LOOPBACK) -> RefCounted:
+func server_in_mode(background: bool, address := LOOPBACK) -> RefCounted:
 	var server := listening(OURS, address)
 	server.background_receive = background
 	return server
@@ -64,12 +64,12 @@ func is_pending(server: RefCounted) -> bool:
 
 ## The next connection, waiting for it where needed. Where none comes, that is a failure, and the
 ## test goes on with a closed peer.
-func accepted(server: RefCounted) -> PacketPeer:
+func next_connection(server: RefCounted) -> PacketPeer:
 	return server.take_connection() if is_pending(server) else make_peer(NATIVE)
 
 
 ## All the connections that are pending now, in their order.
-static func taken(server: RefCounted) -> Array[PacketPeer]:
+static func take_all(server: RefCounted) -> Array[PacketPeer]:
 	var peers: Array[PacketPeer] = []
 	while server.is_connection_available():
 		peers.append(server.take_connection())
@@ -77,9 +77,9 @@ static func taken(server: RefCounted) -> Array[PacketPeer]:
 
 
 ## The connection of [param client], with nothing in its queue any more.
-func served(server: RefCounted, client: PacketPeer) -> PacketPeer:
+func accepted(server: RefCounted, client: PacketPeer) -> PacketPeer:
 	send(client, [bytes(HELLO)])
-	var peer := accepted(server)
+	var peer := next_connection(server)
 	check_equal(take(peer), [bytes(HELLO)] as Array[PackedByteArray], "the first packet")
 	return peer
 
@@ -100,8 +100,8 @@ func client_at_free_port(server: RefCounted) -> PacketPeer:
 	return client
 
 
-## The connections of the clients, as [method served] makes them.
-func all_served(server: RefCounted, clients: Array[PacketPeer]) -> Array[PacketPeer]:
+## The connections of the clients, as [method accepted] makes them.
+func all_accepted(server: RefCounted, clients: Array[PacketPeer]) -> Array[PacketPeer]:
 	var peers: Array[PacketPeer] = []
 	var at_once: int = mini(server.max_pending_connections, 16)
 	for start in range(0, clients.size(), at_once):
@@ -109,7 +109,7 @@ func all_served(server: RefCounted, clients: Array[PacketPeer]) -> Array[PacketP
 		for client in some:
 			send(client, [bytes(HELLO)])
 		for client in some:
-			peers.append(accepted(server))
+			peers.append(next_connection(server))
 			check_equal(take(peers[-1]), [bytes(HELLO)] as Array[PackedByteArray], "hello")
 	return peers
 
@@ -126,7 +126,7 @@ func numbers_in(peers: Array[PacketPeer]) -> Array[PackedInt32Array]:
 func marker_of(server: RefCounted) -> Marker:
 	var marker := Marker.new()
 	marker.client = sender_to(server)
-	marker.peer = served(server, marker.client)
+	marker.peer = accepted(server, marker.client)
 	marker.suite = self
 	return marker
 
@@ -140,6 +140,6 @@ class Marker:
 	var suite: RefCounted
 
 	## Returns when the server has read everything that was sent to it until now.
-	func follow() -> void:
+	func wait_until_read() -> void:
 		client.put_packet(suite.numbered(NUMBER))
 		suite.check_equal(suite.number_of(suite.take(peer)[0]), NUMBER, "the marker")

@@ -2,7 +2,7 @@ extends "../support/receiving.gd"
 ## time_to_live and traffic_class, as a receiver sees them: however a packet is sent, by whatever
 ## kind of peer.
 
-const Witness := preload("../support/witness.gd")
+const Observer := preload("../support/observer.gd")
 const WAYS: Array[String] = ["put_packet", "put_packets", "put_segmented", "send_to"]
 ## What the sender is bound to ("": it is opened by sending), and where it sends.
 const ROUTES: Array[Array] = [
@@ -14,16 +14,16 @@ const ROUTES: Array[Array] = [
 	["*", LOOPBACK_6],
 ]
 
-var _witness := Witness.new()
+var _observer := Observer.new()
 
 
 func finish() -> void:
-	_witness.stop()
+	_observer.stop()
 	super()
 
 
 func test_a_receiver_sees_them_however_a_packet_is_sent() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for route in _routes():
 		for way in WAYS:
@@ -34,7 +34,7 @@ func test_a_receiver_sees_them_however_a_packet_is_sent() -> void:
 
 
 func test_a_connected_peer_has_them_too() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for route in _routes():
 		for opened_by: String in ["connect_to_host", "connect_to_host_async"]:
@@ -47,7 +47,7 @@ func test_a_connected_peer_has_them_too() -> void:
 
 
 func test_the_ends_of_their_ranges_arrive() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -58,7 +58,7 @@ func test_the_ends_of_their_ranges_arrive() -> void:
 
 
 func test_they_can_be_changed_while_open_and_0_is_what_was() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -75,7 +75,7 @@ func test_they_can_be_changed_while_open_and_0_is_what_was() -> void:
 
 
 func test_they_are_applied_again_when_the_peer_is_opened_again() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for route in _routes():
 		var peer := _peer_on(route)
@@ -89,7 +89,7 @@ func test_they_are_applied_again_when_the_peer_is_opened_again() -> void:
 
 
 func test_a_refused_value_changes_nothing_that_is_sent() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	var route := ROUTES[0]
 	var peer := _peer_on(route)
@@ -102,13 +102,13 @@ func test_a_refused_value_changes_nothing_that_is_sent() -> void:
 
 
 func test_multicasts_have_a_hop_limit_of_their_own() -> void:
-	if not _witness.start_for(self):
+	if not _observer.start_for(self):
 		return
 	for row: Array in [
-		["", Witness.GROUP, _witness.ipv4_port],
-		["", Witness.GROUP_6, _witness.ipv6_port],
-		["*", Witness.GROUP, _witness.ipv4_port],
-		["*", Witness.GROUP_6, _witness.ipv6_port],
+		["", Observer.GROUP, _observer.ipv4_port],
+		["", Observer.GROUP_6, _observer.ipv6_port],
+		["*", Observer.GROUP, _observer.ipv4_port],
+		["*", Observer.GROUP_6, _observer.ipv6_port],
 	]:
 		if row[2] == 0:
 			continue
@@ -134,7 +134,7 @@ func _routes() -> Array[Array]:
 
 
 func _port_of(route: Array) -> int:
-	return _witness.ipv6_port if ":" in route[1] else _witness.ipv4_port
+	return _observer.ipv6_port if ":" in route[1] else _observer.ipv4_port
 
 
 func _peer_on(route: Array) -> PacketPeer:
@@ -148,10 +148,10 @@ func _peer_on(route: Array) -> PacketPeer:
 func _is_unreachable(peer: PacketPeer, route: Array) -> bool:
 	allow_lines("send_to")
 	var is_sent: bool = peer.send_to(numbered(1), route[1], _port_of(route)) == OK
-	return not (is_sent and _witness.report()) and ":" in route[1]
+	return not (is_sent and _observer.report()) and ":" in route[1]
 
 
-# Sends by some way; what the witness tells of each packet must be the same.
+# Sends by some way; what the observer reports of each packet must be the same.
 func _arrival(peer: PacketPeer, route: Array, way: String) -> Dictionary:
 	if not peer.is_socket_connected():
 		check_equal(peer.set_dest_address(route[1], _port_of(route)), OK, "dest " + route[1])
@@ -169,7 +169,7 @@ func _arrival(peer: PacketPeer, route: Array, way: String) -> Dictionary:
 			check_equal(peer.send_to(numbered(1), route[1], _port_of(route)), OK, way)
 	var reports: Array[Dictionary] = []
 	for i in count:
-		var report := _witness.report()
+		var report := _observer.report()
 		check(not report.is_empty(), "%s by %s: packet %d did not arrive" % [route, way, i])
 		reports.append(report)
 	for report in reports:

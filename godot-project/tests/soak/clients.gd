@@ -1,60 +1,60 @@
 extends "worker.gd"
-## A server whose guests come, talk and go, among strangers; now and then it listens anew.
+## A server whose clients come, talk and go, among strangers; now and then it listens anew.
 
-const MOST_GUESTS := 40
+const MAX_CLIENTS := 40
 const STRANGERS := 30
 ## What a hello begins with, and no numbered packet of these does: "h".
 const HELLO := 0x68
 
 var _server: RefCounted = ClassDB.instantiate(&"UdpServerRs")
-# Each guest's own peer, and the server's for it.
-var _guests: Array[PacketPeer]
+# Each client's own peer, and the server's for it.
+var _clients: Array[PacketPeer]
 var _peers: Array[PacketPeer]
 var _seen := 0
 # How often a peer has told that something had come; on the main thread.
-var _told := 0
+var _signals := 0
 
 
 func do_round() -> void:
 	if not _server.is_listening() or chance(0.05):
-		_listen_anew()
+		_restart()
 	_server.max_pending_connections = rng.randi_range(1, 32)
 	_server.background_receive = chance(0.5)
 	_server.peer_timeout_msec = 60_000 if chance(0.5) else 0
 	for i in rng.randi_range(1, 5):
-		_let_in(make_peer(OURS))
-	_talk()
-	_disturb()
-	while _guests.size() > MOST_GUESTS or (chance(0.8) and not _guests.is_empty()):
-		_see_off(rng.randi_range(0, _guests.size() - 1))
-	check_equal(_server.get_peer_count(), _guests.size(), "get_peer_count")
+		_connect_client(make_peer(OURS))
+	_exchange()
+	_send_as_strangers()
+	while _clients.size() > MAX_CLIENTS or (chance(0.8) and not _clients.is_empty()):
+		_drop_client(rng.randi_range(0, _clients.size() - 1))
+	check_equal(_server.get_peer_count(), _clients.size(), "get_peer_count")
 
 
 func finish() -> void:
 	_server.stop()
 	for peer in _peers:
 		check_equal(peer.is_bound(), false, "is_bound after stop")
-	_guests.clear()
+	_clients.clear()
 	_peers.clear()
 	_server = null
-	if _told == 0:
-		fail("nobody was told of a packet")
+	if _signals == 0:
+		fail("no signal came")
 
 
 func figures() -> String:
-	return "%d guests, told %d times" % [_seen, _told]
+	return "%d clients, %d signals" % [_seen, _signals]
 
 
-func _listen_anew() -> void:
+func _restart() -> void:
 	_server.stop()
-	_guests.clear()
+	_clients.clear()
 	_peers.clear()
 	check_equal(_server.listen(0, LOOPBACK), OK, "listen")
 
 
 # (Strangers of the round before may be in front of it.)
-func _let_in(guest: PacketPeer) -> void:
-	check_equal(guest.connect_to_host(LOOPBACK, _server.get_local_port()), OK, "connect_to_host")
+func _connect_client(client: PacketPeer) -> void:
+	check_equal(client.connect_to_host(LOOPBACK, _server.get_local_port()), OK, "connect_to_host")
 	var hello := ("hello, I am number %d" % _seen).to_utf8_buffer()
 	var came := func() -> bool:
 		_server.poll()
@@ -63,12 +63,12 @@ func _let_in(guest: PacketPeer) -> void:
 			if peer.get_packet() == hello:
 				_peers.append(peer)
 				return true
-		guest.put_packet(hello)
+		client.put_packet(hello)
 		return false
 	if not wait_until(came):
-		fail("a guest is not heard: %s" % _server.get_stats())
+		fail("a client gets no connection: %s" % _server.get_stats())
 		return
-	_guests.append(guest)
+	_clients.append(client)
 	_seen += 1
 	var peer := _peers[-1]
 	peer.overflow_policy = DROP_OLDEST if chance(0.5) else DROP_NEWEST
@@ -76,21 +76,21 @@ func _let_in(guest: PacketPeer) -> void:
 
 
 func _on_packets_available(_count: int) -> void:
-	_told += 1
+	_signals += 1
 
 
-# Each guest sends some packets by some way, and its peer, nobody else's, gets them in order; then
-# back. (A guest may have said hello more often than was needed.)
-func _talk() -> void:
-	for i in _guests.size():
+# Each client sends some packets by some way, and its peer, nobody else's, gets them in order; then
+# back. (A client may have said hello more often than was needed.)
+func _exchange() -> void:
+	for i in _clients.size():
 		var packets: Array[PackedByteArray] = []
 		var size := rng.randi_range(4, 1200)
 		for number in rng.randi_range(1, 20):
 			packets.append(numbered(number, size))
-		_send(_guests[i], packets)
+		_send(_clients[i], packets)
 		_expect(_peers[i], packets)
 		_send(_peers[i], packets)
-		_expect(_guests[i], packets)
+		_expect(_clients[i], packets)
 
 
 func _send(peer: PacketPeer, packets: Array[PackedByteArray]) -> void:
@@ -116,7 +116,7 @@ func _expect(peer: PacketPeer, packets: Array[PackedByteArray]) -> void:
 	check(got == packets, "what came is not what was sent")
 
 
-func _disturb() -> void:
+func _send_as_strangers() -> void:
 	for i in STRANGERS:
 		make_peer(OURS).send_to([1], LOOPBACK, _server.get_local_port())
 	_server.poll()
@@ -125,9 +125,9 @@ func _disturb() -> void:
 		check(dropped == null or dropped.is_bound(), "a stranger's peer")
 
 
-func _see_off(index: int) -> void:
+func _drop_client(index: int) -> void:
 	if chance(0.5):
 		_peers[index].close()
 		check_equal(_peers[index].is_bound(), false, "is_bound after close")
 	_peers.remove_at(index)
-	_guests.remove_at(index)
+	_clients.remove_at(index)

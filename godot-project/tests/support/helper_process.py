@@ -1,6 +1,6 @@
-"""Brings requests to a program that has a function answer(request): asked_process.py PROGRAM.py
+"""Brings requests to a program that has a function answer(request): helper_process.py PROGRAM.py
 
-Started by asked_process.gd. Requests come in on standard input and answers go out on standard output, one JSON object a
+Started by helper_process.gd. Requests come in on standard input and answers go out on standard output, one JSON object a
 line, so that nothing of it passes the sockets under test. It ends when standard input does.
 """
 

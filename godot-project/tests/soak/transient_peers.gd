@@ -8,7 +8,7 @@ const UNRESOLVABLE := (
 )
 
 # How often one was told of a name; on the main thread.
-var _told := 0
+var _signals := 0
 # A few that stay for some rounds.
 var _kept: Array[PacketPeer]
 
@@ -29,12 +29,12 @@ func do_round() -> void:
 
 func finish() -> void:
 	_kept.clear()
-	if _told == 0:
-		fail("nobody was told of a name")
+	if _signals == 0:
+		fail("no signal came")
 
 
 func figures() -> String:
-	return "%d peers, %d told of names" % [rounds * PEERS, _told]
+	return "%d peers, %d names resolved" % [rounds * PEERS, _signals]
 
 
 func _new_peer() -> PacketPeer:
@@ -73,7 +73,7 @@ func _look_up(peer: PacketPeer) -> void:
 
 
 func _on_host_resolved(_error: Error, _ip: String) -> void:
-	_told += 1
+	_signals += 1
 
 
 # Sends to another peer (or itself) by some way, and sees that it arrives.
