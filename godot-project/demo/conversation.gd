@@ -1,15 +1,15 @@
 extends Node
-## Alice, and the Bob of the moment. Knows nothing of windows or terminals: the chat window and the
-## scripted session both listen to its signals.
+## Alice and the current Bob. It has no user interface: the chat window and the scripted session
+## both listen to its signals.
 
 ## A new line of Alice's or Bob's transcript.
 signal alice_noted(note: Note)
 signal bob_noted(note: Note)
 ## Every message that reaches Alice.
 signal alice_received(message: Message)
-## Bob has said hello: Alice knows his address and can send.
+## Bob's first packet has arrived: Alice knows his address and can send.
 signal bob_arrived
-## There is no Bob now. `words` say why.
+## There is no Bob; `words` say why.
 signal bob_failed(words: String)
 
 enum BobKind { RS, NATIVE, GODOT_PROCESS, PYTHON }
@@ -21,7 +21,7 @@ const LocalBob := preload("peers/local_bob.gd")
 const ProcessBob := preload("peers/process_bob.gd")
 
 const HOST := "127.0.0.1"
-## Bob ends after 20 s of silence, so an Alice with nothing to say gives a sign of life.
+## Bob ends after 20 s without a packet, so an idle Alice sends a keep-alive.
 const KEEP_ALIVE_MSEC := 4000
 
 ## Alice's socket, and the reason for this project.
@@ -55,7 +55,7 @@ func open() -> Error:
 	return alice.bind(0, HOST)
 
 
-## Sends Bob away and invites another one. Ends with bob_arrived or bob_failed.
+## Ends the current Bob and starts another one. Ends with bob_arrived or bob_failed.
 func start_bob(kind: BobKind) -> void:
 	stop_bob()
 	match kind:
@@ -79,7 +79,7 @@ func stop_bob() -> void:
 		bob.stop()
 	bob = null
 	bob_is_here = false
-	# What the last Bob said is not for the next one.
+	# Packets of the last Bob are dropped.
 	for i in alice.get_available_packet_count():
 		alice.get_packet()
 
@@ -104,7 +104,7 @@ func bob_address() -> String:
 func _receive(message: Message) -> void:
 	var is_hello := bob != null and not bob_is_here
 	if is_hello:
-		# The first packet is his hello. Its sender is where answers go.
+		# The first packet is Bob's hello; answers go to its sender.
 		bob_ip = message.ip
 		bob_port = message.port
 		bob_is_here = true

@@ -11,7 +11,7 @@ func is_running() -> bool:
 	return pid != -1 and OS.is_process_running(pid)
 
 
-## Ends it as a crash would: it says goodbye to nobody.
+## Kills it, as a crash would.
 func stop() -> void:
 	if pid != -1:
 		OS.kill(pid)

@@ -1,12 +1,12 @@
 extends RefCounted
-## Things that go wrong, each with its Error and the system's own words for it. They run in a
-## thread, because two of them take their time by nature: waiting and resolving a name.
+## Calls that fail, each with its Error and the system's message. They run in a thread, because two
+## of them take time: waiting and resolving a name.
 
-## On the main thread, when the sample has run.
+## Emitted on the main thread when the sample has run.
 signal finished(result: Result)
 
 const HOST := "127.0.0.1"
-## Names that end in ".invalid" never exist, by the rules of the Internet.
+## Names that end in ".invalid" never exist (RFC 2606).
 const UNKNOWN_HOST := "no-such-host.invalid"
 const WAIT_MSEC := 200
 ## The largest UDP packet over IPv4 has 65,507 bytes.
@@ -15,13 +15,12 @@ const TOO_MANY_BYTES := 65_508
 var _thread := Thread.new()
 
 
-## What came of a sample.
+## The result of a sample.
 class Result:
-	## What was done, as code.
+	## The call, as code.
 	var attempt: String
 	var error: Error
-	## What get_last_error_message() said. Empty where nothing failed: a wait() that ends without a
-	## packet is no failure.
+	## get_last_error_message(); empty where nothing failed: a wait() that times out is no failure.
 	var message: String
 
 	func _init(new_attempt: String, new_error: Error, socket: PacketPeerUdpRs) -> void:
@@ -44,7 +43,7 @@ func is_busy() -> bool:
 	return _thread.is_started()
 
 
-## Waits for a sample that is under way: a thread may not be left behind.
+## Waits for a running sample: every thread must be joined.
 func stop() -> void:
 	if _thread.is_started():
 		_thread.wait_to_finish()

@@ -1,5 +1,5 @@
 extends RefCounted
-## Numbers as people read them.
+## Formats numbers for people.
 
 const KIB := 1024
 const MIB := 1024 * KIB

@@ -55,7 +55,7 @@ static func keep_alive() -> Message:
 static func take_from(socket) -> Message:
 	var packet: PackedByteArray = socket.get_packet()
 	var message := from_packet(packet)
-	# Sender and port are those of the packet that was taken last.
+	# They belong to the packet taken last.
 	message.ip = socket.get_packet_ip()
 	message.port = socket.get_packet_port()
 	return message
@@ -96,7 +96,7 @@ static func _make(new_kind: Kind, new_value: Variant) -> Message:
 func send_by(socket) -> Error:
 	var packet := to_packet()
 	size = packet.size()
-	# put_var() writes the same bytes as to_packet() does; it is what a game would call.
+	# put_var() writes the same bytes as to_packet(); a game would call it.
 	return socket.put_var(value) if kind == Kind.VARIANT else socket.put_packet(packet)
 
 
@@ -139,7 +139,7 @@ func kind_name() -> String:
 	return "unknown"
 
 
-## The content in words, shortened where it is long.
+## The content as text, shortened if it is long.
 func describe() -> String:
 	match kind:
 		Kind.TEXT, Kind.VARIANT:

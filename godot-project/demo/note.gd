@@ -1,6 +1,6 @@
 extends RefCounted
-## One line of a peer's transcript: what it sent or received, and to or from where. Bob writes his
-## notes as JSON when he lives in another process, so that also a Python program can write them.
+## One line of a peer's transcript: what it sent or received, and its destination or sender. A Bob
+## in another process sends its notes as JSON, so that a Python program can write them too.
 
 const Message := preload("message.gd")
 const Note := preload("note.gd")
@@ -22,7 +22,7 @@ static func of_sent(message: Message, destination: String) -> Note:
 	return _of(message, true, destination)
 
 
-## null for what is no note.
+## null if the text is no note.
 static func from_json(json: String) -> Note:
 	var fields: Variant = JSON.parse_string(json)
 	if not fields is Dictionary:

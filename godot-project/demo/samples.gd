@@ -15,7 +15,7 @@ static func every_byte() -> Message:
 	return Message.of_bytes(bytes)
 
 
-## More than a packet of Ethernet holds: the system cuts it up and puts it together again.
+## More than an Ethernet frame holds: IP fragments and reassembles it.
 static func long_bytes() -> Message:
 	var bytes := PackedByteArray()
 	bytes.resize(8000)
@@ -56,6 +56,6 @@ static func packed_arrays() -> Message:
 	)
 
 
-## What Bob says to a text, in every language he is written in.
+## Bob's answer to a text, in all his implementations.
 static func text_answer(words: String, sender: String) -> String:
 	return 'I read "%s" from %s.' % [words, sender]

@@ -5,7 +5,7 @@ extends RefCounted
 ## `arguments` are for the project's main scene. Returns the process's id, -1 where it cannot start.
 static func start(arguments: PackedStringArray) -> int:
 	var engine := path()
-	# Its transcript is not for this one's terminal; errors are shown all the same.
+	# Its output does not appear in this terminal, except errors.
 	var all := PackedStringArray(["--headless", "--no-header", "--quiet"])
 	if OS.has_feature("editor"):
 		all.append_array(["--path", ProjectSettings.globalize_path("res://")])
@@ -14,7 +14,7 @@ static func start(arguments: PackedStringArray) -> int:
 	return OS.create_process(engine, all)
 
 
-## Where the engine is started through a script, that script knows how to start another one.
+## If a script starts the engine, GODOT names that script, which can start another.
 static func path() -> String:
 	var engine := OS.get_environment("GODOT")
 	return OS.get_executable_path() if engine.is_empty() else engine

@@ -5,7 +5,7 @@ extends RefCounted
 ##   but needs a sender, a port that can be reached, and a protocol that knows such a packet;
 ## - interrupt_wait(): one call on the peer. PacketPeerUdpRs has it, PacketPeerUDP does not.
 
-## On the main thread, whenever `state` has changed.
+## Emitted on the main thread when `state` has changed.
 signal changed
 
 enum State { NOT_STARTED, WAITING, ENDED_BY_PILL, ENDED_BY_INTERRUPT, FAILED }
@@ -18,7 +18,7 @@ var state := State.NOT_STARTED
 var last_result := OK
 ## How many packets woke the thread, the pill included.
 var packets := 0
-## Who sent the last of them.
+## The sender of the last packet.
 var last_sender := ""
 ## When the last wait() returned, in Time.get_ticks_usec().
 var woken_usec := 0
@@ -64,7 +64,7 @@ func send(message: Message) -> void:
 	message.send_by(sender)
 
 
-## Ends the thread in any case, and waits for it: a game must not quit while a thread is in wait().
+## Ends the thread and waits for it: a game must not quit while a thread is in wait().
 func stop() -> void:
 	if _thread.is_started():
 		if _socket is PacketPeerUdpRs:
@@ -90,8 +90,8 @@ func state_words() -> String:
 	return "not started"
 
 
-## Runs on the thread. What it learns goes to the main thread by call_deferred(), so no variable is
-## touched by two threads at once.
+## Runs on the thread. It passes results to the main thread by call_deferred(), so no variable is
+## shared.
 func _wait_for_packets() -> void:
 	while true:
 		var result: Error = _socket.wait()

@@ -137,7 +137,7 @@ func _run_test(suite: GDScript, method: String, title: String, ours_only: bool) 
 	_report(outcome, "%s (%s)" % [title, ", ".join(times)], details)
 
 
-# Runs the body of a test on a new object of the suite, which then knows what happened.
+# Runs the body of a test on a new object of the suite, and returns that object with its results.
 func _run_body(
 	suite: GDScript, method: String, title: String, arguments: Array, kind: StringName
 ) -> Suite:

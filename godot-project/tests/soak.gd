@@ -17,10 +17,9 @@ const WORKERS: Dictionary[String, GDScript] = {
 	"clients": preload("soak/clients.gd"),
 }
 const REPORT_EVERY := 10
-## A worker that has not come to the end of a round in this time has hung.
+## A worker whose round takes longer has hung.
 const HANGING_MSEC := 60_000
-## The memory that a process takes is never quite the same: the allocator keeps some, threads come
-## and go.
+## How much the memory may vary: the allocator keeps some, and threads start and end.
 const TOLERANCE := 2 << 20
 
 var _seconds := 60
@@ -32,9 +31,9 @@ var _threads: Array[Thread]
 var _start_msec := 0
 var _passed_seconds := 0
 var _problems: PackedStringArray
-# How many lines were expected.
+# Error lines that were expected.
 var _expected_lines := 0
-# In bytes, one for each second.
+# In bytes, one value per second.
 var _memory: PackedInt64Array
 var _threads_before := 0
 var _descriptors_before := 0
@@ -70,7 +69,7 @@ func _process(_delta: float) -> void:
 	if passed == _passed_seconds:
 		return
 	_passed_seconds = passed
-	_take_lines()  # or they would be what grows
+	_take_lines()  # kept lines would count as growth
 	_memory.append(Process.resident_bytes())
 	if passed % REPORT_EVERY == 0 or passed == _seconds:
 		_report()
@@ -79,7 +78,7 @@ func _process(_delta: float) -> void:
 		_end()
 
 
-# The addon keeps what a few waits needed for the next ones: that is no growth.
+# The addon keeps what waits need for the next ones, so that is made before the memory is measured.
 func _wait_at_once(count: int) -> void:
 	var peer: PacketPeer = ClassDB.instantiate(&"PacketPeerUdpRs")
 	peer.bind(0, "127.0.0.1")
@@ -120,7 +119,7 @@ func _end() -> void:
 	_workers.clear()
 	_threads.clear()
 	_watchdog.relax()
-	# The addon's thread is gone when it has noticed that nobody needs it.
+	# The addon's thread ends a moment after the last peer that needs it.
 	var deadline := Time.get_ticks_msec() + 30_000
 	while Process.threads() > _threads_before and Time.get_ticks_msec() < deadline:
 		await get_tree().process_frame
@@ -139,7 +138,7 @@ func _end() -> void:
 	get_tree().quit(0 if _problems.is_empty() else 1)
 
 
-# Whoever begins to wait at the moment in which a peer is closed is told so, and rightly.
+# A wait that begins while its peer is closed prints a line, which is expected.
 func _take_lines() -> void:
 	for line in _error_log.take_lines():
 		if "PacketPeerUdpRs.wait()" in line:
@@ -154,7 +153,7 @@ func _compare(what: String, before: int, after: int) -> void:
 		_problems.append("%d %s are left, %d there were" % [after, what, before])
 
 
-# The first part brings into memory what is needed; from then on it may not grow.
+# The first part loads what is needed; after it the memory must not grow.
 func _judge_memory() -> void:
 	var settled := Array(_memory.slice(_memory.size() / 4))
 	var part := settled.size() / 3

@@ -1,5 +1,5 @@
 extends RefCounted
-## What was sent in one direction, and what became of it: of one player, or added up over many.
+## What was sent in one direction, and what arrived of it: of one player, or the total of many.
 
 const Account := preload("account.gd")
 const Pace := preload("pace.gd")
@@ -8,7 +8,7 @@ const KEYS: PackedStringArray = [
 	"streams", "sent", "received", "repeated", "late", "longest_gap_usec", "jitter_sum_usec"
 ]
 
-## Of how many players.
+## The number of players.
 var streams := 0
 var sent := 0
 var received := 0
@@ -18,7 +18,7 @@ var longest_gap_usec := 0
 var jitter_sum_usec := 0
 
 
-## `figures` as Tally.figures() gives them. The pace is known to the receiving end only.
+## `figures` are those of Tally.figures(). Only the receiving end knows the pace.
 static func of(sent_count: int, figures: PackedInt32Array, pace: Pace = null) -> Account:
 	var account := Account.new()
 	account.streams = 1
@@ -46,7 +46,7 @@ func lost() -> int:
 	return sent - received
 
 
-## Whether all that was sent has come, once each and in order.
+## Whether everything sent has arrived, once and in order.
 func is_whole() -> bool:
 	return lost() == 0 and repeated == 0 and late == 0
 
@@ -77,6 +77,6 @@ func to_dictionary() -> Dictionary:
 static func from_dictionary(dictionary: Dictionary) -> Account:
 	var account := Account.new()
 	for key in KEYS:
-		# JSON knows no whole numbers.
+		# JSON has no integers.
 		account.set(key, int(dictionary.get(key, 0)))
 	return account

@@ -1,14 +1,15 @@
 extends RefCounted
-## Who sees whom. To tell 200 players of 200 takes 40,000 positions a tick, in packets that no
-## network carries in one piece. So the arena is cut into cells, and a player is told of those in
-## its own cell and in the eight around it. Players in one cell see the same, themselves included:
-## a view is made once for all of them.
+## Decides which players see each other. Sending 200 positions to 200 players takes 40,000 positions
+## a tick, in packets too large for one datagram. So the arena is divided into cells, and a player
+## sees those in its own cell and the eight around it. Players in one cell see the same, themselves
+## included: one view serves all of them.
 
 const View := preload("view.gd")
 
 const BOUNDS := Rect2(0.0, 0.0, 2000.0, 2000.0)
 const CELL := 200.0
-## With so many a snapshot stays below Wire.MAX_BYTES. In a larger crowd each is seen in turn.
+## With this many players a snapshot stays below Wire.MAX_BYTES. If more are in view, each is shown
+## in turn.
 const MAX_SEEN := 80
 
 var _tick := 0
@@ -17,7 +18,7 @@ var _views: Dictionary[Vector2i, View] = {}
 
 
 static func contains(position: Vector2) -> bool:
-	# What is no number is neither inside nor outside.
+	# NAN and INF are outside.
 	return position.is_finite() and BOUNDS.has_point(position)
 
 
@@ -35,7 +36,7 @@ func place(id: int, position: Vector2) -> void:
 	_cells[at].add(id, position)
 
 
-## What is seen from there, once all are placed.
+## What a player at [param position] sees, once all are placed.
 func view_from(position: Vector2) -> View:
 	var at := _cell_of(position)
 	if not _views.has(at):

@@ -8,7 +8,7 @@ extends Node
 ## - `--leave-out=N`: the N-th move of each is not sent, to see that losses are noticed;
 ## - `--report=PATH`: where its figures are written at the end (see report.gd).
 
-## Oftener than a bot has a tick, so that these come at the right time.
+## More frames than ticks, so that ticks come at the right time.
 const FRAMES_PER_SECOND := 120
 
 const Bot := preload("bot.gd")

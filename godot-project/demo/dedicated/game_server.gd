@@ -1,12 +1,12 @@
 extends Node
-## A dedicated server. Players join it, tell it where they are, and are told what is around them,
-## each of it thirty times a second (wire.gd says how). Add it to the tree, and call open().
+## A dedicated server. Players join it, send it their positions, and receive the positions around
+## them, thirty times a second each (see wire.gd). Add it to the tree, and call open().
 ##
-## It takes its players' word for where they are, as long as that is in the arena. In a game they
-## would rather send what they want to do, and the server would move them.
+## It accepts any position inside the arena. In a real game players would send their input, and
+## the server would move them.
 
 signal player_joined(player: Player)
-## It has said bye, or (see has_said_bye()) it has fallen silent.
+## It has said bye or timed out, see has_said_bye().
 signal player_left(player: Player)
 
 const Account := preload("account.gd")
@@ -19,10 +19,9 @@ const TickClock := preload("tick_clock.gd")
 const Wire := preload("wire.gd")
 const Workload := preload("workload.gd")
 
-## So many that have just sent their first packet wait to be looked at. When all players come back
-## at once, as after a restart, they come in one frame.
+## How many new clients may be pending. After a restart all players connect in one frame.
 const MAX_PENDING := 256
-## Who has said bye is answered for so long: an answer may be lost.
+## A player's bye is answered for this long, because an answer may be lost.
 const FAREWELL_MSEC := 1000
 
 ## 0: the system chooses, see local_port().
@@ -30,23 +29,22 @@ const FAREWELL_MSEC := 1000
 ## One address of this machine, or "*": all of them.
 @export var bind_address := "*"
 @export_range(1, 10_000) var max_players := 1000
-## Who is silent for so long is gone.
+## A player that sends nothing for this long is removed.
 @export_range(100, 60_000) var timeout_msec := 5000
-## A thread of the addon reads the socket all the time: no update is lost while a frame is long.
+## A thread of the addon reads the socket continuously, so that long frames lose no update.
 @export var background_receive := true
-## Uses the engine's UDPServer, to compare. It has neither of the two above: it is polled, and this
-## script looks for the silent.
+## Uses the engine's UDPServer, for comparison. It has neither of the two above: it is polled, and
+## this script removes idle players.
 @export var native := false
-## The snapshot of that number is sent to nobody, which shows that losses are noticed; 0: none is
-## left out.
+## The snapshot with this number is not sent, which shows that losses are noticed; 0: all are sent.
 @export var leave_out := 0
 
-## By their ids, in the order in which they came.
+## By id, in the order of joining.
 var players: Dictionary[int, Player] = {}
-## Players that said bye, and that fell silent.
+## Players that said bye, and that timed out.
 var left := 0
 var timed_out := 0
-## First packets that were no hello, or found no room. They change nothing.
+## First packets that were no hello or found no room. They change nothing.
 var strangers := 0
 var tick := 0
 var workload := Workload.new()
@@ -57,7 +55,7 @@ var _clock: TickClock
 var _arena := Arena.new()
 var _next_id := 1
 var _secret := Crypto.new().generate_random_bytes(16)
-# Of players that are no longer here.
+# Totals of players that have left.
 var _past_moves := Account.new()
 var _past_snapshots := Account.new()
 var _past_bad_packets := 0
@@ -107,7 +105,7 @@ func local_port() -> int:
 	return _server.get_local_port() if is_open() else 0
 
 
-## What can be said of the way it receives.
+## How the server receives, as text.
 func describe() -> String:
 	if native:
 		return "UDPServer, polled"
@@ -119,13 +117,13 @@ func get_last_error_message() -> String:
 	return "" if native or _server == null else _server.get_last_error_message()
 
 
-## Empty for the engine's class, which does not count.
+## Empty for the engine's class, which has no statistics.
 func stats() -> Dictionary:
 	return {} if native or _server == null else _server.get_stats()
 
 
-## What all players sent, those that are gone included. Of those that have not said bye, what is
-## known of it by their latest moves.
+## What all players sent, including those that have left. For players that have not said bye, it is
+## what their latest moves show.
 func moves() -> Account:
 	var sum := Account.new()
 	sum.add(_past_moves)
@@ -134,7 +132,7 @@ func moves() -> Account:
 	return sum
 
 
-## What was sent to them all.
+## What was sent to all players.
 func snapshots() -> Account:
 	var sum := Account.new()
 	sum.add(_past_snapshots)
@@ -143,7 +141,7 @@ func snapshots() -> Account:
 	return sum
 
 
-## Packets of players that were no message, or said what cannot be. They change nothing.
+## Packets of players that were malformed or impossible. They change nothing.
 func bad_packets() -> int:
 	return players.values().reduce(
 		func(sum: int, player: Player) -> int: return sum + player.bad_packets, _past_bad_packets
@@ -159,7 +157,7 @@ func _reads_by_itself() -> bool:
 
 
 func _accept() -> void:
-	# A flood of newcomers is no reason to forget those who play.
+	# A flood of new clients must not delay the players.
 	for i in MAX_PENDING:
 		if not _server.is_connection_available():
 			return
@@ -168,7 +166,8 @@ func _accept() -> void:
 			_admit(peer)
 
 
-## Whoever is not let in leaves nothing behind: nobody keeps the peer, so the server forgets it.
+## A client that is not admitted leaves nothing behind: its peer is freed, so the server drops the
+## connection.
 func _admit(peer) -> void:
 	var message := Wire.take_from(peer)
 	var is_hello: bool = not message.is_empty() and message[0] == Wire.Kind.HELLO
@@ -186,14 +185,14 @@ func _admit(peer) -> void:
 	player_joined.emit(player)
 
 
-## Nobody else can know it, and nothing has to be remembered for it.
+## Only a receiver at that address can know it, and the server need not store it.
 func _ticket_for(peer) -> String:
 	var address: String = "%s %d" % [peer.get_packet_ip(), peer.get_packet_port()]
 	return (_secret + address.to_utf8_buffer()).hex_encode().sha256_text().left(16)
 
 
 func _receive(player: Player) -> void:
-	# -1 when the addon has closed it, because it was silent for too long.
+	# -1 when the addon has closed it, because it was idle for too long.
 	var count: int = player.peer.get_available_packet_count()
 	for i in count:
 		var message := Wire.take_from(player.peer)
@@ -211,7 +210,7 @@ func _is_over(player: Player) -> bool:
 	return native and now - player.last_received_msec > timeout_msec
 
 
-## Returns whether the message says something that can be.
+## Returns whether the message is possible.
 func _handle(player: Player, message: Array) -> bool:
 	match message[0]:
 		Wire.Kind.HELLO:
@@ -234,7 +233,7 @@ func _move(player: Player, number: int, position: Vector2, missed: int) -> bool:
 	var verdict := player.moves.take(number)
 	if verdict == Tally.Verdict.ABSURD:
 		return false
-	# A late one counts, but moves nobody back.
+	# A late move counts, but does not change the position.
 	if verdict == Tally.Verdict.NEW:
 		player.pace.note(Pace.arrival_usec(player.peer))
 		player.position = position
@@ -254,7 +253,7 @@ func _tick() -> void:
 
 
 func _remove(player: Player) -> void:
-	# Who was told of another one may have closed the server.
+	# A handler of an earlier signal may have closed the server.
 	if not players.erase(player.id):
 		return
 	_past_moves.add(player.moves_account())

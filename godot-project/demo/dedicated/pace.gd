@@ -2,8 +2,7 @@ extends RefCounted
 ## How evenly updates come in.
 
 var longest_gap_usec := 0
-## By how much the time between two updates differs from what it should be, over the latest ones:
-## RFC 3550's way of smoothing.
+## How much the time between two updates differs from the interval, smoothed as in RFC 3550.
 var jitter_usec := 0.0
 
 var _interval_usec: int
@@ -22,7 +21,7 @@ func note(arrival_usec: int) -> void:
 	_last_usec = arrival_usec
 
 
-## When the packet came that was taken last: PacketPeerUdpRs knows when the system received it, the
-## engine's class does not, so there it is now.
+## When the packet taken last arrived: PacketPeerUdpRs has the system's time; for the engine's class
+## it is the time of the call.
 static func arrival_usec(socket) -> int:
 	return socket.get_packet_time_usec() if socket is PacketPeerUdpRs else Time.get_ticks_usec()

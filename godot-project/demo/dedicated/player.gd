@@ -11,7 +11,7 @@ var id := 0
 var name := ""
 ## "127.0.0.1:40123"
 var address := ""
-## PacketPeerUdpRs or PacketPeerUDP. Once nobody holds it, the server forgets the player's address.
+## PacketPeerUdpRs or PacketPeerUDP. When it is freed, the server drops the connection.
 var peer
 var position := Vector2.ZERO
 var last_received_msec := Time.get_ticks_msec()
@@ -21,12 +21,12 @@ var bye_msec := 0
 var moves := Tally.new()
 var pace := Pace.new(Wire.UPDATES_PER_SECOND)
 var snapshots_sent := 0
-## How many of these have not reached it, by its latest move.
+## How many snapshots it has missed, by its latest move.
 var snapshots_missed := 0
-## Packets that were no message, or said what cannot be.
+## Packets that were malformed or impossible.
 var bad_packets := 0
 
-# What it said of itself with its last bye.
+# The figures of its last bye.
 var _moves_sent := 0
 var _snapshot_figures: PackedInt32Array = [0, 0, 0]
 
@@ -38,7 +38,7 @@ func _init(player_id: int, player_name: String, from_peer) -> void:
 	address = "%s:%d" % [peer.get_packet_ip(), peer.get_packet_port()]
 
 
-## Before that, nobody knows where it is.
+## Its position is known from then on.
 func has_moved() -> bool:
 	return moves.newest > 0
 
@@ -57,12 +57,12 @@ func send_snapshot(tick: int, view: View, leave_out: int) -> void:
 	var error := OK
 	if number != leave_out:
 		error = peer.put_var([Wire.Kind.SNAPSHOT, number, tick, view.ids, view.positions])
-	# What the system did not take was not sent, and its number goes to the next one.
+	# A packet that the system refused was not sent; its number is used again.
 	if error == OK:
 		snapshots_sent = number
 
 
-## Takes over what a bye says. Returns whether that can be.
+## Stores the figures of a bye. Returns whether they are possible.
 func take_bye(moves_sent: int, snapshot_figures: PackedInt32Array) -> bool:
 	if moves_sent < moves.newest or not are_possible(snapshot_figures):
 		return false
@@ -80,7 +80,7 @@ func answer_bye() -> void:
 	peer.put_var([Wire.Kind.FAREWELL, snapshots_sent, moves.figures(), _snapshot_figures])
 
 
-## Before it has said bye, what it sent is what is known of that.
+## Before its bye, the number of its newest move stands for what it sent.
 func moves_account() -> Account:
 	var sent := _moves_sent if has_said_bye() else moves.newest
 	return Account.of(sent, moves.figures(), pace)

@@ -1,6 +1,6 @@
 extends RefCounted
-## What a process of the server, or of bots, has to tell at its end. Each has counted what it sent
-## and received, and was told by the other end what became of it there.
+## The final figures of a process of the server or of bots. Each end has counted what it sent and
+## received, and got the other end's figures with the goodbye.
 
 const Account := preload("account.gd")
 const Bot := preload("bot.gd")
@@ -8,16 +8,16 @@ const GameServer := preload("game_server.gd")
 const Report := preload("report.gd")
 
 var is_server := false
-## Players that have said bye in good order, and those that have not.
+## Players that left with a bye, and those that did not.
 var left := 0
 var failed := 0
 var moves := Account.new()
 var snapshots := Account.new()
-## Packets that were no message.
+## Malformed packets.
 var bad_packets := 0
-## What could not be sent in time, because a frame took too long.
+## Updates that were left out because a frame took too long.
 var skipped_ticks := 0
-## Of the server: what else is worth telling. Empty for bots.
+## More figures of the server; empty for bots.
 var details: Dictionary = {}
 
 
@@ -87,7 +87,7 @@ func save(path: String) -> void:
 	)
 
 
-## Of what UdpServerRs.get_stats() answers: where packets were given up, and how many.
+## How many packets UdpServerRs.get_stats() counts as dropped, and where.
 static func dropped(stats: Dictionary) -> String:
 	var places: PackedStringArray = []
 	for place: String in ["queue", "kernel", "pending"]:
@@ -112,7 +112,7 @@ static func read(path: String) -> Report:
 	return report
 
 
-## Whole or not at all: who waits for the file never reads half of it.
+## Replaces the file at once: a reader never sees half of it.
 static func write_file(path: String, text: String) -> void:
 	var file := FileAccess.open(path + ".new", FileAccess.WRITE)
 	if file == null:

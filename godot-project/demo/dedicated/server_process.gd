@@ -36,7 +36,7 @@ var _next_hitch_msec := 0
 
 func play(arguments: Dictionary[String, String]) -> void:
 	_arguments = arguments
-	# Nothing is drawn here: without this the loop would take a processor for itself.
+	# Without a limit the loop would use a whole processor.
 	Engine.max_fps = FRAMES_PER_SECOND
 	_set_up()
 	if _server.open() != OK:
@@ -88,8 +88,8 @@ func _show() -> void:
 	if not _is_terminal:
 		print(_table.line())
 		return
-	# Back to the first line of the table before, and away with it. What does not fit is cut off: a
-	# line that takes two would be counted as one the next time.
+	# Moves the cursor to the first line of the last table and clears it. Long lines are cut off: a
+	# line that wraps would be counted as one.
 	var back := "\u001b[%dA\u001b[J" % _lines_drawn if _lines_drawn else ""
 	var lines := _table.table()
 	_lines_drawn = lines.size()

@@ -1,6 +1,6 @@
 extends RefCounted
-## The addon's classes, or the engine's own: the rest of this folder does not care which, but for
-## what only ours can do. So nothing that holds one has a type.
+## Makes the addon's classes or the engine's. The code of this folder uses either, except for what
+## only ours can do, so variables that hold one have no type.
 
 
 static func new_server(native: bool) -> RefCounted:

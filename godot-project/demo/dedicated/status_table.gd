@@ -1,5 +1,5 @@
 extends RefCounted
-## What a server does, as text: a line, or a table for a terminal. Both tell of the time between the
+## The state of a server as text: a line, or a table for a terminal. Rates are those between the
 ## last two looks.
 
 const Account := preload("account.gd")
@@ -13,18 +13,18 @@ const HEADINGS: Array[String] = [
 	"player", "address", "in/s", "out/s", "lost in", "lost out", "jitter", "longest gap"
 ]
 
-## Of how many players the table tells: of those with the most losses, then the longest gaps.
+## How many players the table shows: those with the most losses, then the longest gaps.
 var rows := 12
 
 var _server: GameServer
 var _start_usec := Time.get_ticks_usec()
 var _last_usec := _start_usec
-# The time between the last two looks, and what there was at the last.
+# The time between the last two looks, and the totals at the last.
 var _seconds := 0.0
 var _moves := Account.new()
 var _snapshots := Account.new()
-# Moves received and snapshots sent: until the last look by each player, and between the last two by
-# each and by all.
+# Moves received and snapshots sent: totals of each player, and between the last two looks of each
+# player and of all.
 var _counts: Dictionary[int, Vector2i] = {}
 var _rates: Dictionary[int, Vector2i] = {}
 var _rate := Vector2i.ZERO

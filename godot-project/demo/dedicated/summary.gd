@@ -1,6 +1,6 @@
 extends RefCounted
-## The reports of all processes, put together: what was sent at one end is compared with what was
-## received at the other, to the last update.
+## Combines the reports of all processes, and compares what one end sent with what the other
+## received.
 
 const Account := preload("account.gd")
 const Figures := preload("../figures.gd")
@@ -12,7 +12,7 @@ const HEADINGS: Array[String] = [
 ]
 const DETAIL := "  %-14s  %s"
 
-## Why this was no success, a line for each reason.
+## One line for each problem; empty after a success.
 var problems: PackedStringArray = []
 
 var _server := Report.new()
@@ -55,7 +55,7 @@ func lines() -> PackedStringArray:
 		),
 		"",
 		ROW % HEADINGS,
-		# The sender knows best what it sent, the receiver what came, and when.
+		# "Sent" comes from the sender, the rest from the receiver.
 		_row("bots to server", _bots.moves, _server.moves),
 		_row("server to bots", _server.snapshots, _bots.snapshots),
 		"",
@@ -93,7 +93,7 @@ func _check(direction: String, at_server: Account, at_bots: Account) -> void:
 		)
 	if at_server.sent == 0:
 		problems.append(direction + ": nothing was sent")
-	# Each end by its own count: where they disagree, one of them may look whole.
+	# Both ends are judged: where they disagree, one may look whole.
 	for account: Account in [at_server, at_bots]:
 		if not account.is_whole():
 			problems.append(
@@ -106,7 +106,7 @@ func _check(direction: String, at_server: Account, at_bots: Account) -> void:
 
 
 func _row(direction: String, sender: Account, receiver: Account) -> String:
-	# Where a process has died, one end has not heard of all players.
+	# If a process died, one end lacks some players.
 	var is_known := sender.streams == receiver.streams
 	return (
 		ROW

@@ -1,27 +1,27 @@
 extends RefCounted
-## Counts numbered updates as they come in. Their sender numbers them from 1 on, so what is missing,
-## what comes twice and what comes late can be told exactly.
+## Counts numbered updates as they arrive. The sender numbers them from 1, so missing, repeated and
+## late ones are known exactly.
 
 enum Verdict {
 	## The newest so far.
 	NEW,
-	## A newer one was here before it.
+	## A newer one arrived before it.
 	LATE,
-	## It was here before.
+	## It has arrived before.
 	REPEATED,
-	## No number that its sender can have come to. It was not counted.
+	## Too far ahead to be possible; it is not counted.
 	ABSURD,
 }
 
-## So far ahead of the newest a number may be: ten seconds of updates. Whoever misses that many is
-## gone by the time-out, and a liar can make nobody count far.
+## How far ahead of the newest a number may be: ten seconds of updates. A player that misses more
+## times out, and a false number cannot make the count long.
 const MAX_AHEAD := 300
-## So many missing ones are remembered, to tell a late one from one that comes twice.
+## How many missing numbers are stored, to tell late from repeated.
 const MAX_REMEMBERED := 4096
 
-## How many different ones are here.
+## How many different updates have arrived.
 var received := 0
-## How often one came that was here already.
+## How many arrived more than once.
 var repeated := 0
 ## How many of those received came after a newer one.
 var late := 0
@@ -50,12 +50,12 @@ func take(number: int) -> Verdict:
 	return Verdict.REPEATED
 
 
-## How many older ones than the newest are not here.
+## How many older ones than the newest are missing.
 func missing() -> int:
 	return newest - received
 
 
-## For the other end: received, repeated, late.
+## [received, repeated, late], for the other end.
 func figures() -> PackedInt32Array:
 	return [received, repeated, late]
 

@@ -1,7 +1,7 @@
 extends RefCounted
-## Says when a tick is due. Ticks come at a fixed rate however long the frames are: after a long one
-## several are due at once. After a very long one some are left out, or a machine that is too slow
-## would never catch up.
+## Says how many ticks are due. Ticks have a fixed rate however long frames are: after a long frame
+## several are due at once. After a very long one some are left out; otherwise a slow machine would
+## never catch up.
 
 const MAX_AT_ONCE := 3
 
@@ -12,13 +12,13 @@ var _interval_usec: int
 var _next_usec: int
 
 
-## With `phase`, from 0 to 1, the ticks of several clocks can be spread over the time between two.
+## `phase`, from 0 to 1, shifts the ticks, to spread those of several clocks.
 func _init(per_second: int, phase := 1.0) -> void:
 	_interval_usec = 1_000_000 / per_second
 	_next_usec = Time.get_ticks_usec() + roundi(phase * _interval_usec)
 
 
-## How many ticks are due now. To be asked once a frame.
+## How many ticks are due now. Call it once a frame.
 func due() -> int:
 	var late_usec := Time.get_ticks_usec() - _next_usec
 	if late_usec < 0:

@@ -21,7 +21,7 @@ func add_all(other: View) -> void:
 	positions.append_array(other.positions)
 
 
-## `count` of them, from `start` on, going on with the first after the last.
+## `count` players from index `start` on, wrapping around at the end.
 func part(start: int, count: int) -> View:
 	var some := View.new()
 	some.ids = ids.slice(start, start + count)

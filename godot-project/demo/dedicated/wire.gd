@@ -34,17 +34,16 @@ const SHAPES: Dictionary[int, Array] = {
 }
 
 const UPDATES_PER_SECOND := 30
-## What every network carries in one piece. No message is longer.
+## Every network carries this in one packet. No message is longer.
 const MAX_BYTES := 1200
 const MAX_LETTERS := 16
 
 
-## The next message from a socket that has a packet; empty where that is none. Of a stranger's bytes
-## the engine would print an error for each packet: a log that anyone can fill. So it is asked not
-## to, for just that long.
+## The next message of a socket that has a packet; empty if it is malformed. The engine prints an
+## error for each malformed Variant, so anyone could fill the log; printing is off during the call.
 static func take_from(socket) -> Array:
 	Engine.print_error_messages = false
-	# Without objects: who may send these may run code here.
+	# Without objects: a sender of objects could run code here.
 	var value: Variant = socket.get_var()
 	Engine.print_error_messages = true
 	if is_message(value):
@@ -64,7 +63,7 @@ static func is_message(value: Variant) -> bool:
 	return true
 
 
-## Letters that every terminal just shows: names are printed, and a stranger chooses them.
+## Only printable letters: names are printed, and strangers choose them.
 static func is_name(text: String) -> bool:
 	if text.strip_edges().is_empty() or text.length() > MAX_LETTERS:
 		return false

@@ -1,9 +1,9 @@
 extends RefCounted
-## How long the server's frames take it.
+## How long the frames of the server take.
 
 var frames := 0
 var longest_usec := 0
-## From the begin of one to the begin of the next, the time in which the server slept included.
+## The longest time from the start of one frame to the next, with the time that the server slept.
 var longest_between_usec := 0
 
 var _sum_usec := 0

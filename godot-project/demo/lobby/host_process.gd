@@ -2,7 +2,7 @@ extends "../engine_process.gd"
 ## A host in another Godot process. It announces itself as soon as its engine is up.
 
 var game_name := ""
-## It ends by itself after that time, so that none is left behind when this process is gone.
+## It ends by itself after this time, even if this process has gone.
 var seconds := 600
 
 

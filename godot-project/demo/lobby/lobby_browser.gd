@@ -10,10 +10,10 @@ extends Node
 signal host_found(entry: Entry)
 ## Its name, its players or its port have changed: all that describe() says.
 signal host_changed(entry: Entry)
-## It is heard at another address or by another way, no longer at one, or the round-trip time of one
-## is known for the first time. (That time itself changes every second: just look at it.)
+## Announcements come from a new address or by a new way, or no longer from one, or a round-trip
+## time is known for the first time. The time itself changes every second without a signal.
 signal paths_changed(entry: Entry)
-## It has fallen silent.
+## No packet of the host arrived for IDLE_MSEC.
 signal host_lost(entry: Entry)
 
 const Entry := preload("lobby_entry.gd")
@@ -22,28 +22,28 @@ const Network := preload("lobby_network.gd")
 const Path := preload("lobby_path.gd")
 
 const PING_MSEC := 1000
-## Three announcements, and the three answers to pings, were lost, or there are none.
+## After three announcements and three pongs in a row are missing.
 const IDLE_MSEC := 3200
 const LOOK_FOR_INTERFACES_MSEC := 2000
-## So much is read in a frame, and listed at all: a flood must not hold up the game.
+## The limits of a frame and of the list: a flood must not block the game.
 const PACKETS_PER_FRAME := 256
 const MAX_HOSTS := 64
 
 @export_range(1, 65535) var lobby_port := Network.PORT
 
-## By the hosts' ids, in the order in which they were found.
+## By host id, in the order of discovery.
 var entries: Dictionary[int, Entry] = {}
-## Packets that were no message of this lobby, or none that was due. They change nothing.
+## Packets that were no message of this lobby, or unexpected. They change nothing.
 var strangers := 0
 
-## Hears the announcements. Shares its port with every other browser on this machine.
+## Receives the announcements. Shares its port with every other browser on this machine.
 var _listener := PacketPeerUdpRs.new()
-## Sends the pings and hears the answers. On a port that is shared, an answer to one browser would
-## be given to another: what is sent to an address and not to a group goes to one socket only.
+## Sends pings and receives pongs. It has a port of its own: a unicast packet to a shared port
+## reaches only one of the sockets.
 var _pinger := PacketPeerUdpRs.new()
 ## The interfaces as they were when the groups were joined.
 var _interfaces: Array[Network] = []
-## Of the socket that could not be bound.
+## The message of the socket that failed.
 var _last_error := ""
 var _next_look_msec := 0
 
@@ -56,7 +56,7 @@ func _process(_delta: float) -> void:
 		_look_for_interfaces()
 	_receive_announcements()
 	_receive_pongs()
-	# After the packets: those that came while the game was busy have waited, and count.
+	# After reading: packets that waited while the game was busy count.
 	_drop_idle()
 	_send_pings()
 
@@ -98,7 +98,7 @@ func get_last_error_message() -> String:
 	return _last_error
 
 
-## The interfaces on which multicasts are heard.
+## The interfaces on which groups are joined.
 func joined_interfaces() -> PackedStringArray:
 	return PackedStringArray(
 		_interfaces.map(func(interface: Network) -> String: return interface.name)
@@ -107,18 +107,17 @@ func joined_interfaces() -> PackedStringArray:
 
 func _listen() -> Error:
 	_next_look_msec = Time.get_ticks_msec() + LOOK_FOR_INTERFACES_MSEC
-	# Without it there could be only one browser on a machine: bind() fails while another socket has
-	# the port. With it on all of them, they share it, and each gets every broadcast and multicast.
+	# Otherwise bind() fails while another socket has the port. Browsers with this option share it,
+	# and each receives every broadcast and multicast.
 	_listener.reuse_address = true
-	# BSD's kin ask for this as well. Linux does not: there it means something else, one port whose
-	# packets are dealt out among several sockets, and only those of one user may share it.
+	# BSD systems need this as well. On Linux it would distribute the packets among the sockets.
 	_listener.reuse_port = OS.get_name() in ["macOS", "iOS", "FreeBSD", "NetBSD", "OpenBSD"]
 	var error := _listener.bind(lobby_port)
 	if error != OK:
 		_last_error = _listener.get_last_error_message()
 		return error
 	_last_error = ""
-	# A group is joined on one interface: "" would be one that the system chooses. We want them all.
+	# A group is joined per interface; "" is one of the system's choice. This joins on all.
 	_interfaces = Network.outward()
 	for interface in _interfaces:
 		if interface.has_ipv4:
@@ -128,19 +127,19 @@ func _listen() -> Error:
 	return OK
 
 
-## Where an interface has come or gone, all groups are joined anew: what the system does with the
-## groups of an interface that goes and returns is not the same everywhere.
+## Rejoins all groups after an interface was added or removed: systems differ in what they do with
+## the groups of an interface that returns.
 func _look_for_interfaces() -> void:
 	_next_look_msec = Time.get_ticks_msec() + LOOK_FOR_INTERFACES_MSEC
 	var has_changed := Network.describe(Network.outward()) != Network.describe(_interfaces)
 	if has_changed or not _listener.is_bound():
 		_receive_announcements()
-		# Who heard of a host just now may have closed the browser.
+		# A handler may have closed the browser.
 		if not is_open():
 			return
 		_listener.close()
 		_interfaces.clear()
-		# Where that fails, the next look tries again.
+		# If it fails, the next look tries again.
 		_listen()
 
 
@@ -157,7 +156,7 @@ func _receive_announcements() -> void:
 			strangers += 1
 			continue
 		_take_over(message, ips[i], ports[i], times[i])
-		# Who heard of it may have closed the browser: what is left is for nobody.
+		# A handler may have closed the browser.
 		if not is_open():
 			return
 
@@ -181,8 +180,8 @@ func _take_over(announcement: Message, ip: String, port: int, time_usec: int) ->
 		_tell_paths(entry)
 
 
-## To every address that announcements came from: so it is known whether there is a way back. Only
-## where something was heard since the last ping: one announcement, forged perhaps, is worth one.
+## Pings every address that announced, to see whether there is a way back. Only after a packet since
+## the last ping: a forged announcement costs one ping at most.
 func _send_pings() -> void:
 	for entry: Entry in entries.values():
 		for path in entry.paths:
@@ -201,7 +200,7 @@ func _receive_pongs() -> void:
 	var packets := _pinger.get_packets(PACKETS_PER_FRAME)
 	var ips := _pinger.get_batch_ips()
 	var ports := _pinger.get_batch_ports()
-	# When they arrived, and not when this frame came round to read them.
+	# Arrival times, not the time of this frame.
 	var times := _pinger.get_batch_times_usec()
 	for i in packets.size():
 		var pong := Message.read(packets[i])
@@ -209,7 +208,7 @@ func _receive_pongs() -> void:
 			strangers += 1
 
 
-## Returns whether it was an answer that was due.
+## Returns whether the pong was expected.
 func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
 	var entry: Entry = entries.get(pong.host_id)
 	var path: Path = entry.find_path(ip, port) if entry else null
@@ -221,7 +220,7 @@ func _take_time(pong: Message, ip: String, port: int, time_usec: int) -> bool:
 	path.token = 0
 	path.last_received_usec = maxi(path.last_received_usec, time_usec)
 	var is_first := not path.has_round_trip()
-	# The two clocks' readings are a few microseconds off; on one machine that may be all.
+	# The clocks differ by a few microseconds, which on one machine may be all.
 	path.round_trip_usec = maxi(time_usec - path.ping_sent_usec - pong.held_usec, 0)
 	if is_first:
 		_tell_paths(entry)
@@ -233,13 +232,13 @@ func _drop_idle() -> void:
 	for entry: Entry in entries.values():
 		if entry.last_received_usec() < Time.get_ticks_usec() - idle_usec:
 			_lose(entry)
-		# An address is silent when the host still speaks, but from elsewhere.
+		# An address is dropped while the host still announces from others.
 		elif entry.drop_idle_paths(entry.last_received_usec() - idle_usec):
 			_tell_paths(entry)
 
 
 func _tell_paths(entry: Entry) -> void:
-	# Who was told of something before that may have closed the browser.
+	# An earlier handler may have closed the browser.
 	if entries.has(entry.id):
 		paths_changed.emit(entry)
 

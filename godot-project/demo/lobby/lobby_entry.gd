@@ -1,10 +1,10 @@
 extends RefCounted
-## A game in the browser's list: one host, however many ways its announcements come.
+## A game in the browser's list: one host, however many ways its announcements arrive.
 
 const Message := preload("lobby_message.gd")
 const Path := preload("lobby_path.gd")
 
-## A host with more addresses than that is none, and the list stays small.
+## Further addresses of a host are ignored, so the list stays small.
 const MAX_PATHS := 8
 
 var id := 0
@@ -12,7 +12,7 @@ var game_name := ""
 var players := 0
 var max_players := 0
 var game_port := 0
-## Where it is heard, in the order in which it was.
+## Addresses that announcements came from, in order of arrival.
 var paths: Array[Path] = []
 
 
@@ -20,14 +20,14 @@ func _init(host_id: int) -> void:
 	id = host_id
 
 
-## The address with the shortest way, for a game that is played through PacketPeerUdpRs. It may be
-## a link-local one, "fe80::1%eth0": the engine's own classes do not take these.
+## The address with the shortest round trip, for a game that uses PacketPeerUdpRs. It may be a
+## link-local one, "fe80::1%eth0", which the engine's own classes do not accept.
 func best_path() -> Path:
 	return _best_of(paths)
 
 
-## The same for all else: ENetMultiplayerPeer, StreamPeerTCP, the engine's PacketPeerUDP. null where
-## the host is heard at link-local addresses only.
+## The same for ENetMultiplayerPeer, StreamPeerTCP and the engine's PacketPeerUDP. null if the host
+## has link-local addresses only.
 func best_engine_path() -> Path:
 	return _best_of(paths.filter(func(path: Path) -> bool: return not path.has_interface()))
 
@@ -38,7 +38,7 @@ func last_received_usec() -> int:
 	)
 
 
-## null where it was not heard at that address.
+## null if no announcement came from that address.
 func find_path(ip: String, port: int) -> Path:
 	for path in paths:
 		if path.ip == ip and path.port == port:
@@ -46,8 +46,7 @@ func find_path(ip: String, port: int) -> Path:
 	return null
 
 
-## Takes over what an announcement says. Returns whether it came by a way, or from an address, that
-## is new.
+## Stores an announcement. Returns whether its way or its address is new.
 func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> bool:
 	game_name = announcement.game_name
 	players = announcement.players
@@ -61,7 +60,7 @@ func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> 
 		path = Path.new(ip, port)
 		paths.append(path)
 	path.last_received_usec = maxi(path.last_received_usec, time_usec)
-	# A new address has none yet.
+	# A new address has no ways yet.
 	if announcement.way in path.ways:
 		return false
 	path.ways.append(announcement.way)
@@ -69,19 +68,19 @@ func take_over(announcement: Message, ip: String, port: int, time_usec: int) -> 
 	return true
 
 
-## Forgets the addresses from which nothing came since then. Returns whether there were any.
+## Drops addresses from which nothing came since then. Returns whether there were any.
 func drop_idle_paths(since_usec: int) -> bool:
 	var before := paths.size()
 	paths = paths.filter(func(path: Path) -> bool: return path.last_received_usec >= since_usec)
 	return paths.size() < before
 
 
-## All that the host says of its game.
+## What the host announces.
 func describe() -> String:
 	return "%s, %d of %d players, port %d" % [game_name, players, max_players, game_port]
 
 
-## null where there is none to choose from; one that is not measured yet, where none is.
+## null if there is none; a path without a round-trip time if all are unmeasured.
 static func _best_of(some: Array[Path]) -> Path:
 	var best: Path = null
 	for path in some:

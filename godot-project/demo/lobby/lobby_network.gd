@@ -1,10 +1,9 @@
 extends RefCounted
-## Where lobbies meet, and on which interfaces of this machine. An object of it is one interface.
+## The port and groups of lobbies. An object is one interface of this machine.
 
 const Network := preload("lobby_network.gd")
 
-## Every game needs a port of its own here. Below 32768, because Linux gives away the ports above
-## that to sockets that ask for any.
+## Every game needs a port of its own. Below 32768: Linux assigns ports above that automatically.
 const PORT := 24277
 ## An address for use within one organisation (RFC 2365) …
 const GROUP_IPV4 := "239.255.42.77"
@@ -20,7 +19,7 @@ var has_ipv6 := false
 var is_loopback := false
 
 
-## The interfaces that have an address now. They come and go: ask again now and then.
+## The interfaces that have an address now. They may change: ask again regularly.
 static func interfaces() -> Array[Network]:
 	var found: Array[Network] = []
 	for entry in IP.get_local_interfaces():
@@ -38,12 +37,12 @@ static func interfaces() -> Array[Network]:
 	return found
 
 
-## Those that lead to other machines, and so carry multicast.
+## Interfaces other than loopback, which carry multicast.
 static func outward() -> Array[Network]:
 	return interfaces().filter(func(interface: Network) -> bool: return not interface.is_loopback)
 
 
-## Tells whether anything has changed: the same text for the same interfaces.
+## The same text for the same interfaces, to notice changes.
 static func describe(some: Array[Network]) -> String:
 	var lines := PackedStringArray()
 	for interface in some:
@@ -61,8 +60,8 @@ static func is_port(number: int) -> bool:
 	return number > 0 and number < 65536
 
 
-## What reaches the lobbies on this machine where there is no network at all: on Linux the
-## broadcast address of the loopback interface, and so all of them; elsewhere the one that the
-## system chooses, when several share the port.
+## The address that reaches lobbies on this machine without a network. On Linux it is the broadcast
+## address of loopback, which reaches all of them; elsewhere it reaches one of the sockets that
+## share the port.
 static func own_machine() -> String:
 	return "127.255.255.255" if OS.get_name() in ["Linux", "Android"] else "127.0.0.1"

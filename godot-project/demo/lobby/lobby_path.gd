@@ -1,5 +1,5 @@
 extends RefCounted
-## One address at which a host is heard.
+## One address that a host announces from.
 
 const Message := preload("lobby_message.gd")
 const Path := preload("lobby_path.gd")
@@ -8,16 +8,16 @@ const Path := preload("lobby_path.gd")
 ## connect_to_host() of PacketPeerUdpRs, but not for the engine's own classes. For these, see
 ## best_engine_path() in lobby_entry.gd.
 var ip := ""
-## Of the host's lobby, not of its game.
+## The port of the host's lobby, not of its game.
 var port := 0
-## By which ways its announcements came from there.
+## The ways by which its announcements arrived.
 var ways: Array[Message.Way] = []
 ## When anything came from there, on the clock of Time.get_ticks_usec().
 var last_received_usec := 0
-## How long a packet takes there and back; -1 when that is not known yet.
+## The round-trip time; -1 while it is unknown.
 var round_trip_usec := -1
 
-## When it was pinged last, and what the answer has to repeat; 0 when none is awaited.
+## When the last ping was sent, and the token that the pong must have; 0 when none is due.
 var ping_sent_usec := 0
 var token := 0
 
@@ -37,7 +37,7 @@ func is_shorter_than(other: Path) -> bool:
 	return not other.has_round_trip() or round_trip_usec < other.round_trip_usec
 
 
-## Whether the address names an interface of this machine, and is good on that one only.
+## Whether the address names an interface of this machine; then it is valid on that one only.
 func has_interface() -> bool:
 	return "%" in ip
 

@@ -1,5 +1,5 @@
 extends RefCounted
-## What a browser finds and loses, as lines to print.
+## The changes of a browser's list, as lines to print.
 
 ## A new line.
 signal said(line: String)
@@ -9,7 +9,7 @@ const Entry := preload("lobby_entry.gd")
 const Path := preload("lobby_path.gd")
 
 var _start_usec := Time.get_ticks_usec()
-# By which ways it was said to be heard at each of its addresses.
+# The ways last printed for each address of each host.
 var _written: Dictionary[int, Dictionary] = {}
 
 
@@ -42,7 +42,7 @@ func _on_changed(entry: Entry) -> void:
 func _on_paths_changed(entry: Entry) -> void:
 	var written := _written[entry.id]
 	for path in entry.paths:
-		# An address is worth a line when there is a way back to it.
+		# An address is printed once there is a way back to it.
 		if path.has_round_trip() and written.get(path) != path.way_names():
 			written[path] = path.way_names()
 			_say("heard", "%s at %s" % [entry.game_name, path.describe()])

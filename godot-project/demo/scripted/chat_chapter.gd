@@ -1,6 +1,6 @@
 extends "chapter.gd"
-## Alice and a Bob: every kind of message goes to him, and what comes back is compared with what was
-## sent.
+## Alice and a Bob: every kind of message is sent to him, and his answer is compared with what is
+## expected.
 
 const Conversation := preload("../conversation.gd")
 const Note := preload("../note.gd")
@@ -9,13 +9,13 @@ const Samples := preload("../samples.gd")
 
 ## A second engine takes some seconds to start on a slow machine.
 const HELLO_MSEC := 30_000
-## What Alice sends in this chapter, the question for their number included.
+## How many packets Alice sends in this chapter, including the question for their number.
 const PACKETS := 7
 const MAX_WORDS := 60
 
 var conversation: Conversation
 
-# What has reached Alice and was not looked at yet.
+# Messages that have reached Alice and are not checked yet.
 var _inbox: Array[Message] = []
 # The senders of what Bob has received, by his own notes.
 var _bob_senders := PackedStringArray()
@@ -107,7 +107,7 @@ func _exchange_variants() -> void:
 		await _exchange(message, message, "sent the same back, down to the types inside")
 
 
-## Sends a message, and compares what comes back with what must.
+## Sends a message and compares the answer with [param expected].
 func _exchange(message: Message, expected: Message, claim: String) -> void:
 	var error := conversation.send(message)
 	tell(_line("Alice says", message))

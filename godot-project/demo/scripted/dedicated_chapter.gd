@@ -1,6 +1,6 @@
 extends "chapter.gd"
-## A dedicated server with bots from two further processes. One process is killed; of the other's
-## every update, both ways, is accounted for.
+## A dedicated server with bots from two more processes. One process is killed; every update of the
+## other is accounted for, in both directions.
 
 const Account := preload("../dedicated/account.gd")
 const EngineProcess := preload("../engine_process.gd")
@@ -78,7 +78,7 @@ func _have_joined() -> bool:
 	return _joined.size() == 2 * BOTS_PER_PROCESS
 
 
-## Whoever knows the port can send to it.
+## Any program can send to the port.
 func _send_garbage() -> void:
 	var garbage: Array[PackedByteArray] = [
 		"hello".to_utf8_buffer(),

@@ -1,8 +1,7 @@
 extends Logger
-## Listens to the engine's log, so that the session can tell the error lines that it provokes from
-## those that nobody expected.
+## Collects the engine's error lines, so that the session can tell expected ones from others.
 
-# The engine calls a Logger from whatever thread the message comes from.
+# The engine calls a Logger on the thread that prints.
 var _mutex := Mutex.new()
 var _errors := PackedStringArray()
 

@@ -1,10 +1,10 @@
 extends "chapter.gd"
-## Things that go wrong: the Error that PacketPeerUDP gives too, and the words that it does not.
+## Calls that fail: the Error, as PacketPeerUDP gives it, and the reason, which only ours gives.
 
 const ErrorLog := preload("error_log.gd")
 const ErrorSamples := preload("../error_samples.gd")
 
-## A resolver without a network may think for long.
+## A resolver without a network may take several seconds.
 const SAMPLE_MSEC := 30_000
 
 var error_log: ErrorLog

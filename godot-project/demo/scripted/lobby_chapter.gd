@@ -1,5 +1,5 @@
 extends "chapter.gd"
-## Two hosts in processes of their own announce games, and one of them dies. Nothing of it leaves
+## Two hosts in processes of their own announce games, and one of them is killed. Nothing leaves
 ## this machine.
 
 const Browser := preload("../lobby/lobby_browser.gd")
@@ -55,7 +55,7 @@ func play() -> void:
 	await _send_garbage(port)
 	if _cleo.is_running():
 		await _kill_cleo(lobby)
-	# The end of the chapter is no news.
+	# No more lines at the end of the chapter.
 	_transcript = null
 	_browser.close()
 	_bob.stop()
@@ -96,8 +96,8 @@ func _check_changes() -> void:
 	)
 
 
-## A broadcast reaches every socket on its port. Elsewhere than on Linux, what is sent within the
-## machine reaches one of them, and there may be no network to multicast in.
+## On Linux a broadcast reaches every socket on its port. Elsewhere a packet within the machine
+## reaches one of them, and there may be no network for multicast.
 func _check_second_browser() -> void:
 	if OS.get_name() != "Linux":
 		return
@@ -110,7 +110,7 @@ func _check_second_browser() -> void:
 	)
 
 
-## Whoever knows the port can send to it.
+## Any program can send to the port.
 func _send_garbage(port: int) -> void:
 	var before := _browser.strangers
 	var listed := Transcript.list(_browser).size()

@@ -35,7 +35,7 @@ static func reserve_port(owner: PacketPeerUdpRs) -> int:
 	return port
 
 
-## What strangers may send: each is wrong in one thing.
+## Malformed packets of strangers, each wrong in one field.
 static func garbage() -> Array[PackedByteArray]:
 	var right := Message.new()
 	right.host_id = 77
@@ -57,7 +57,7 @@ static func garbage() -> Array[PackedByteArray]:
 		if at == 15:
 			packet[14] = 0
 		packets.append(packet)
-	# Sound messages, but nobody has asked for that: a pong, and a ping to one who hosts nothing.
+	# Valid messages that are unexpected: a pong without a ping, and a ping to a browser.
 	packets.append(Message.ping(77, 1).to_packet())
 	packets.append(Message.ping(77, 1).pong(0).to_packet())
 	return packets
@@ -80,7 +80,7 @@ func has_measured(game_names: Array) -> bool:
 	return true
 
 
-## Whether every listed host has been heard after that moment.
+## Whether a packet of every listed host arrived after that time.
 func all_received_since(usec: int) -> bool:
 	return _browser.entries.values().all(
 		func(entry: Entry) -> bool: return entry.last_received_usec() > usec
@@ -105,8 +105,8 @@ func check_found(game_name: String, players: int) -> void:
 	)
 
 
-## That there is an address for classes that know no interfaces behind it, and that none of these
-## is nearer.
+## Checks that there is an address without an interface, and that no such address has a shorter
+## round trip.
 func check_engine_path(game_name: String) -> void:
 	var entry := find(game_name)
 	var chosen := entry.best_engine_path() if entry else null

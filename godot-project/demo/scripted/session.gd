@@ -40,7 +40,7 @@ var _is_over := false
 
 
 func play(_arguments: Dictionary[String, String]) -> void:
-	# Headless there is no display to set the pace.
+	# There is no display that limits the frames.
 	Engine.max_fps = 500
 	OS.add_logger(_log)
 	add_child(_conversation)

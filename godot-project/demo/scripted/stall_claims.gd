@@ -20,7 +20,7 @@ func _init(claims: Claims) -> void:
 ## Checks a run that is over.
 func check(stall: Stall) -> void:
 	var span := stall.frozen
-	# A slow machine may send more slowly, but not so slowly that nothing is shown.
+	# A busy machine may send less, but enough to overflow the engine's default buffer.
 	_claims.check(
 		(
 			stall.phase == Stall.Phase.DONE
@@ -56,7 +56,8 @@ func _check_polled(polled: Receiver, stall: Stall) -> void:
 		lost < stall.receivers[0].lost(stall.frozen),
 		"%s lost less: %s" % [_name(polled), _share(lost, stall)]
 	)
-	# All that is missing must be what the system says it dropped. Linux tells; others may not.
+	# All missing packets must be those that the system counts as dropped. Only Linux counts them
+	# for sure.
 	var missing := stall.after.end - polled.taken
 	if OS.get_name() == "Linux" or polled.dropped_by_kernel or missing == 0:
 		_claims.check(

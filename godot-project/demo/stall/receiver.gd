@@ -10,23 +10,23 @@ const HOST := "127.0.0.1"
 const BUFFER_BYTES := 64 * 1024 * 1024
 const MOST_PER_FRAME := 500
 
-## How the game receives with it.
+## How the game reads this peer.
 var manner: String
 ## How many packets the game has taken from it.
 var taken := 0
-## Whether each of them came after all that were sent before it, and none twice.
+## Whether all packets arrived in order, none twice.
 var is_in_order := true
-## What the system granted of BUFFER_BYTES, in its own figure; 0 where the class cannot tell.
+## How many bytes of BUFFER_BYTES the system granted; 0 if the class does not report it.
 var granted_bytes := 0
-## How many packets the system has dropped because its buffer was full, and the peer because its
-## queue was; -1 where the class cannot tell.
+## How many packets the system and the peer's queue dropped because they were full; -1 if the class
+## does not report it.
 var dropped_by_kernel := -1
 var dropped_by_queue := -1
 
 # PacketPeerUdpRs or PacketPeerUDP: they have the same methods but no common type.
 var _socket
 var _last_number := -1
-# By its number, 1 for each packet that has come.
+# 1 at the number of each packet that has arrived.
 var _has_come := PackedByteArray()
 
 
@@ -40,7 +40,7 @@ func open() -> Error:
 	return _socket.bind(0, HOST, BUFFER_BYTES)
 
 
-## Closes the peer, and keeps what it knows about the packets that were lost.
+## Closes the peer and keeps its counts of lost packets.
 func close() -> void:
 	if _socket is PacketPeerUdpRs and _socket.is_bound():
 		var stats: Dictionary = _socket.get_stats()
@@ -58,8 +58,8 @@ func port() -> int:
 	return _socket.get_local_port()
 
 
-## What a game does once a frame. After the freeze there is much to catch up with: that is spread
-## over some frames, lest it become the next freeze.
+## Reads packets, once a frame. After the freeze there are many: reading all in one frame would be
+## another freeze.
 func read() -> void:
 	for i in mini(_socket.get_available_packet_count(), MOST_PER_FRAME):
 		var number: int = _socket.get_packet().decode_u32(0)
@@ -78,7 +78,7 @@ func lost(span: Span) -> int:
 	return span.sent() - count(span)
 
 
-## Why it lost what it lost, in words.
+## The reason for the losses, as text.
 func explanation() -> String:
 	if not _socket is PacketPeerUdpRs:
 		return "recv_buf_size does not reach the system, which keeps to its default buffer."

@@ -1,8 +1,8 @@
 extends Node
-## What becomes of the packets that arrive while a game stands still: loading a level, compiling a
-## shader, saving. Packets come in at a steady rate all the time. The game reads them once a frame
-## for a while, then blocks for a second on purpose, then goes on. Nothing is simulated: the sockets
-## and the second are real, and so are the counts.
+## Shows what happens to packets that arrive while a game is blocked: loading a level, compiling a
+## shader, saving. Packets arrive at a steady rate all the time. The game reads them once a frame,
+## then blocks for a second on purpose, then continues. Nothing is simulated: sockets, time and
+## counts are real.
 
 signal phase_changed
 ## The counts are final. `trouble` says whether and why there are none.
@@ -17,7 +17,7 @@ const Span := preload("span.gd")
 const FREEZE_MSEC := 1000
 ## So that the window can show that the game is about to freeze.
 const FRAMES_BEFORE_FREEZE := 3
-## UDP does not tell that a packet was lost: what has not come for so long does not come.
+## UDP does not report losses: a packet that has not arrived after this time is lost.
 const QUIET_MSEC := 100
 
 var phase := Phase.IDLE
@@ -65,7 +65,7 @@ func is_running() -> bool:
 	return phase not in [Phase.IDLE, Phase.DONE]
 
 
-## Runs it all: `usual_msec` of frames as usual, the freeze, and as long again as usual.
+## Runs all phases: `usual_msec` of normal frames, the freeze, and `usual_msec` of normal frames.
 func start(usual_msec: int) -> void:
 	if is_running():
 		return
@@ -87,7 +87,7 @@ func start(usual_msec: int) -> void:
 	_enter(Phase.BEFORE)
 
 
-## The three that are compared; not open yet.
+## The receivers to compare; not open yet.
 func make_receivers() -> Array[Receiver]:
 	var in_background := PacketPeerUdpRs.new()
 	in_background.background_receive = true
@@ -113,9 +113,9 @@ func _read() -> void:
 
 func _freeze() -> void:
 	frozen.begin(_sender.next_number())
-	# Never do this in a game, though loading a level in one go does just the same.
+	# Never do this in a game; loading a level in one call does the same.
 	OS.delay_msec(FREEZE_MSEC)
-	# It is over when the game has read again, for only that makes room for more.
+	# The freeze ends when the game has read again, which makes room for more packets.
 	_read()
 	frozen.reach(_sender.next_number())
 	after.begin(frozen.end)

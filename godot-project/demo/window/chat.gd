@@ -1,6 +1,6 @@
 extends VBoxContainer
-## The page of the chat. Only what is seen is here; what happens is in conversation.gd,
-## waiting_thread.gd and error_samples.gd, and the scripted session plays with the same.
+## The page of the chat: user interface only. The logic is in conversation.gd, waiting_thread.gd and
+## error_samples.gd, which the scripted session uses too.
 
 const Conversation := preload("../conversation.gd")
 const ErrorSamples := preload("../error_samples.gd")
@@ -21,7 +21,7 @@ var waiting: WaitingThread
 @onready var _bob: PeerPanel = %Bob
 
 
-## Opens Alice's socket; nobody is there to talk to yet.
+## Opens Alice's socket; there is no Bob yet.
 func open() -> void:
 	_set_up_peers()
 	_set_up_waiting()
@@ -67,7 +67,7 @@ func provoke(sample: Callable) -> void:
 		error_samples.run(sample)
 
 
-## A line on how things stand.
+## The text of the status line.
 func status() -> String:
 	var alice := conversation.alice
 	var parts := PackedStringArray()

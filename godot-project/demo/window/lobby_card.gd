@@ -1,5 +1,5 @@
 extends PanelContainer
-## One game in the list: who hosts it, for how many, and a line for each address where it is heard.
+## One game in the list: host, players, and a line for each address.
 
 const Entry := preload("../lobby/lobby_entry.gd")
 const Message := preload("../lobby/lobby_message.gd")
@@ -7,7 +7,7 @@ const Path := preload("../lobby/lobby_path.gd")
 
 var entry: Entry
 
-# What the lines were made for: they are made anew only when that changes.
+# The paths that the lines show; the lines are made again when these change.
 var _lines_of := ""
 
 

@@ -1,6 +1,6 @@
 extends HBoxContainer
-## The page of the LAN lobby. Only what is seen is here; what happens is in lobby/lobby_host.gd and
-## lobby/lobby_browser.gd, and these are what a game would copy.
+## The page of the LAN lobby: user interface only. The logic is in lobby/lobby_host.gd and
+## lobby/lobby_browser.gd, which a game can copy.
 
 const Browser := preload("../lobby/lobby_browser.gd")
 const Entry := preload("../lobby/lobby_entry.gd")
@@ -11,13 +11,13 @@ const Message := preload("../lobby/lobby_message.gd")
 const Network := preload("../lobby/lobby_network.gd")
 
 const LOBBY_CARD := preload("lobby_card.tscn")
-## Often enough to be live, and seldom enough to be read.
+## How often the figures are refreshed.
 const REFRESH_MSEC := 250
 const MOST_PLAYERS := 8
-## Who may host in a process of its own.
+## Names of hosts in processes of their own.
 const NAMES: Array[String] = ["Bob", "Cleo", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo"]
 
-## To be set before the page is shown.
+## Set these before the page is shown.
 var lobby_port := Network.PORT
 var this_machine_only := false
 
@@ -69,7 +69,7 @@ func host_game(game_name: String, players: int, max_players: int) -> void:
 	refresh()
 
 
-## A host as another player's machine would be one.
+## Starts a host in another process, as on another machine.
 func start_host(host_name: String, players: int, max_players: int) -> void:
 	var process := HostProcess.new()
 	if process.start(host_name, players, max_players, lobby_port, this_machine_only):
@@ -79,7 +79,7 @@ func start_host(host_name: String, players: int, max_players: int) -> void:
 	refresh()
 
 
-## A line on how things stand.
+## The text of the status line.
 func status() -> String:
 	if _trouble:
 		return _trouble
@@ -118,7 +118,7 @@ func _sent_words() -> String:
 	return "\n".join(lines)
 
 
-## Nobody looks for games while the list is not seen. Who hosts one goes on.
+## The browser listens only while the page is visible. A host keeps announcing.
 func _on_visibility_changed() -> void:
 	if not is_visible_in_tree():
 		browser.close()
@@ -149,9 +149,9 @@ func _toggle_host() -> void:
 		host_game(%Name.text, int(%Players.value), MOST_PLAYERS)
 
 
-## What changes here is in the next announcement.
+## Changes are sent with the next announcement.
 func _take_over_inputs() -> void:
-	# A game without a name is none to those who hear of it.
+	# Browsers ignore a game without a name.
 	var words: String = %Name.text.strip_edges()
 	host.game_name = words if words else %Name.placeholder_text
 	host.players = int(%Players.value)

@@ -13,7 +13,7 @@ const MAX_CARDS := 100
 
 ## Shown in the head: "Alice" or "Bob", and the colour of the messages follows it.
 @export var peer_name := "Alice"
-## Whose messages are received here.
+## The sender of the messages received here.
 @export var partner_name := "Bob"
 
 var _follow := true
@@ -26,7 +26,7 @@ func _ready() -> void:
 	%Send.pressed.connect(_say)
 	%Input.text_submitted.connect(func(_words: String) -> void: _say())
 	var bar: VScrollBar = %Scroll.get_v_scroll_bar()
-	# A new card is laid out a frame later; only then is it known how far down it is.
+	# A new card is laid out a frame later; its position is known only then.
 	bar.changed.connect(_scroll_down)
 	bar.value_changed.connect(_on_scrolled)
 
@@ -36,7 +36,7 @@ func show_identity(kind: String, address: String) -> void:
 	%Address.text = address
 
 
-## Lets the user choose who plays this peer; `chosen` is called with the number of the name.
+## Lets the user choose the peer's implementation; `chosen` is called with the index.
 func offer_choice(names: Array, chosen: Callable) -> void:
 	%Choice.show()
 	%Kind.hide()
@@ -88,7 +88,7 @@ func _scroll_down() -> void:
 		%Scroll.scroll_vertical = int(%Scroll.get_v_scroll_bar().max_value)
 
 
-## Who scrolls up to read is not torn down again by the next message.
+## Stops following while the user has scrolled up.
 func _on_scrolled(_value: float) -> void:
 	var bar: VScrollBar = %Scroll.get_v_scroll_bar()
 	_follow = bar.value >= bar.max_value - bar.page - 1.0

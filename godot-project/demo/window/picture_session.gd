@@ -28,7 +28,7 @@ func perform() -> void:
 
 
 func _take_picture(path: String) -> void:
-	# The window draws what changes; a picture needs one frame more.
+	# The window draws only changes; the picture needs one more frame.
 	OS.low_processor_usage_mode = false
 	# Cards are laid out, and the transcripts scrolled, a few frames after they are made.
 	for i in 5:

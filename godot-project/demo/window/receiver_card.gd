@@ -1,13 +1,13 @@
 extends PanelContainer
-## One receiver of the stall: a bar and the numbers of what became of the packets that were sent
-## while the game was frozen, and what it received per second before and after.
+## One receiver of the stall: what happened to the packets sent during the freeze, and its rates
+## before and after.
 
 const Figures := preload("../figures.gd")
 const Receiver := preload("../stall/receiver.gd")
 const Stall := preload("../stall/stall.gd")
 
 
-## Who this is; all the figures are empty.
+## Shows the receiver's name without figures.
 func introduce(title: String, manner: String) -> void:
 	%Class.text = title
 	%Manner.text = manner

@@ -1,6 +1,6 @@
 extends VBoxContainer
-## The page where the game freezes on purpose. Only what is seen is here; what happens is in
-## stall/stall.gd, and the scripted session plays with the same.
+## The page of the freeze: user interface only. The logic is in stall/stall.gd, which the scripted
+## session uses too.
 
 const Figures := preload("../figures.gd")
 const PacedSender := preload("../stall/paced_sender.gd")
@@ -10,7 +10,7 @@ const Span := preload("../stall/span.gd")
 const Stall := preload("../stall/stall.gd")
 
 const USUAL_MSEC := 1000
-## Often enough to be live, and seldom enough to be read.
+## How often the rates are refreshed.
 const SHOW_RATES_MSEC := 250
 
 var stall := Stall.new()
@@ -65,7 +65,7 @@ func freeze() -> void:
 	stall.start(USUAL_MSEC)
 
 
-## A line on how things stand.
+## The text of the status line.
 func status() -> String:
 	match stall.phase:
 		Stall.Phase.IDLE:

@@ -3,7 +3,7 @@ extends "picture_session.gd"
 
 const StallClaims := preload("../scripted/stall_claims.gd")
 
-## The first ones take long.
+## The first frames take longer.
 const FIRST_FRAMES := 5
 
 
@@ -11,8 +11,8 @@ func perform() -> void:
 	var page := sample.stall_page
 	for i in FIRST_FRAMES:
 		await get_tree().process_frame
-	# Where there is no graphics card, a frame takes so long to draw that PacketPeerUDP would lose
-	# packets before the freeze as well. Nobody looks now, so nothing need be drawn.
+	# Without a graphics card a frame takes so long to draw that PacketPeerUDP would lose packets
+	# before the freeze. Rendering is not needed here.
 	RenderingServer.render_loop_enabled = false
 	page.freeze()
 	await until(func() -> bool: return not page.stall.is_running(), StallClaims.RUN_MSEC)

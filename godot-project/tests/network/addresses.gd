@@ -1,6 +1,6 @@
 extends "../support/two_hosts.gd"
-## IPv6 addresses as people write them: with "::" in place of zeros. PacketPeerUDP takes that at the
-## beginning of an address only; elsewhere it sends to another one, and says nothing.
+## IPv6 addresses with "::" in place of zeros. PacketPeerUDP understands it only at the beginning of
+## an address; elsewhere it sends to another address without an error.
 
 const SHORT_NEAR := "fd77:1::1"
 const SHORT_FAR := "fd77:1::2"

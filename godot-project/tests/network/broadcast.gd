@@ -1,5 +1,5 @@
 extends "../support/two_hosts.gd"
-## Broadcasts to every network that this machine is on.
+## Broadcasts to every network of this machine.
 
 const BROADCASTS: PackedStringArray = ["10.77.1.255", "10.77.2.255"]
 
@@ -19,7 +19,7 @@ func test_the_address_comes_from_the_real_netmask() -> void:
 		["10.77.9.2/26", "10.77.9.63"],
 		["10.77.9.1/30", "10.77.9.3"],
 		["172.16.5.4/12", "172.31.255.255"],
-		# Too small for one.
+		# Networks too small to have one.
 		["10.77.9.0/31", ""],
 		["10.77.9.1/32", ""],
 	]:

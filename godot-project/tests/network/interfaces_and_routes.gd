@@ -1,9 +1,9 @@
 extends "../support/two_hosts.gd"
-## Interfaces that go down and come back, or vanish, and routes that do.
+## Interfaces and routes that go and return.
 
 const GROUP := "239.255.77.40"
 const GROUP_6 := "ff02:0:0:0:0:0:77:40"
-## Beyond the far host's first interface.
+## A network behind the far host's first interface.
 const BEYOND := "10.88.0.1"
 const BEYOND_IPV6 := "fd88:0:0:0:0:0:0:1"
 
@@ -21,7 +21,7 @@ func test_sending_fails_while_the_interface_is_down(kind: StringName) -> void:
 		restore()
 		for peer in peers:
 			answer("up again", peer.put_packet(numbered(3)), OK)
-		# What restore() sent went to sockets of its own.
+		# restore() sends to sockets of its own.
 		answer("what arrives", far.values_of("number", 2), [3, 3])
 
 
@@ -148,7 +148,7 @@ func test_a_cable_that_is_pulled_and_put_back() -> void:
 		var far := far_socket(family[2])
 		var peers := senders(OURS, family[1], far.port)
 		change("-n far link set far1 down")
-		# What the system says to it depends on how soon it notices, and is no matter.
+		# The result depends on how soon the system notices; any is allowed.
 		allow_lines("put_packet")
 		for peer in peers:
 			peer.put_packet(numbered(1))
@@ -169,7 +169,7 @@ func test_an_interface_that_vanishes_takes_its_groups_along(kind: StringName) ->
 		answer("join on another", peer.join_multicast_group(row[1], "near2"), OK)
 		ip(["link", "del", "near3"])
 		answer("count", peer.get_available_packet_count(), 0)
-		# (In IPv6 the system takes one it does not know for "any".)
+		# In IPv6 the system takes an unknown one for "any".
 		if row[1] == GROUP:
 			record_misuse(kind, "leave", peer, "leave_multicast_group", [GROUP, "near3"])
 			record_misuse(kind, "join", peer, "join_multicast_group", [GROUP, "near3"])

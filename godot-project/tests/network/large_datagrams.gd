@@ -1,8 +1,8 @@
 extends "../support/two_hosts.gd"
-## Datagrams larger than the 1,500 bytes that a cable carries, which IP cuts and puts together.
+## Datagrams larger than the 1,500 bytes of a cable, which IP fragments and reassembles.
 
 const SIZES: Array[int] = [1472, 1473, 8000, 60_000]
-## The most that IPv4 carries.
+## The largest payload over IPv4.
 const LARGEST := 65_507
 
 
@@ -50,8 +50,8 @@ func test_many_at_once_arrive_whole() -> void:
 				check_equal(peer.connect_to_host(family[1], far.port), OK, "connect")
 			else:
 				check_equal(peer.set_dest_address(family[1], far.port), OK, "dest")
-			# Few enough for the buffers: the kernel keeps 1 MiB over there, and asks for twice as much
-			# as a packet is long.
+			# Few enough for the receive buffer of 1 MiB: the kernel charges twice the length of a
+			# packet.
 			for size: int in [1473, 8000, 60_000]:
 				var count := mini(40, 360_000 / size)
 				var packets: Array[PackedByteArray] = []

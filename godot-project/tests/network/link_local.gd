@@ -1,6 +1,6 @@
 extends "../support/two_hosts.gd"
-## Link-local IPv6, where only the interface tells who is meant: both interfaces of the far host
-## have the same address.
+## Link-local IPv6, where only the interface tells hosts apart: both interfaces of the far host have
+## the same address.
 
 
 func test_the_address_of_a_sender_names_its_interface() -> void:
@@ -72,7 +72,7 @@ func test_connecting_to_a_sender_goes_the_same_way() -> void:
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 			check_equal(peer.put_packets([numbered(2), numbered(3)]), 2, "put_packets")
 			check_arrival(far, i, [1, 2, 3], "connected")
-			# What comes from the same address on the other interface comes from somebody else.
+			# The same address on the other interface is another sender.
 			send_from_far(far, 1 - i, peer, [2])
 			send_from_far(far, i, peer, [3])
 			check_equal(numbers_at(peer), PackedInt32Array([3]), "what comes")

@@ -1,11 +1,11 @@
 extends "../support/two_hosts.gd"
-## Multicasts that a peer receives: of which groups, and by which interfaces.
+## Which multicasts a peer receives: by group and by interface.
 
 const GROUPS: Array[String] = ["239.255.77.50", "239.255.77.51", "239.255.77.52"]
 const GROUPS_6: Array[String] = [
 	"ff15:0:0:0:0:0:77:50", "ff02:0:0:0:0:0:77:51", "ff15:0:0:0:0:0:77:52"
 ]
-## How a member may be bound, and groups that it may join then.
+## Rows of [address to bind to, groups that can be joined then].
 const WAYS: Array[Array] = [["0.0.0.0", GROUPS], ["::", GROUPS_6], ["*", GROUPS], ["*", GROUPS_6]]
 
 
@@ -33,7 +33,7 @@ func test_a_member_beside_one_by_the_other_interface() -> void:
 		_check_beside_one_by_the_other_interface(way)
 
 
-# In IPv6, Linux asks for the group only, and the addon has to look at the interface itself.
+# For IPv6, Linux checks only the group, so the addon checks the interface itself.
 func test_a_member_beside_one_by_the_other_interface_in_ipv6() -> void:
 	if not needs_batches():
 		return
@@ -88,7 +88,7 @@ func test_its_packets_are_found_among_many_of_other_groups() -> void:
 	)
 
 
-# (In IPv6, where every interface has a route for groups, nothing tells which one the system chose.)
+# Not for IPv6: every interface has a route for groups, so the system's choice is unknown.
 func test_a_member_by_the_systems_choice_beside_others() -> void:
 	change("route add 224.0.0.0/4 dev near2", "route del 224.0.0.0/4 dev near2")
 	for way: Array in [WAYS[0], WAYS[2]]:
@@ -226,7 +226,7 @@ func test_after_closing_nothing_more_comes() -> void:
 				arrived(peer)
 				peer.close()
 				check_equal(peer.bind(port, way[0]), OK, "bind to the same port")
-				# So that Linux asks which groups are this socket's own.
+				# Linux restricts a socket to its own groups once it has joined one.
 				check_equal(peer.join_multicast_group(way[1][1], "near2"), OK, "join another")
 				far.send(way[1][0], port, [2], 16, "far1")
 				far.send(way[1][1], port, [3], 16, "far2")
@@ -283,7 +283,7 @@ func test_many_groups() -> void:
 	var peer := bound_peer(OURS, "*", 1 << 20)
 	var far := far_socket()
 	var joined := 0
-	# Linux lets one socket be in twenty by itself.
+	# By default Linux allows one socket 20 groups.
 	for i in 20:
 		if peer.join_multicast_group("239.255.78.%d" % i, NEAR[i % 2]) == OK:
 			joined += 1
@@ -293,8 +293,7 @@ func test_many_groups() -> void:
 	check_equal(numbers_at(peer, 20), PackedInt32Array(range(20)), "what comes")
 
 
-# That each of two members gets what comes by its own interface: what another has joined is no
-# affair of its.
+# Checks that each of two members receives only packets of its own interface.
 func _check_beside_one_by_the_other_interface(way: Array) -> void:
 	in_both_modes(
 		func(background: bool) -> void:
@@ -309,7 +308,7 @@ func _check_beside_one_by_the_other_interface(way: Array) -> void:
 	)
 
 
-# A socket over there of the groups' family.
+# A socket on the far host, of the groups' family.
 func _far_of(way: Array) -> FarSocket:
 	return far_socket("::" if ":" in way[1][0] else "0.0.0.0")
 
@@ -321,8 +320,8 @@ func _send_by_each(
 	far.send(group, peer.get_local_port(), by_far2, 16, "far2")
 
 
-# Checks that the peer got so numbered packets, and nothing else: what is sent to its own address
-# afterwards comes right after them.
+# Checks that the peer received packets of these numbers and no others: what is sent to its own
+# address afterwards comes right after them.
 func _check(peer: PacketPeer, way: Array, numbers: Array, what: String) -> void:
 	var is_ipv6: bool = ":" in way[1][0]
 	for i in 2:

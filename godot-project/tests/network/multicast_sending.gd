@@ -1,10 +1,10 @@
 extends "../support/two_hosts.gd"
-## Multicasts that a peer sends: by which interface, how far, whether to its own machine too; and
-## what all its packets carry: hop limit and traffic class.
+## Multicasts that a peer sends: through which interface, how far, whether to its own machine; and
+## the hop limit and traffic class of all its packets.
 
 const GROUP := "239.255.77.30"
 const GROUP_6 := "ff15:0:0:0:0:0:77:30"
-## How a sender comes to be open, and whether it then sends both families.
+## Rows of [how a sender is opened, the group that it sends to].
 const WAYS: Array[Array] = [
 	["by put_packet", GROUP],
 	["by put_packet", GROUP_6],
@@ -73,7 +73,7 @@ func test_ipv4_follows_to_an_interface_without_an_ipv4_address() -> void:
 		peer.multicast_interface = row[0]
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
 		_check_arrival(far, [1], row[1], "by " + row[0])
-	# A peer that has IPv4 only would have no address to send from.
+	# A peer with IPv4 only would have no source address.
 	refused_value(bound_peer(OURS, "0.0.0.0"), &"multicast_interface", "near3")
 
 
@@ -111,7 +111,7 @@ func test_without_a_choice_the_system_picks(kind: StringName) -> void:
 			answer("bind", peer.bind(0, way[0]), OK)
 		peer.set_dest_address(way[1], far.port)
 		if kind == OURS:
-			# As it was before one was chosen.
+			# "" restores the system's choice.
 			peer.multicast_interface = "near1"
 			check_equal(peer.put_packet(numbered(1)), OK, "by near1")
 			_check_arrival(far, [1], "far1", "%s" % [way])
@@ -156,11 +156,11 @@ func test_a_peer_works_on_after_its_interface_is_deleted() -> void:
 				ip("link set near3 name other3".split(" "))
 			else:
 				ip(["link", "del", "near3"])
-			# By which one it leaves now, if at all, is the system's affair.
+			# Through which interface it leaves now, if at all, is the system's choice.
 			peer.put_packet(numbered(2))
 			check_equal(peer.multicast_interface, "near3", "the property")
 			peer.close()
-			# It opens all the same, and says what it could not do.
+			# It opens, and prints what it could not set.
 			var opened := []
 			var lines := lines_of(func() -> void: opened.append(peer.bind(0, "*")))
 			check_equal(opened, [OK], "bind")
@@ -202,7 +202,7 @@ func test_their_hop_limit_is_seen_at_the_other_end() -> void:
 		check_equal(far.values_of("hops"), [1], "hops by themselves, %s" % [way])
 		for hops: int in [5, 255, 1, 128]:
 			peer.multicast_time_to_live = hops
-			# Which is for others.
+			# This limit is for other packets.
 			peer.time_to_live = 77
 			check_equal(peer.put_packet(numbered(2)), OK, "put_packet, %s" % [way])
 			check_equal(far.values_of("hops"), [hops], "hops, %s" % [way])
@@ -253,7 +253,7 @@ func test_multicast_loopback_decides_whether_members_here_receive() -> void:
 				check_equal(
 					far.values_of("number"), [number], "what the other machine gets, %s" % [way]
 				)
-		# Four of them, two each time that it was on.
+		# Two packets for each time that it was on.
 		check_equal(numbers_at(here, 4), PackedInt32Array([1, 2, 5, 6]), "what arrives, %s" % [way])
 		check_equal(here.get_available_packet_count(), 0, "nothing else")
 
@@ -281,7 +281,7 @@ func test_the_hop_limit_of_unicast_is_seen_at_the_other_end() -> void:
 		var usual := far.values_of("hops")
 		for hops: int in [1, 2, 64, 255, 13]:
 			peer.time_to_live = hops
-			# Which is for others.
+			# This limit is for other packets.
 			peer.multicast_time_to_live = 9
 			check_equal(peer.put_packet(numbered(1)), OK, "put_packet, %s" % [way])
 			check_equal(peer.put_packets([numbered(1), numbered(2)]), 2, "put_packets, %s" % [way])
@@ -327,7 +327,7 @@ func test_multicasts_have_the_traffic_class_too() -> void:
 		check_equal(far.values_of("class"), [184], "class, %s" % [way])
 
 
-# A socket over there that is in the group on both interfaces.
+# A socket on the far host that has joined the group on both interfaces.
 func _members(group: String) -> FarSocket:
 	var far := far_socket("::" if ":" in group else "0.0.0.0")
 	for interface in FAR:
@@ -335,7 +335,7 @@ func _members(group: String) -> FarSocket:
 	return far
 
 
-# A peer of a way of WAYS, with options, whose destination is the group.
+# A peer opened as a row of WAYS says, with options, whose destination is the group.
 func _sender(way: Array, far: FarSocket, options: Dictionary = {}) -> PacketPeer:
 	var peer := make_peer(OURS)
 	for option: StringName in options:
@@ -346,7 +346,7 @@ func _sender(way: Array, far: FarSocket, options: Dictionary = {}) -> PacketPeer
 	return peer
 
 
-# Opens a peer that is not bound, by sending to nobody.
+# Opens a peer that is not bound, by sending to a closed port.
 func _open(peer: PacketPeer, way: Array) -> void:
 	if not peer.is_bound():
 		check_equal(
@@ -354,7 +354,7 @@ func _open(peer: PacketPeer, way: Array) -> void:
 		)
 
 
-# Checks that so numbered packets came by an interface over there, and no others.
+# Checks that packets of these numbers arrived by an interface of the far host, and no others.
 func _check_arrival(
 	far: FarSocket, numbers: Array, interface: String, what: String
 ) -> Array[Dictionary]:

@@ -1,5 +1,5 @@
 extends "../support/names.gd"
-## Names that a real name server knows, or does not.
+## Names that a real name server resolves, or not.
 
 const BARRED := "10.99.0.1"
 
@@ -7,7 +7,7 @@ const BARRED := "10.99.0.1"
 func test_a_name_gets_the_address_that_the_socket_can_send_to() -> void:
 	if not needs_server():
 		return
-	# Of both, the system prefers IPv6.
+	# If a name has both, the system prefers IPv6.
 	for row: Array in [
 		["not open", "both.test", FAR_IPV6[0]],
 		["not open", "four.test", FAR_IPV4[0]],
@@ -48,7 +48,7 @@ func test_an_address_of_the_other_family_is_taken_where_there_is_no_better() -> 
 		await Frames.until(func() -> bool: return listener.count() > 0)
 		listener.check_last(self, OK, row[2], "dest of a peer bound to %s" % row[0])
 		check_equal(peer.put_packet(numbered(1)), FAILED, "put_packet, as with a numeric address")
-		# As connect_to_host: to the other family means closed.
+		# As with connect_to_host(), connecting to the other family closes the peer.
 		allow_lines("put_packet|connect_to_host_async")
 		check_equal(peer.connect_to_host_async(new_name(row[1]), 9), OK, "call")
 		await Frames.until(func() -> bool: return listener.count() > 1)
@@ -223,7 +223,7 @@ func test_it_may_be_called_again_in_the_handler() -> void:
 	await Frames.wait(3)
 	var expected: PackedStringArray = [FAR_IPV4[0], FAR_IPV6[0], FAR_IPV4[0], FAR_IPV6[0]]
 	check_equal(ips, expected, "answers")
-	peer.host_resolved.disconnect(go_on)  # it holds the peer that holds it
+	peer.host_resolved.disconnect(go_on)  # a cycle of peer and connection
 
 
 func test_any_thread_may_call() -> void:

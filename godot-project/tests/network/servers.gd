@@ -10,7 +10,7 @@ func test_a_client_is_an_address_and_a_port(kind: StringName) -> void:
 			far.send(NEAR_IPV4[i], server.get_local_port(), [i])
 		var peers: Array[PacketPeer] = []
 		for i in 2:
-			# By each cable it has another address.
+			# The client has another address on each cable.
 			peers.append(next_connection(server))
 			answer("get_packet_ip", peers[i].get_packet_ip(), FAR_IPV4[i])
 			answer("its packet", numbers_at(peers[i]), PackedInt32Array([i]))

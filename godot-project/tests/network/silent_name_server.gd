@@ -1,7 +1,7 @@
 extends "../support/names.gd"
-## Names that a slow or silent server is asked for: nothing waits for it.
+## Names looked up at a slow or silent server: no call waits for it.
 
-## How many threads of the addon look up names at once, at most.
+## How many threads of the addon look up names at once at most.
 const MOST_THREADS := 8
 
 
@@ -18,7 +18,7 @@ func test_no_call_and_no_frame_waits_for_a_slow_server() -> void:
 		for i in 10:
 			peer.get_available_packet_count()
 			await Frames.wait(1)
-		# Whatever waited for the server would have ended with its answer, or without one.
+		# A call that waited for the server would have ended the look-up.
 		check_equal(peer.is_resolving(), true, "is_resolving while the server is silent")
 		check_equal(listener.count(), 0, "signals while the server is silent")
 		note("%s and ten frames took %d ms" % [method, Time.get_ticks_msec() - start])
@@ -118,7 +118,7 @@ func test_a_peer_may_be_freed_while_it_resolves() -> void:
 	server.pause()
 	var kept: Array[PacketPeer] = []
 	var listeners: Array[Listener] = []
-	var freed: Array[Array] = []  # the emission of peers that are gone
+	var freed: Array[Array] = []  # signals of freed peers
 	for i in 60:
 		var peer := make_peer(OURS)
 		var of_it := []
@@ -247,7 +247,7 @@ func test_a_known_name_takes_effect_within_the_call() -> void:
 			check_equal(listener.count(), 1, "signals")
 
 
-# Does what is to cancel a look-up.
+# Makes a call that cancels a look-up.
 func _cancel(way: String, peer: PacketPeer, far: FarSocket) -> void:
 	match way:
 		"close()":

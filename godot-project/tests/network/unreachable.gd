@@ -1,11 +1,11 @@
 extends "../support/two_hosts.gd"
-## What routers and hosts answer when a packet cannot be delivered: ours goes on.
+## ICMP errors for packets that cannot be delivered: ours works on.
 
 const EACCES := 13
 const ECONNREFUSED := 111
-## The far host is asked to pass on what is for this one, and refuses.
+## The far host is the router for this address, and refuses to forward.
 const FILTERED_IPV6 := "fd98:0:0:0:0:0:0:1"
-## For these, this host has a route of another kind.
+## This host has a special route for these addresses.
 const BARRED := "10.99.0.1"
 const BARRED_IPV6 := "fd99:0:0:0:0:0:0:1"
 
@@ -159,7 +159,7 @@ func test_no_kind_of_refusal_makes_a_call_fail() -> void:
 				check(stat(peer, "receive_errors") > 0, "no receive_errors")
 				check_equal(stat(peer, "send_errors"), 0, "send_errors")
 	)
-	# What "too large" has taught the system of the way to there.
+	# "Too large" has changed the route's MTU.
 	ip(["route", "flush", "cache"])
 	ip(["-6", "route", "flush", "cache"])
 
@@ -178,7 +178,7 @@ func test_a_port_that_opens_later_gets_every_packet() -> void:
 		check_equal(numbers_at(peer), PackedInt32Array([3]), "the answer")
 
 
-# Linux tells a peer only what lasts; that nobody has an address may change.
+# Linux reports only permanent errors to a peer; that no host has an address is none.
 func test_a_host_that_comes_later_is_reached(kind: StringName) -> void:
 	for row: Array in [[NOBODY, "0.0.0.0", "24"], [NOBODY_IPV6, "::", "64 nodad"]]:
 		ip(["neigh", "flush", "dev", "near1"])
@@ -203,7 +203,7 @@ func test_a_host_that_comes_later_is_reached(kind: StringName) -> void:
 			"-n far address add %s dev far1" % its_address,
 			"-n far address del %s dev far1" % its_address.get_slice(" ", 0)
 		)
-		# The answers have to come from there.
+		# The answers must come from that address.
 		far = far_socket(row[0], far.port)
 		for peer in peers:
 			send(peer, [numbered(4)])
@@ -243,7 +243,7 @@ func test_connecting_where_a_route_says_no_is_as_native(kind: StringName) -> voi
 
 func test_the_reason_of_a_failed_send_is_in_the_systems_words() -> void:
 	change("route add unreachable 10.99.0.0/24", "route del unreachable 10.99.0.0/24")
-	# To the last one there is no route at all.
+	# There is no route to the last one.
 	for row: Array in [[BARRED, "no route to host"], ["203.0.113.1", "network is unreachable"]]:
 		var peer := make_peer(OURS)
 		allow_lines("put_packets|send_to|put_segmented")
@@ -259,8 +259,8 @@ func test_the_reason_of_a_failed_send_is_in_the_systems_words() -> void:
 		check_equal(stat(peer, "packets_sent"), 0, "packets_sent")
 
 
-# Rows of [address, port, any address of the family, somebody's address, what the system says], for
-# what is refused: a port that nobody has, and a host that a router lets nobody reach.
+# Rows of [address, port, any address of the family, an open host's address, error number, message]
+# for destinations that refuse: a closed port, and a host that a router does not allow.
 func _refusing() -> Array[Array]:
 	var rows: Array[Array] = []
 	for family: Array in FAMILIES:
@@ -269,7 +269,7 @@ func _refusing() -> Array[Array]:
 	if not "fd98::/64" in ip(["-6", "route"]):
 		change("-6 route add fd98::/64 via fd77:1::2", "-6 route del fd98::/64")
 		change("-n far -6 route add prohibit fd98::/64", "-n far -6 route del prohibit fd98::/64")
-	# (In IPv4, Linux says so five times, and then once a second.)
+	# Not in IPv4: Linux sends five such errors, and then one a second.
 	rows.append([FILTERED_IPV6, 9, "::", FAR_IPV6[0], EACCES, "permission denied"])
 	return rows
 
@@ -278,14 +278,14 @@ func _near_of(row: Array) -> String:
 	return NEAR_IPV6[0] if row[2] == "::" else NEAR_IPV4[0]
 
 
-# A port that nobody has over there.
+# A closed port of the far host.
 func _closed_port(address: String) -> int:
 	var far := far_socket(address)
 	far.close()
 	return far.port
 
 
-# Waits until a packet sent now has been refused: then earlier ones have been, too.
+# Waits until a packet sent now has been refused; refusals of earlier packets have arrived by then.
 func _until_refused(row: Array) -> void:
 	var prober := make_peer(OURS)
 	check_equal(prober.connect_to_host(row[0], row[1]), OK, "the prober")

@@ -11,7 +11,7 @@ const SERVER := &"UdpServerRs"
 const HOST := "127.0.0.1"
 const TIMEOUT_MSEC := 30_000
 
-# Both kinds of receiving, and what a script may have set.
+# Both modes of receiving, with options that a script may set.
 const OPTIONS: Array[Dictionary] = [
 	{},
 	{"background_receive": true},
@@ -19,7 +19,7 @@ const OPTIONS: Array[Dictionary] = [
 	{"overflow_policy": 1, "send_buffer_size": 50_000},
 	{"reuse_address": true, "time_to_live": 9, "multicast_interface": "lo"},
 ]
-# Nobody outside is asked for a label that is too long.
+# The label is too long, so no name server is asked.
 const UNRESOLVABLE := "a-label-of-more-than-sixty-three-characters-which-none-accepts-%02d.invalid"
 const MONITORS: Array[StringName] = [
 	&"udp_rs/packets_in_per_sec",
@@ -32,9 +32,9 @@ const MONITORS: Array[StringName] = [
 var _peers: Array[PacketPeer]
 var _resolving: Array[PacketPeer]
 var _server: RefCounted
-# Those that it handed out.
+# Its accepted connections.
 var _accepted: Array[PacketPeer]
-# All there ever were.
+# All peers and servers ever made.
 var _made: Array[WeakRef]
 var _waiting: Array[Thread]
 var _traffic := Thread.new()
@@ -76,7 +76,7 @@ func _do_rounds() -> void:
 	_release_all()
 
 
-# (A coroutine holds what was in its variables for longer than it runs: so peers are in none.)
+# Coroutines keep their local variables alive, so no peer is in a local variable.
 func _release_all() -> void:
 	for peer in _peers:
 		peer.packets_available.disconnect(_on_packets_available)
@@ -102,10 +102,10 @@ func _do_round() -> void:
 		await _frames_until(func() -> bool: return not thread.is_alive())
 		_check(not thread.is_alive(), "a wait goes on")
 		if thread.is_alive():
-			return  # nothing can end it any more
+			return  # no call can end it any more
 		var end: Error = thread.wait_to_finish()
 		_check(end == ERR_UNAVAILABLE, "a wait answers " + error_string(end))
-	# Its own thread and those that waited.
+	# Without the addon's thread and those that waited.
 	var gone := threads - _waiting.size() - 1
 	await _frames_until(func() -> bool: return _thread_count() <= gone)
 	_check(_thread_count() <= gone, "%d threads, not %d" % [_thread_count(), gone])
@@ -116,7 +116,7 @@ func _do_round() -> void:
 	_traffic.wait_to_finish()
 
 
-# Opens all peers, lets packets come to each all the time, and has threads wait on two of them.
+# Opens all peers, sends packets to each all the time, and starts threads that wait on two of them.
 func _open_all() -> void:
 	var ports: PackedInt32Array
 	_counts.clear()
@@ -140,7 +140,7 @@ func _open_all() -> void:
 	_begin_waits()
 
 
-# One peer is taken and heard; another's first packet is left where it is.
+# Accepts one client and reads its packet; another client stays pending.
 func _start_server() -> void:
 	if _server == null:
 		_server = ClassDB.instantiate(SERVER)
@@ -163,8 +163,8 @@ func _start_server() -> void:
 
 
 func _begin_waits() -> void:
-	# To peer 3 nothing comes; one thread waits for ever, one for long. A third has a peer of its
-	# own, in the background.
+	# Peer 3 receives nothing: one thread waits without a limit, one for 60 s. A third waits on a
+	# peer of its own, in the background.
 	var quiet := _new_peer()
 	quiet.background_receive = true
 	quiet.bind(0, HOST)
@@ -176,12 +176,12 @@ func _begin_waits() -> void:
 	]:
 		_waiting.append(Thread.new())
 		_waiting[-1].start(call)
-	OS.delay_msec(100)  # to really get there, for nothing shows it from outside
+	OS.delay_msec(100)  # until they wait, which is not visible from outside
 	for thread in _waiting:
 		_check(thread.is_alive(), "a wait has ended early")
 
 
-# Begins with more look-ups than are done when the library goes.
+# Starts more look-ups than can end before the library is unloaded.
 func _look_up_names() -> void:
 	var resolving := 0
 	for i in 50:
@@ -211,7 +211,7 @@ func _keep_sending(ports: PackedInt32Array) -> void:
 		OS.delay_usec(200)
 
 
-# The peers are still there, but as new ones are.
+# The peers still exist, in the state of new ones.
 func _check_closed() -> void:
 	for i in _peers.size():
 		var peer := _peers[i]
@@ -245,7 +245,7 @@ func _check_monitors(are_there: bool) -> void:
 			_check(value is int and value >= 0, "%s is %s" % [monitor, value])
 
 
-# Where no peer needs the library any more, it can also be unloaded, and loaded again.
+# When no peer needs the library any more, it can be unloaded and loaded again.
 func _unload_and_load() -> void:
 	var living := _made.filter(func(made: WeakRef) -> bool: return made.get_ref() != null)
 	_check(living.is_empty(), "%d peers are left" % living.size())
@@ -279,7 +279,7 @@ func _on_packets_available(count: int, index: int) -> void:
 	_counts[index] = _counts.get(index, 0) + count
 
 
-# Puts a copy in the library's place, so that it is another file for the system.
+# Replaces the library by a copy, which is another file for the system.
 func _replace_library() -> void:
 	var path := ""
 	for line in FileAccess.get_file_as_string(MANIFEST).split("\n"):

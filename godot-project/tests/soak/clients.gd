@@ -1,17 +1,18 @@
 extends "worker.gd"
-## A server whose clients come, talk and go, among strangers; now and then it listens anew.
+## A server whose clients connect, exchange packets and leave, among packets from strangers.
+## Sometimes it is restarted.
 
 const MAX_CLIENTS := 40
 const STRANGERS := 30
-## What a hello begins with, and no numbered packet of these does: "h".
+## The first byte of a hello, "h"; no numbered packet begins with it.
 const HELLO := 0x68
 
 var _server: RefCounted = ClassDB.instantiate(&"UdpServerRs")
-# Each client's own peer, and the server's for it.
+# The clients' peers, and the server's connection for each.
 var _clients: Array[PacketPeer]
 var _peers: Array[PacketPeer]
 var _seen := 0
-# How often a peer has told that something had come; on the main thread.
+# How many signals were emitted; on the main thread.
 var _signals := 0
 
 
@@ -52,7 +53,7 @@ func _restart() -> void:
 	check_equal(_server.listen(0, LOOPBACK), OK, "listen")
 
 
-# (Strangers of the round before may be in front of it.)
+# Strangers of the round before may be pending in front of it.
 func _connect_client(client: PacketPeer) -> void:
 	check_equal(client.connect_to_host(LOOPBACK, _server.get_local_port()), OK, "connect_to_host")
 	var hello := ("hello, I am number %d" % _seen).to_utf8_buffer()
@@ -79,8 +80,8 @@ func _on_packets_available(_count: int) -> void:
 	_signals += 1
 
 
-# Each client sends some packets by some way, and its peer, nobody else's, gets them in order; then
-# back. (A client may have said hello more often than was needed.)
+# Each client sends some packets; its connection, and no other, receives them in order; then back. A
+# client may have sent more hellos than needed.
 func _exchange() -> void:
 	for i in _clients.size():
 		var packets: Array[PackedByteArray] = []

@@ -1,6 +1,6 @@
 extends "worker.gd"
-## Peers that get far more than they can hold, and are read in frames: when the signal tells, or
-## when a frame looks.
+## Peers that are sent far more than they can hold. They are read once a frame, or on
+## packets_available.
 
 const BURSTS := 200
 
@@ -30,7 +30,7 @@ func do_round() -> void:
 		_sender.set_dest_address(LOOPBACK, _ports[i % _ports.size()])
 		if _sender.put_packets(_window) < 0:
 			fail("put_packets")
-		OS.delay_usec(500)  # leaves some of the machine to the others
+		OS.delay_usec(500)  # leaves processor time for the other workers
 
 
 func on_frame() -> void:

@@ -1,6 +1,5 @@
 extends "worker.gd"
-## Streams of packets that arrive whole and in order, whatever mode a peer is in and however often
-## that changes.
+## Streams of packets that arrive complete and in order in either mode, also while the mode changes.
 
 const PACKETS := 30_000
 
@@ -21,7 +20,7 @@ func do_round() -> void:
 		while not done.try_wait():
 			peer.background_receive = not peer.background_receive
 			toggles += 1
-			OS.delay_usec(2000)  # now and then is enough
+			OS.delay_usec(2000)  # not too often
 		return toggles
 	if chance(0.5):
 		toggling.start(toggle)

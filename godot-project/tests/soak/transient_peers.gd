@@ -1,15 +1,15 @@
 extends "worker.gd"
-## Peers that come, do something and go.
+## Peers that are made, exchange some packets and are freed.
 
 const PEERS := 8
-## A label is too long for any resolver, so nobody is asked.
+## The label is too long for any resolver, so no server is asked.
 const UNRESOLVABLE := (
 	"a-label-of-more-than-sixty-three-characters-which-no-resolver-would-accept" + ".invalid"
 )
 
-# How often one was told of a name; on the main thread.
+# How many names were resolved; on the main thread.
 var _signals := 0
-# A few that stay for some rounds.
+# A few peers that stay for some rounds.
 var _kept: Array[PacketPeer]
 
 
@@ -56,7 +56,7 @@ func _new_peer() -> PacketPeer:
 	return peer
 
 
-# (None by which two could come to share a port.)
+# Not reuse_address and reuse_port: two peers could share a port.
 func _set_options(peer: PacketPeer) -> void:
 	peer.time_to_live = rng.randi_range(0, 255)
 	peer.traffic_class = rng.randi_range(0, 255)
@@ -65,7 +65,7 @@ func _set_options(peer: PacketPeer) -> void:
 	peer.multicast_interface = loopback_interface() if chance(0.5) else ""
 
 
-# What comes of it is told, or cancelled by what is done to the peer then.
+# The look-up emits its signal, unless a later call cancels it.
 func _look_up(peer: PacketPeer) -> void:
 	peer.host_resolved.connect(_on_host_resolved)
 	var host: String = [LOOPBACK, "localhost", UNRESOLVABLE][rng.randi_range(0, 2)]
@@ -76,7 +76,7 @@ func _on_host_resolved(_error: Error, _ip: String) -> void:
 	_signals += 1
 
 
-# Sends to another peer (or itself) by some way, and sees that it arrives.
+# Sends packets to another peer, or to itself, and checks that they arrive.
 func _exchange(peer: PacketPeer, other: PacketPeer) -> void:
 	var port: int = other.get_local_port()
 	var size := rng.randi_range(4, 1400)
@@ -84,14 +84,14 @@ func _exchange(peer: PacketPeer, other: PacketPeer) -> void:
 	for i in rng.randi_range(1, 40):
 		packets.append(numbered(i, size))
 	while other.get_available_packet_count() > 0:
-		other.get_packets()  # what stayed there, or there might be no room for all that comes
+		other.get_packets()  # packets of earlier rounds take space in the queue
 	var before := stat(other, "packets_received")
 	if chance(0.5):
 		check_equal(peer.set_dest_address(LOOPBACK, port), OK, "set_dest_address")
 	else:
 		check_equal(peer.set_dest_address_async(LOOPBACK, port), OK, "set_dest_address_async")
 	if chance(0.2) and peer.get_local_address() == LOOPBACK:
-		# The system sends no packet of such a peer's to a network: all are refused.
+		# The system refuses to send packets of a peer on loopback to a network.
 		peer.set_broadcast_enabled(true)
 		check(peer.put_packet_broadcast(packets[0], port) >= 0, "put_packet_broadcast")
 	match rng.randi_range(0, 3):
@@ -113,6 +113,6 @@ func _exchange(peer: PacketPeer, other: PacketPeer) -> void:
 		return stat(other, "packets_received") >= before + packets.size()
 	check(wait_until(all_came), "not all packets came: %s" % other.get_stats())
 	if chance(0.2):
-		return  # they stay in the queue
+		return  # the packets stay in the queue
 	var got: Array[PackedByteArray] = other.get_packets()
 	check(got == packets, "what came is not what was sent")

@@ -19,7 +19,7 @@ func do_round() -> void:
 				send(sender_to(peer), [numbered(i)])
 				may_be = [OK]
 			1:
-				# One that begins to wait only now is not meant by it.
+				# An interrupt does not end a wait that begins later, so it is repeated.
 				while threads.any(func(thread: Thread) -> bool: return thread.is_alive()):
 					peer.interrupt_wait()
 					OS.delay_usec(100)
@@ -33,7 +33,7 @@ func do_round() -> void:
 		_waits += threads.size()
 		if not peer.is_bound():
 			check_equal(peer.bind(0, LOOPBACK), OK, "bind")
-		peer.wait(0)  # forgets an interrupt that came too late
+		peer.wait(0)  # consumes an interrupt that came too late
 		peer.get_packets()
 
 

@@ -1,9 +1,9 @@
 extends "../support/receiving.gd"
-## Base of what goes on at the same time in a soak. Each worker has a thread, in which [method
-## do_round] is called again and again.
+## Base of the workers of the soak, which run at the same time. Each has a thread that calls [method
+## do_round] repeatedly.
 
 var rng := RandomNumberGenerator.new()
-## How often [method do_round] was done; read by other threads to show it.
+## How many rounds are done; read by other threads.
 var rounds := 0
 
 var _stopping := false
@@ -15,22 +15,22 @@ func run() -> void:
 		rounds += 1
 
 
-## Some seconds of work at most. In the worker's thread.
+## A few seconds of work; on the worker's thread.
 func do_round() -> void:
 	pass
 
 
-## In each frame, on the main thread.
+## Called once a frame on the main thread.
 func on_frame() -> void:
 	pass
 
 
-## When all is over, on the main thread: gives up what is held.
+## Called at the end on the main thread: frees what the worker holds.
 func finish() -> void:
 	pass
 
 
-## What has been done so far, in a few words.
+## A short summary for the log.
 func figures() -> String:
 	return "%d rounds" % rounds
 

@@ -1,6 +1,6 @@
 # gdlint: disable=max-public-methods
 extends "../support/receiving.gd"
-## background_receive: the life of the peers that a thread reads for, and of the thread itself.
+## background_receive: peers that a thread reads for, and the thread itself.
 
 
 func test_it_is_off_at_first_and_remembered() -> void:
@@ -30,7 +30,7 @@ func test_it_reads_more_than_the_kernel_holds_while_the_game_is_busy() -> void:
 	for i in 20_000:
 		sender.put_packet(numbered(i, 64))
 		if i % 50 == 49:
-			# The game does not look; that the thread keeps up is seen from the figures.
+			# The script does not read; the statistics show that the thread keeps up.
 			wait_until(func() -> bool: return stat(peer, "packets_received") == i + 1)
 	check_equal(peer.get_available_packet_count(), 20_000, "count")
 	var got: PackedInt32Array
@@ -142,7 +142,7 @@ func test_many_peers_share_the_thread() -> void:
 			var got := numbers_of(peers[i].get_packets())
 			check_equal(got, PackedInt32Array(range(i * 3, i * 3 + 3)), "peer %d" % i)
 			peers[i].background_receive = not peers[i].background_receive
-	# All go at once, some closed, some freed.
+	# All are closed at once, some by close() and some by being freed.
 	for i in range(0, 300, 2):
 		peers[i].close()
 	peers.clear()
@@ -224,7 +224,7 @@ func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 	for i in 50:
 		peers.append(receiver(true))
 		_check_drained(peers[i])
-	# One whose port refuses, one that is closed, one whose queue is full, one that was flooded.
+	# A peer whose port refuses, a closed one, one whose queue is full, and one that was flooded.
 	peers.append(make_peer(OURS))
 	peers[-1].background_receive = true
 	peers[-1].connect_to_host(LOOPBACK, closed_port())
@@ -254,7 +254,7 @@ func test_wait_ends_as_when_polled() -> void:
 	check_equal(peer.wait(50), ERR_TIMEOUT, "wait(50)")
 	check(Time.get_ticks_usec() - start >= 50_000, "wait(50) returned early")
 	for i in 20:
-		# Some wait when the packet comes, some perhaps not yet.
+		# Some threads wait before the packet arrives, others may not.
 		var waiting := in_thread(peer.wait.bind(60_000))
 		if i < 4:
 			waiting = waiting_threads(peer, 1, -1 if i % 2 else 60_000)[0]
@@ -309,7 +309,7 @@ func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
 			received.post()
 		return number
 	var receiving := in_thread(receive)
-	# Fewer on a machine that is busy; each packet is waited for.
+	# A busy machine sends fewer; each packet is waited for.
 	var end := Time.get_ticks_msec() + 5000
 	var sent := 0
 	while sent < 50 or (sent < 3000 and Time.get_ticks_msec() < end):
@@ -331,7 +331,7 @@ func test_six_threads_hammer_one_peer() -> void:
 	for line in hammered(_hammer.bind(peer, sink.get_local_port())):
 		check("PacketPeerUdpRs." in line, "unexpected in the log: " + line)
 
-	# Whatever state it was left in, it is a peer that works.
+	# The peer works in whatever state the threads left it.
 	for background: bool in [false, true]:
 		peer.close()
 		peer.background_receive = background
@@ -342,7 +342,7 @@ func test_six_threads_hammer_one_peer() -> void:
 		check_equal(take(peer), [numbered(7)] as Array[PackedByteArray], "what arrives")
 
 
-# A packet comes without anybody's looking at the socket, and then the queue is empty again.
+# A packet is received although no call reads the socket; then the queue is empty again.
 func _check_drained(peer: PacketPeer) -> void:
 	var before := stat(peer, "packets_received")
 	send(sender_to(peer), [numbered(5)])
@@ -357,7 +357,7 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 	var packet := numbered(rng_seed, 100)
 	var packets: Array[PackedByteArray] = [packet, packet, packet]
 	var ends := [OK, ERR_TIMEOUT, ERR_UNCONFIGURED, ERR_UNAVAILABLE, ERR_SKIP]
-	# With each call, what may come of it while others open, connect and close.
+	# The results that each call may have while other threads open, connect and close.
 	var calls: Array[Array] = [
 		["bind", peer.bind.bind(0, LOOPBACK), [OK, ERR_ALREADY_IN_USE]],
 		["connect_to_host", peer.connect_to_host.bind(LOOPBACK, port), [OK]],

@@ -1,6 +1,6 @@
 extends "../support/receiving.gd"
-## Taking many packets in one call: get_packets(), get_packets_joined() and what they tell about
-## each packet.
+## Taking many packets in one call: get_packets(), get_packets_joined(), and the metadata of each
+## packet.
 
 ## More than the kernel hands over in one piece.
 const MANY := 60
@@ -36,7 +36,7 @@ func test_get_packets_takes_no_more_than_asked() -> void:
 func test_get_packets_reads_what_has_arrived_by_itself() -> void:
 	var peer := receiver(false, LOOPBACK, 1 << 20)
 	_send_numbered(peer, MANY, false)
-	# Nobody has looked: all are in the kernel (and there when the sends have returned, or soon).
+	# No call has read yet, so all packets are in the kernel.
 	var got: PackedInt32Array
 	var take_more := func() -> bool:
 		got.append_array(numbers_of(peer.get_packets()))
@@ -151,7 +151,7 @@ func test_each_packet_has_its_sender_of_either_family() -> void:
 				var peer := receiver(background, "*", 1 << 20)
 				var senders := _senders_to(peer)
 				for i in MANY:
-					# Each sender has numbers of its own: every third, or so.
+					# Each sender has numbers of its own, so every third or sixth.
 					senders[i % senders.size()].put_packet(numbered(i, 16 + i))
 				arrived(peer, MANY)
 				for count: int in [1, 20, -1]:
@@ -168,7 +168,7 @@ func test_an_empty_datagram_has_its_sender_and_place() -> void:
 				var order := PackedInt32Array()
 				for i in 12:
 					var sender := senders[i % senders.size()]
-					if i % 3 == 1:  # these are of our kind: native cannot
+					if i % 3 == 1:  # only ours can send empty datagrams
 						check_equal(sender.put_packets([PackedByteArray()]), 1, "put_packets")
 					else:
 						send(sender, [numbered(i, 16 + i)])
@@ -197,7 +197,7 @@ func test_the_last_sender_is_that_of_the_last_take_of_any_kind() -> void:
 			_check_last(peer, senders[1], "get_packets")
 			peer.get_packet()
 			_check_last(peer, senders[2], "get_packet")
-			# The batch is still that of the last call that took one.
+			# The batch is that of the last call that took one.
 			var ports: PackedInt32Array = peer.get_batch_ports()
 			check_equal(ports[0], senders[0].get_local_port(), "the batch after a get_packet")
 			check_equal(ports.size(), 2, "the size of the batch after a get_packet")
@@ -236,7 +236,7 @@ func test_variants_and_batches_share_a_queue() -> void:
 	check_equal(values, [5, {"b": Vector2.ONE}], "get_packets")
 
 
-# Sends the numbers from 0 on; [param wait] for all of them to be there.
+# Sends packets numbered from 0; with [param wait] it waits until all are queued.
 func _send_numbered(peer: PacketPeer, count: int, wait := true) -> void:
 	var sender := sender_to(peer)
 	var queued: int = peer.get_available_packet_count() if wait else 0
@@ -250,7 +250,7 @@ static func _range(from: int, to: int) -> PackedInt32Array:
 	return PackedInt32Array(range(from, to))
 
 
-# What a method that takes many packets answers where there are none.
+# The result of a method that takes many packets if there are none.
 static func _nothing(method: StringName) -> Variant:
 	var none: Array[PackedByteArray] = []
 	return none if method == &"get_packets" else PackedByteArray()
@@ -264,7 +264,7 @@ func _check_typed(packets: Array, what: String) -> void:
 	check_equal(packets.get_typed_builtin(), TYPE_PACKED_BYTE_ARRAY, "the elements' type: " + what)
 
 
-# Peers of both kinds and, where there is IPv6, both families, all of which send to one.
+# Peers of both kinds, in both families where there is IPv6, that send to one peer.
 func _senders_to(peer: PacketPeer) -> Array[PacketPeer]:
 	var addresses: Array[String] = [LOOPBACK]
 	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
@@ -291,7 +291,7 @@ func _take_batch(peer: PacketPeer, count: int, joined: bool) -> Array[PackedByte
 	return packets
 
 
-# Packet i is of the sender i % senders.
+# Sender i % senders has sent packet i.
 func _check_senders(
 	packets: Array[PackedByteArray], peer: PacketPeer, senders: Array[PacketPeer]
 ) -> void:

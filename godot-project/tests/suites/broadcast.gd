@@ -1,6 +1,6 @@
 extends "../support/receiving.gd"
-## get_broadcast_addresses() and put_packet_broadcast(), as far as a machine goes that sends nothing
-## to its networks. (What arrives there is for the tests on two hosts.)
+## get_broadcast_addresses() and put_packet_broadcast() on a machine that sends nothing to its
+## networks. What arrives is tested on two hosts.
 
 
 func test_the_addresses_can_be_asked_for_without_a_peer() -> void:
@@ -15,7 +15,7 @@ func test_the_addresses_can_be_asked_for_without_a_peer() -> void:
 	var of_class: Variant = ClassDB.class_call_static(OURS, "get_broadcast_addresses")
 	check_equal(typeof(of_class), TYPE_PACKED_STRING_ARRAY, "what the class answers")
 	check_equal(make_peer(OURS).get_broadcast_addresses(), of_class, "what a peer answers")
-	# As a script writes it.
+	# As a script calls it.
 	var script := GDScript.new()
 	script.source_code = (
 		"extends RefCounted\nstatic func ask() -> PackedStringArray:\n"
@@ -55,7 +55,7 @@ func test_they_belong_to_this_machines_networks() -> void:
 		check(not address.begins_with("127."), address + " is loopback's")
 		check_equal(addresses.count(address), 1, "how often %s is listed" % address)
 		check(not address in IP.get_local_addresses(), address + " is one of this machine's own")
-	# An interface with IPv4 that is not loopback's may have one; nothing else has.
+	# Only an interface with IPv4 that is not loopback has one.
 	var others := Array(IP.get_local_addresses()).filter(
 		func(ip: String) -> bool: return "." in ip and not ip.begins_with("127.")
 	)
@@ -99,7 +99,7 @@ func test_a_peer_with_ipv6_only_cannot() -> void:
 
 
 func test_it_leaves_the_destination_alone() -> void:
-	# What is bound to loopback reaches no network.
+	# A peer bound to loopback reaches no network.
 	var friend := bound_peer(NATIVE)
 	for packet: PackedByteArray in [numbered(1), PackedByteArray()]:
 		var peer := sender_to(friend, OURS)
@@ -116,7 +116,7 @@ func test_it_leaves_the_destination_alone() -> void:
 
 
 func test_it_opens_a_closed_peer_also_where_nothing_can_be_sent() -> void:
-	# A packet that no network takes.
+	# A packet too large for any network.
 	var peer := make_peer(OURS)
 	peer.set_broadcast_enabled(true)
 	var networks: int = peer.get_broadcast_addresses().size()
@@ -142,7 +142,7 @@ static func _is_broadcasting(flags: Array) -> bool:
 	)
 
 
-# The last address of the network; none where that is too small for one.
+# The last address of the network; "" if it is too small to have one.
 static func _broadcast_of(address: String, prefix: int) -> String:
 	if prefix < 1 or prefix > 30:
 		return ""

@@ -101,7 +101,7 @@ func test_a_small_receive_buffer_holds_little() -> void:
 			check_equal(small.bind(0, LOOPBACK, 1 << 20), OK, "bind")
 			check_granted(small, &"receive_buffer_size", 8192)
 			var sender := sender_to(small)
-			# One by one all arrive.
+			# Sent one by one, all arrive.
 			for i in 100:
 				sender.put_packet(numbered(i, 1000))
 				arrived(small, i + 1)

@@ -1,5 +1,5 @@
 extends "../support/suite.gd"
-## The class as scripts see it: its methods, subclassing, its life.
+## The class as scripts see it: methods, subclassing, lifetime.
 
 
 func test_every_method_of_native_exists_with_the_same_arguments() -> void:
@@ -25,7 +25,7 @@ func test_every_method_of_native_exists_with_the_same_arguments() -> void:
 		check_equal(
 			twin["return"].class_name, method["return"].class_name, "%s, result" % method.name
 		)
-		if method.name != "wait":  # ours has a timeout more
+		if method.name != "wait":  # ours has a timeout too
 			check_equal(twin.args.size(), method.args.size(), "%s, arguments" % method.name)
 			check_equal(twin.default_args, method.default_args, "%s, defaults" % method.name)
 	check_equal(ours["wait"].default_args, [-1], "wait, defaults")

@@ -1,5 +1,5 @@
 extends "../support/suite.gd"
-## How the sample's dedicated server and its bots count what is lost, and judge it at the end.
+## How the sample's dedicated server and its bots count losses, and judge them at the end.
 
 const Account := preload("res://demo/dedicated/account.gd")
 const Report := preload("res://demo/dedicated/report.gd")
@@ -42,7 +42,7 @@ func test_the_count_is_that_of_a_plain_list_whatever_comes() -> void:
 	random.seed = 7
 	for round_number in 20:
 		var numbers := range(1, 200)
-		# Some are lost, some come twice, and all in any order that comes to that.
+		# Some are lost, some repeated, some late.
 		for i in 30:
 			numbers.remove_at(random.randi_range(0, numbers.size() - 1))
 		for i in 20:

@@ -67,7 +67,7 @@ func test_a_hello_without_a_ticket_is_answered_with_no_more_than_it_was(kind: St
 	var ticket := client.next(Wire.Kind.TICKET)
 	check(var_to_bytes(ticket).size() <= var_to_bytes(hello).size(), "the ticket is longer")
 	answer("players", server.players.size(), 0)
-	# The server has forgotten that address: what it says next is a first packet again.
+	# The server keeps nothing of that address: its next packet is a first packet again.
 	client.move(1)
 	_frames_until(server, func() -> bool: return server.strangers == 1)
 	answer("strangers", server.strangers, 1)
@@ -98,7 +98,7 @@ func test_names_that_could_write_on_a_terminal_are_refused(kind: StringName) -> 
 	var names: Array[String] = ["", "  ", "\u001b[2J", "a\nb", "a name that is too long", "\u0085"]
 	for name in names:
 		ManualClient.new(server).say([Wire.Kind.HELLO, name, ""])
-	# They come in order: once this one is in, all are.
+	# Packets arrive in order: all others are handled when this one is.
 	check(ManualClient.new(server).join("Ada Lovelace"), "a good name is welcome")
 	answer("strangers", server.strangers, names.size())
 
@@ -124,7 +124,7 @@ func test_malformed_messages_are_counted_and_change_nothing(kind: StringName) ->
 	var garbage := _garbage()
 	for packet in garbage:
 		send(client.socket, [packet])
-	# No error line is expected in this test: strangers do not fill our log.
+	# No error line is expected: strangers cannot fill the log.
 	_frames_until(server, func() -> bool: return player.bad_packets >= garbage.size())
 	answer("bad packets", player.bad_packets, garbage.size())
 	answer("of all", server.bad_packets(), garbage.size())
@@ -152,7 +152,7 @@ func test_an_idle_player_is_removed(kind: StringName) -> void:
 		pauses.append(Time.get_ticks_msec() - last[0])
 		last[0] = Time.get_ticks_msec()
 		return not gone.is_empty()
-	# Without poll(), the addon looks for the silent once a frame of the engine.
+	# Without poll(), the addon closes idle connections once a frame.
 	await Frames.until(talk)
 	if pauses.max() >= 200:
 		check(not gone.is_empty(), "nobody is gone")
@@ -204,7 +204,7 @@ func test_a_bot_stays_until_the_server_knows_its_final_tally(kind: StringName) -
 	_play_until(bot, func() -> bool: return bot.state == Bot.State.LEAVING)
 	server.put_var([Wire.Kind.SNAPSHOT, 1, 1, PackedInt32Array(), PackedVector2Array()])
 	var none := PackedInt32Array([0, 0, 0])
-	# All is here, but the bye that the server has seen was written before that.
+	# All snapshots have arrived, but the server's farewell refers to an older bye.
 	server.put_var([Wire.Kind.FAREWELL, 1, none, none])
 	_play_until(bot, func() -> bool: return bot._farewell_msec > 0)
 	answer("state before", bot.state, Bot.State.LEAVING)
@@ -272,7 +272,7 @@ func _only_player(server: GameServer) -> Player:
 	return server.players.values()[0]
 
 
-## Gives the server frames until the condition holds.
+## Runs frames of the server until the condition holds.
 func _frames_until(server: GameServer, condition: Callable) -> bool:
 	return wait_until(
 		func() -> bool:
@@ -289,7 +289,7 @@ func _play_until(bot: Bot, condition: Callable) -> void:
 	)
 
 
-## Bots that have played for a while, and are gone.
+## Bots that have played for half a second and left.
 func _played(server: GameServer, count: int, leave_out := 0) -> Array[Bot]:
 	var bots: Array[Bot] = []
 	for i in count:

@@ -1,8 +1,7 @@
 extends "../support/suite.gd"
 ## set_dest_address() and connect_to_host().
 
-## No resolver takes it for a name (a label has at most 63 characters), so it costs no question to
-## a server.
+## The label is too long (63 characters at most), so no server is asked.
 const UNRESOLVABLE := (
 	"a-label-of-more-than-sixty-three-characters-which-no-resolver-would-accept" + ".invalid"
 )
@@ -36,8 +35,7 @@ func test_a_destination_may_be_a_host_name(kind: StringName) -> void:
 	var receiver := bound_peer(NATIVE)
 	var sender := make_peer(kind)
 	var port: int = receiver.get_local_port()
-	# The system's resolver may prefer IPv6: then the packet goes elsewhere, which is no fault of
-	# the peer's.
+	# The system's resolver may prefer IPv6; then the packet goes to ::1.
 	answer("set_dest_address", sender.set_dest_address("localhost", port), OK)
 	answer("put_packet", sender.put_packet(numbered(1)), OK)
 	if IP.resolve_hostname("localhost") == LOOPBACK:

@@ -85,7 +85,7 @@ func test_the_wildcard_takes_the_port_of_both_families(kind: StringName) -> void
 func test_the_families_have_ports_of_their_own(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
-	# Another program may have the port in the other family: then another port is tried.
+	# Another program may use the port in the other family; then another port is tried.
 	var found := false
 	for i in 20:
 		var port: int = taken_port(kind, "0.0.0.0")
@@ -152,7 +152,7 @@ func test_an_empty_ipv6_datagram_is_a_packet(kind: StringName) -> void:
 	answer("get_packet_ip", peer.get_packet_ip(), "0:0:0:0:0:0:0:1")
 
 
-# Peers bound to these addresses stay open, and send nothing there.
+# Peers bound to these addresses stay open, and cannot send to [param destination].
 func _cannot_send(kind: StringName, bound_to: Array[String], destination: String) -> void:
 	for address in bound_to:
 		var peer := bound_peer(kind, address)

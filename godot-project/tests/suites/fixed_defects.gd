@@ -1,6 +1,5 @@
 extends "../support/receiving.gd"
-## What is a defect of native's, and how ours does better. (Waiting and the queue have suites of
-## their own.)
+## Defects of native, and how ours behaves. The suites waiting and queue have more.
 
 const CallingLogger := preload("../support/calling_logger.gd")
 
@@ -177,7 +176,7 @@ func test_a_repeated_misuse_prints_at_most_once_a_second() -> void:
 	check(
 		lines.size() <= seconds + 1, "1,000 sends print %d lines in %d s" % [lines.size(), seconds]
 	)
-	for word: String in ["put_packet", "set_dest_address"]:  # what went wrong, and what to do
+	for word: String in ["put_packet", "set_dest_address"]:  # the failed call and the remedy
 		check(not lines.is_empty() and word in lines[0], "'%s' is not named" % word)
 
 
@@ -211,7 +210,7 @@ func test_a_logger_may_use_the_peer_that_prints() -> void:
 	check_equal(peer.connect_to_host("x y", 9), ERR_INVALID_PARAMETER, "connect_to_host")
 	check_equal(peer.wait(-2), ERR_INVALID_PARAMETER, "wait")
 	OS.remove_logger(logger)
-	logger.use = Callable()  # which holds the logger, and the peer
+	logger.use = Callable()  # a cycle of logger and peer
 	check_equal(logger.calls, 3, "calls of the logger")
 	var sent: Array[PackedByteArray] = [[1], [2], [3]]
 	check_equal(take(peer, 3), sent, "what arrives")

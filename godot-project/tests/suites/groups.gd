@@ -1,10 +1,9 @@
 extends "../support/suite.gd"
-## Broadcast and multicast, as far as loopback goes.
+## Broadcast and multicast on loopback.
 
 const GROUP := "239.255.77.2"
 const GROUP_6 := "ff02::4d02"
-## Every address of 127.0.0.0/8 is this machine, and the last one is its broadcast address (on
-## Linux).
+## On Linux every address of 127.0.0.0/8 is this machine, and the last one is the broadcast address.
 const BROADCAST := "127.255.255.255"
 
 
@@ -70,7 +69,7 @@ func test_a_member_gets_what_is_sent_to_the_group_until_it_leaves(kind: StringNa
 	if not needs_linux():
 		return
 	var peer := bound_peer(kind, "0.0.0.0")
-	# A sender bound to a loopback address sends multicast out of the loopback interface.
+	# A sender bound to a loopback address sends multicast through the loopback interface.
 	var sender := bound_peer(NATIVE, LOOPBACK)
 	answer("dest", sender.set_dest_address(GROUP, peer.get_local_port()), OK)
 	answer("join", peer.join_multicast_group(GROUP, loopback_interface()), OK)
@@ -116,7 +115,7 @@ func test_ipv6_groups_can_be_joined_and_left(kind: StringName) -> void:
 func test_an_ipv6_group_needs_no_known_interface(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
-	# Whether it works is the machine's affair, but both kinds ask it the same.
+	# Whether it works depends on the machine, but both kinds must agree.
 	for interface: String in ["", "no-such-interface"]:
 		var peer := make_peer(kind)
 		allow_lines("_multicast_group|ret != 0")

@@ -1,10 +1,9 @@
 extends "../support/receiving.gd"
-## time_to_live and traffic_class, as a receiver sees them: however a packet is sent, by whatever
-## kind of peer.
+## time_to_live and traffic_class as a receiver sees them, for each way of sending and kind of peer.
 
 const Observer := preload("../support/observer.gd")
 const WAYS: Array[String] = ["put_packet", "put_packets", "put_segmented", "send_to"]
-## What the sender is bound to ("": it is opened by sending), and where it sends.
+## Rows of [address to bind to, or "" to open by sending; destination].
 const ROUTES: Array[Array] = [
 	["", LOOPBACK],
 	["0.0.0.0", LOOPBACK],
@@ -144,14 +143,14 @@ func _peer_on(route: Array) -> PacketPeer:
 	return peer
 
 
-# On many systems IPv6 multicasts find no way over the loopback interface.
+# Many systems have no route for IPv6 multicast on the loopback interface.
 func _is_unreachable(peer: PacketPeer, route: Array) -> bool:
 	allow_lines("send_to")
 	var is_sent: bool = peer.send_to(numbered(1), route[1], _port_of(route)) == OK
 	return not (is_sent and _observer.report()) and ":" in route[1]
 
 
-# Sends by some way; what the observer reports of each packet must be the same.
+# Sends by [param way]; the observer must report the same for each packet.
 func _arrival(peer: PacketPeer, route: Array, way: String) -> Dictionary:
 	if not peer.is_socket_connected():
 		check_equal(peer.set_dest_address(route[1], _port_of(route)), OK, "dest " + route[1])

@@ -1,13 +1,13 @@
 extends "../support/suite.gd"
-## One peer used by many threads at once. Native promises nothing here, so these are tests of ours.
+## One peer used by many threads at once. Native promises nothing here, so all tests are of ours.
 
 const Tally := preload("../support/tally.gd")
 
 const TAKERS := 4
 const PACKETS := 4000
-## What a thread is told that had a packet in hand when the peer was closed.
+## The line of a thread that had a packet in hand when the peer was closed.
 const CLOSED_MEANWHILE := "wait\\(\\): the peer is not open"
-## No more are sent and not yet taken than the kernel surely holds, so that none is lost.
+## How many packets are in flight at most: any kernel holds them, so none is lost.
 const ON_THE_WAY := 40
 
 
@@ -84,8 +84,8 @@ func test_several_threads_send_at_once() -> void:
 	check_equal(seen.size(), PACKETS, "packets received")
 
 
-# (The engine looks up what a class has of its virtual methods at an object's first call, which is
-# not safe in several threads.)
+# The engine looks up the virtual methods of a class at the first call of an object, which is not
+# thread-safe.
 func test_the_first_calls_of_a_peer_may_come_from_two_threads_at_once() -> void:
 	const COUNT := 3000
 	for method: StringName in [&"put_packet", &"get_packet", &"get_available_packet_count"]:
@@ -122,7 +122,7 @@ func test_peers_can_be_made_and_freed_by_many_threads() -> void:
 func test_six_threads_hammer_one_peer() -> void:
 	var peer := bound_peer(OURS)
 	var sink := bound_peer(NATIVE)
-	# Told as misuse, and rightly: an open peer is bound, a closed one waited on, and so on.
+	# Misuse that prints a line: an open peer is bound, a closed one waited on, and so on.
 	var expected := "(bind|connect_to_host|set_dest_address|wait|put_packet|get_local_port|poll)\\b"
 	var start := Time.get_ticks_msec()
 	var lines := hammered(_hammer.bind(peer, sink.get_local_port()))
@@ -133,7 +133,7 @@ func test_six_threads_hammer_one_peer() -> void:
 	var seconds := (Time.get_ticks_msec() - start) / 1000 + 1
 	check(lines.size() <= 35 * seconds, "%d lines in %d s" % [lines.size(), seconds])
 
-	# Whatever state it was left in, it is a peer that works.
+	# The peer works in whatever state the threads left it.
 	peer.close()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 	check_equal(peer.get_available_packet_count(), 0, "count")
@@ -142,7 +142,7 @@ func test_six_threads_hammer_one_peer() -> void:
 	check_equal(take(peer), [numbered(7)] as Array[PackedByteArray], "what arrives")
 
 
-# The threads return the numbers of what they took: together each number once.
+# Together the threads must return each number once.
 func _check_each_once(takers: Array[Thread], count: int) -> void:
 	var seen: Dictionary[int, int] = {}
 	for thread in takers:
@@ -159,7 +159,7 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 	var rng := RandomNumberGenerator.new()
 	rng.seed = rng_seed
 	var packet := numbered(rng_seed, 100)
-	# With each call, what may come of it while others open, connect and close.
+	# The results that each call may have while other threads open, connect and close.
 	var calls: Array[Array] = [
 		["bind", peer.bind.bind(0, LOOPBACK), [OK, ERR_ALREADY_IN_USE]],
 		["connect_to_host", peer.connect_to_host.bind(LOOPBACK, port), [OK]],
@@ -182,7 +182,7 @@ static func _hammer(rng_seed: int, end_msec: int, peer: PacketPeer, port: int) -
 	return call_at_random(choose, end_msec)
 
 
-# Takes packets until the peer is closed; their numbers, -1 for one that is not whole.
+# Takes packets until the peer is closed; returns their numbers, -1 for a damaged one.
 static func _take_all(peer: PacketPeer, taken: Tally) -> PackedInt32Array:
 	var numbers: PackedInt32Array
 	while peer.wait() == OK:

@@ -1,6 +1,6 @@
 extends "../support/server_suite.gd"
-## The custom monitors of Performance: what all peers do. They are about the last full second, and
-## other tests have peers too, so each test waits for a quiet second first.
+## The custom monitors of Performance: totals of all peers in the last full second. Other tests have
+## peers too, so each test first waits for a second without packets.
 
 const Frames := preload("../support/frames.gd")
 
@@ -12,7 +12,7 @@ const DROPPED := &"udp_rs/packets_dropped"
 const RATES: Array[StringName] = [IN, OUT, BYTES_IN, BYTES_OUT]
 const NOTHING: Array[int] = [0, 0, 0, 0]
 
-# When _quiet() returned.
+# When _quiet() has returned.
 var _quiet_since_usec := 0
 
 
@@ -31,13 +31,13 @@ func test_they_add_up_the_last_second_of_all_peers() -> void:
 	await _quiet()
 	var kept: Array[PacketPeer] = []
 	for i in 4:
-		# Polled and in the background; native's packets count as what comes in only.
+		# Polled and in the background. Of native's packets only the receiving end is counted.
 		var peer := receiver(i % 2 == 0)
 		var sender := sender_to(peer, NATIVE if i == 3 else OURS)
 		for k in 25:
 			send(sender, [numbered(k, 40)])
 		arrived(peer, 25)
-		# One pair stays, one is reset; the others are closed, and all of those freed.
+		# One pair stays, one is reset, the others are closed; all but the first are freed.
 		match i:
 			1:
 				kept = [peer, sender]
@@ -66,7 +66,7 @@ func test_what_a_server_and_its_connections_do_is_counted_once() -> void:
 			send(clients[i], [numbered(i, 40), numbered(i, 40)])
 			arrived(peers[i], 2)
 			send(peers[i], [numbered(1, 30), numbered(2, 30), numbered(3, 30)])
-		# Some are gone when the second ends, and one server with all of its own.
+		# Some connections are freed before the second ends, and one server with all of its own.
 		peers[0].close()
 		peers.clear()
 	servers[1].stop()
@@ -187,9 +187,9 @@ static func _rates() -> Array[int]:
 	return rates
 
 
-# Follows the seconds since _quiet() until one brings nothing more, and compares their rates with
-# what was sent and received. A second ends with a frame, so it may be longer, and its rates are
-# lower by the same part. On a busy machine the traffic may take more than one second.
+# Adds up the seconds since _quiet() until one has no packets, and compares the sum with [param
+# brought]. A second ends with a frame, so it may be longer than a second, and its rates are lower
+# by the same factor. On a busy machine the traffic may take more than one second.
 func _check_rates(brought: Array[int]) -> void:
 	var seconds: Array[Array] = []
 	var note_second := func() -> bool:
@@ -216,8 +216,8 @@ func _check_rates(brought: Array[int]) -> void:
 			check(sums[i] <= brought[i] and sums[i] > 0, "%s: %d" % [RATES[i], sums[i]])
 
 
-# Waits until all that has happened so far was told of, and a second has begun of which nothing is
-# known yet: one sample tells of packets, and the next of none.
+# Waits until a second has begun in which nothing was sent: one sample shows packets, and the next
+# none.
 func _quiet() -> void:
 	var peer := bound_peer(OURS)
 	peer.set_dest_address(LOOPBACK, peer.get_local_port())

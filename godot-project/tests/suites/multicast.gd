@@ -1,6 +1,6 @@
 extends "../support/receiving.gd"
-## Multicast on the loopback interface: what leaves by it, and that a peer hears the groups that it
-## has joined, and no others. (More than one interface is for the tests on two hosts.)
+## Multicast on the loopback interface: which packets leave by it, and that a peer receives its own
+## groups only. More than one interface is tested on two hosts.
 
 const GROUPS: Array[String] = [
 	"239.255.77.11", "239.255.77.12", "239.255.77.13", "239.255.77.14", "239.255.77.15"
@@ -31,7 +31,8 @@ func test_it_can_be_chosen_and_given_back_while_open() -> void:
 	for address: String in ["0.0.0.0", "*"]:
 		var member := _member([GROUPS[0]])
 		var peer := bound_peer(OURS, address)
-		# What the system chooses is another interface, if there is one; nothing leaves the machine.
+		# The system chooses another interface, if there is one; with a limit of 0 nothing leaves
+		# the machine.
 		peer.multicast_time_to_live = 0
 		for i in 3:
 			peer.multicast_interface = loopback_interface()
@@ -47,7 +48,7 @@ func test_it_can_be_chosen_and_given_back_while_open() -> void:
 func test_loopback_and_hop_limit_do_not_keep_it_from_the_loopback_interface() -> void:
 	if not needs_linux():
 		return
-	# That interface is this machine: there a multicast comes back by itself.
+	# On the loopback interface a multicast always comes back.
 	var member := _member([GROUPS[0]])
 	var peer := make_peer(OURS)
 	peer.multicast_interface = loopback_interface()
@@ -66,7 +67,7 @@ func test_a_peer_receives_all_its_groups_and_no_other() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			var member := _member(GROUPS, background)
-			# The machine is a member of this one, but the peer is not.
+			# The machine is a member of this group, but the peer is not.
 			var other := _member([OTHER_GROUP])
 			var peer := make_peer(OURS)
 			peer.multicast_interface = loopback_interface()
@@ -115,7 +116,7 @@ func test_closing_leaves_while_another_stays() -> void:
 	var port: int = peer.get_local_port()
 	peer.close()
 	check_equal(peer.bind(port, "0.0.0.0"), OK, "bind again")
-	# In a group once more, for it is then that a peer hears nothing but its own.
+	# Only a peer that has joined a group is restricted to its own.
 	check_equal(peer.join_multicast_group(GROUPS[1], loopback_interface()), OK, "join another")
 	var sender := make_peer(OURS)
 	sender.multicast_interface = loopback_interface()
@@ -129,7 +130,7 @@ func test_a_member_receives_from_native_and_ours_alike() -> void:
 	if not needs_linux():
 		return
 	var member := _member([GROUPS[0]])
-	# Native sends by the interface of the address that it is bound to.
+	# Native sends through the interface of the address that it is bound to.
 	var theirs := bound_peer(NATIVE, LOOPBACK)
 	theirs.set_dest_address(GROUPS[0], member.get_local_port())
 	send(theirs, [numbered(1)])
@@ -174,7 +175,7 @@ func test_native_receives_groups_of_other_sockets_and_ours_does_not() -> void:
 	other.close()
 
 
-# A peer of ours that is in groups on the loopback interface.
+# A peer of ours that has joined groups on the loopback interface.
 func _member(groups: Array[String], background := false) -> PacketPeer:
 	var peer := receiver(background, "0.0.0.0")
 	for group in groups:
@@ -182,12 +183,12 @@ func _member(groups: Array[String], background := false) -> PacketPeer:
 	return peer
 
 
-# Sends to a group at the port that a peer has.
+# Sends to a group, to the port of [param member].
 func _multicast(peer: PacketPeer, number: int, group: String, member: PacketPeer) -> void:
 	check_equal(peer.send_to(numbered(number), group, member.get_local_port()), OK, "to " + group)
 
 
-# What was sent before this would be there when this is.
+# Packets sent earlier would arrive before this one.
 func _check_quiet(peer: PacketPeer, what: String) -> void:
 	var sender := sender_to(peer)
 	send(sender, [numbered(1000)])

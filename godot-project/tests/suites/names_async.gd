@@ -1,7 +1,7 @@
 # gdlint: disable=max-public-methods
 extends "../support/receiving.gd"
 ## set_dest_address_async(), connect_to_host_async(), is_resolving() and host_resolved, with names
-## that nobody outside of this machine is asked for.
+## that no other machine is asked for.
 
 const Frames := preload("../support/frames.gd")
 
@@ -11,8 +11,7 @@ const NAMESAKES: Dictionary[StringName, StringName] = {
 	SET: &"set_dest_address",
 	CONNECT: &"connect_to_host",
 }
-## No resolver takes it for a name (a label has at most 63 characters), so it costs no question to
-## a server.
+## The label is too long (63 characters at most), so no server is asked.
 const UNRESOLVABLE := (
 	"a-label-of-more-than-sixty-three-characters-which-no-resolver-would-accept" + ".invalid"
 )
@@ -68,7 +67,7 @@ func test_wrong_arguments_are_refused_as_by_the_blocking_methods() -> void:
 			var lines := lines_of(func() -> void: got.append(peer.callv(call, row)))
 			var what := "%s(%s)" % [call, row]
 			check_equal(got, twin_answer, what)
-			# (set_dest_address() prints nothing, as native's; what is new says what is wrong.)
+			# set_dest_address() prints nothing, as native; the async method prints a line.
 			var is_reported: bool = got[0] != OK if call == SET else not twin_lines.is_empty()
 			check_equal(lines.size(), int(is_reported), what + ": lines")
 			for line in lines:
@@ -151,7 +150,7 @@ func test_it_is_resolving_until_the_answer_is_there_also_without_frames() -> voi
 	var listener := _Listener.new(peer)
 	check_equal(peer.is_resolving(), false, "of a new peer")
 	var sees := 0
-	# The answer may be there before anybody can look.
+	# The answer may arrive before the next line runs.
 	for i in 200:
 		check_equal(peer.set_dest_address_async(UNRESOLVABLE, 9), OK, SET)
 		sees += int(peer.is_resolving())
@@ -160,7 +159,7 @@ func test_it_is_resolving_until_the_answer_is_there_also_without_frames() -> voi
 	check_equal(listener.answers, [], "without a frame")
 	await _until_emitted(listener)
 	await Frames.wait(3)
-	listener.check_all(self, 1)  # each call has cancelled the one before
+	listener.check_all(self, 1)  # each call cancels the one before
 	check_equal(listener.last(), [ERR_CANT_RESOLVE, ""], "the emission")
 
 
@@ -248,7 +247,7 @@ func test_connecting_that_the_system_refuses_closes_the_peer() -> void:
 		check_equal(peer.is_bound(), false, "is_bound")
 		await _until_emitted(listener)
 		check_equal(listener.answers, [[FAILED, BROADCAST]], "the emission")
-		# One line comes with it.
+		# One line is printed with the signal.
 		var lines := _error_log.take_lines()
 		expected_line_count += lines.size()
 		check_equal(lines.size(), 1, "lines (%s)" % "; ".join(lines))
@@ -348,7 +347,7 @@ func test_the_handler_may_call_again() -> void:
 	var hosts: Array[String] = ["localhost", LOOPBACK, UNRESOLVABLE, "localhost", LOOPBACK]
 	var peer := make_peer(OURS)
 	var listener := _Listener.new(peer)
-	# Weak, or the connection would hold the peer that holds it.
+	# Weak: the connection would keep its own peer.
 	var weak: WeakRef = weakref(peer)
 	var next := func(_error: Error, _ip: String) -> void:
 		if listener.answers.size() < hosts.size():
@@ -386,7 +385,7 @@ func test_a_subclass_receives_its_own_signal() -> void:
 func test_it_works_beside_packets_available() -> void:
 	var peer := receiver(true)
 	var listener := _Listener.new(peer)
-	var packets := [0, 0]  # how many were told of, and in which frame
+	var packets := [0, 0]  # the count and the frame of the signal
 	peer.packets_available.connect(
 		func(count: int) -> void: packets.assign([count, Engine.get_process_frames()])
 	)
@@ -424,12 +423,12 @@ func test_calls_may_come_from_any_thread() -> void:
 	for thread in threads:
 		check_equal(join(thread), 0, "calls that were not taken")
 	await Frames.wait(5)
-	# Any of these threads may have begun anew by the moment in which the answer before was heard; the
-	# last call is alone.
+	# Another thread may have started a look-up before the handler of the last one ran. From here on
+	# there is one call only.
 	listener.while_resolving = 0
 	var before := listener.answers.size()
 	check(before <= 400, "%d signals for 400 calls" % before)
-	# What comes last is not cancelled.
+	# The last call is not cancelled.
 	check_equal(in_thread(peer.set_dest_address_async.bind(LOOPBACK, 9)).wait_to_finish(), OK, SET)
 	check(await _until_emitted(listener, before + 1), "no emission for the last call")
 	check_equal(listener.last(), [OK, LOOPBACK], "the last emission")
@@ -461,7 +460,7 @@ func test_each_of_a_thousand_peers_emits_its_own_answer() -> void:
 	note("at most %d threads more" % most)
 
 
-# Compares what a call comes to with what its namesake answers on a peer of the same kind.
+# Compares the result of a call with that of the blocking method on an equal peer.
 func _check_like_namesake(call: StringName, host: String, address: String) -> void:
 	var friend := bound_peer(NATIVE, "*")
 	var port: int = friend.get_local_port()
@@ -480,7 +479,7 @@ func _check_like_namesake(call: StringName, host: String, address: String) -> vo
 	if expected[0] != OK:
 		check_equal(listener.last()[1], "", what + ": ip")
 		return
-	# The address is that where packets go.
+	# The signal's address is the one that packets go to.
 	var ip: String = listener.last()[1]
 	var is_loopback := ip == LOOPBACK or ip == "0:0:0:0:0:0:0:1"
 	check(is_loopback, "%s: ip is '%s'" % [what, ip])
@@ -490,7 +489,7 @@ func _check_like_namesake(call: StringName, host: String, address: String) -> vo
 		check_equal(friend.get_packet_ip(), ip, what + ": from where")
 
 
-# A call, and at once a newer one: only that is told of, if at all, and it alone has an effect.
+# Makes a call and at once a newer one: only the newer one may emit a signal and have an effect.
 func _check_cancelled(
 	call: StringName, first: String, newer: StringName, host: String, port: int
 ) -> void:
@@ -499,7 +498,7 @@ func _check_cancelled(
 	var listener := _Listener.new(peer)
 	allow_lines("connect_to_host|set_dest_address_async")
 	check_equal(peer.callv(call, [first, 9]), OK, what)
-	# On a connected peer no destination can be set; that is another test's.
+	# A connected peer refuses a destination; that is tested elsewhere.
 	if peer.is_socket_connected():
 		peer.close()
 	var error: Variant = peer.callv(newer, [] if newer == &"close" else [host, port])
@@ -517,7 +516,8 @@ func _check_cancelled(
 	check_equal(peer.is_socket_connected(), is_connected, what + ": is_socket_connected")
 
 
-# Lets no frame pass. (In the test itself, a lambda would hold the peer while that is suspended.)
+# Waits without frames. It is no lambda of the test, which would keep the peer while the test is
+# suspended.
 func _await_answer(peer: PacketPeer) -> void:
 	check(wait_until(func() -> bool: return not peer.is_resolving()), "it resolves for ever")
 
@@ -526,14 +526,14 @@ func _until_emitted(listener: _Listener, count := 1) -> bool:
 	return await Frames.until(func() -> bool: return listener.answers.size() >= count)
 
 
-## Notes what a peer tells of names, and when.
+## Records host_resolved of a peer.
 class _Listener:
-	## [error, ip] of each.
+	## [error, ip] of each signal.
 	var answers: Array = []
 	var frames: PackedInt64Array
 	var in_other_threads := 0
 	var while_resolving := 0
-	# Weak, or the two would hold each other.
+	# Weak: a strong reference would be a cycle.
 	var _peer: WeakRef
 	var _made_in := Engine.get_process_frames()
 

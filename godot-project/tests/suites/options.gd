@@ -1,7 +1,7 @@
 # gdlint: disable=max-public-methods
 extends "../support/receiving.gd"
-## The socket options as properties: their values, refusals, and that they last. (What they do is
-## in the suites sharing, hops and multicast.)
+## The socket options as properties: values, refusals, and that they persist. Their effects are
+## tested in the suites sharing, hop_limits and multicast.
 
 const UNKNOWN_INTERFACE := "no-such-interface"
 
@@ -163,7 +163,7 @@ func _check_values(peer: PacketPeer, what: String) -> void:
 		check_equal(peer.get(property), _other(property), "%s, %s" % [property, what])
 
 
-# A peer prints a line about one property once a second: each gets a peer of its own.
+# A peer prints a line about one property once a second, so each value has a peer of its own.
 func _check_refusal(state: String, property: StringName, value: Variant) -> void:
 	for before: Variant in [PROPERTIES[property][0], _other(property)]:
 		var peer := _peer_in(state)
@@ -181,7 +181,7 @@ func _check_refusal(state: String, property: StringName, value: Variant) -> void
 		_check_still_works(peer, "bound again after %s = %s" % [property, value])
 
 
-# Null where the machine has no IPv6 and it is needed.
+# A peer in a state; null if that needs IPv6 and there is none.
 func _peer_in(state: String) -> PacketPeer:
 	var peer := make_peer(OURS)
 	match state:
@@ -194,7 +194,7 @@ func _peer_in(state: String) -> PacketPeer:
 		"both families":
 			check_equal(peer.bind(0, "*"), OK, state)
 		"connected":
-			# To itself, so that it can hear itself.
+			# To itself, so that it receives its own packets.
 			check_equal(peer.bind(0, LOOPBACK), OK, state)
 			check_equal(peer.connect_to_host(LOOPBACK, peer.get_local_port()), OK, state)
 		"closed":
@@ -203,7 +203,7 @@ func _peer_in(state: String) -> PacketPeer:
 	return peer
 
 
-# Sends to itself (where it is open), and hears it.
+# Sends to itself, if it is open, and receives that.
 func _check_still_works(peer: PacketPeer, what: String) -> void:
 	if not peer.is_bound():
 		return
@@ -251,7 +251,7 @@ func _other(property: StringName) -> Variant:
 	if property == &"multicast_interface":
 		return loopback_interface()
 	if property == &"reuse_port" and OS.get_name() == "Windows":
-		return false  # there is no such thing there
+		return false  # Windows has no such option
 	return PROPERTIES[property][1]
 
 

@@ -1,31 +1,31 @@
 extends "../support/receiving.gd"
-## A full queue: its bound to the byte, and what each policy gives up. (What both kinds do when
-## polled is in queue.gd.)
+## A full queue: its exact bound, and what each policy drops. What both kinds do when polled is
+## tested in queue.gd.
 
-## What the smallest queue holds of packets of 1,000 bytes.
+## How many packets of SIZE the smallest queue holds.
 const FITTING := 63
 const SIZE := 1000
-## So that the kernel's own buffer is not what limits: it holds more than so many packets of SIZE.
+## Packets sent before the peer reads again: the kernel holds more than this, so it drops none.
 const CHUNK := 20
 
 
 func test_the_bound_is_exact_to_the_byte(kind: StringName) -> void:
 	if kind == NATIVE:
-		allow_lines("Buffer full, dropping packets")  # ours drops none itself: the kernel does
+		allow_lines("Buffer full, dropping packets")  # ours leaves them in the kernel
 	for row: Array in [[25_487, 2], [25_488, 1]]:
-		# recv_buf_size, and what a second packet leaves of the queue: nothing, or too little by 1.
+		# The size of a second packet that fills the queue, and of one that is a byte too large.
 		for size: Array in [[65_535, 0], [65_536, 65_536], [131_072, 196_608]]:
 			var peer := bound_peer(kind, LOOPBACK, size[0])
 			var sender := sender_to(peer)
 			var filler := 0
-			while filler * 32_768 < size[1]:  # each costs exactly half of the smallest ring
+			while filler * 32_768 < size[1]:  # each takes exactly half of the smallest queue
 				send(sender, [numbered(0, 32_768 - OVERHEAD)])
 				filler += 1
 				arrived(peer, filler)
 			send(sender, [numbered(1, 40_000)])
 			arrived(peer, filler + 1)
 			send(sender, [numbered(2, row[0])])
-			# What does not fit shows nothing; it has arrived within this time.
+			# A packet that does not fit changes nothing; it has arrived within this time.
 			wait_until(
 				func() -> bool: return peer.get_available_packet_count() == filler + 2,
 				TIMEOUT_MSEC if row[1] == 2 else 50
@@ -127,7 +127,7 @@ func test_a_large_packet_displaces_as_many_old_ones_as_it_must() -> void:
 			var peer := receiver(background, LOOPBACK, 0)
 			peer.overflow_policy = DROP_OLDEST
 			_flood(peer, FITTING, 0)
-			# 63 packets leave 1,023 bytes; 5,024 more need the place of four.
+			# 63 packets leave 1,023 bytes; 5,024 bytes need the space of four packets.
 			var sender := sender_to(peer)
 			send(sender, [numbered(FITTING, 5000)])
 			_look_until_seen(peer, FITTING + 1)
@@ -191,7 +191,7 @@ func test_going_to_the_background_drops_what_the_queue_cannot_hold() -> void:
 	var peer := receiver(false, LOOPBACK, 0)
 	_flood(peer, FITTING + CHUNK, 0, FITTING)
 	peer.background_receive = true
-	# One that was read already, and waits for room, may be kept.
+	# A packet that was read already, and waits for room, may be kept.
 	wait_until(func() -> bool: return stat(peer, "packets_dropped_queue") >= CHUNK - 1)
 	_check_kept(peer, range(FITTING))
 	var dropped := stat(peer, "packets_dropped_queue")
@@ -211,9 +211,9 @@ func test_a_full_queue_in_the_background_takes_packets_again_once_there_is_room(
 		check_equal(stat(peer, "packets_dropped_queue"), 37, "packets_dropped_queue")
 
 
-# Sends numbered packets of SIZE bytes, and sees to it that the kernel never holds many of them.
-# When it returns, [param dropped] of them have been dropped in all. Where a polled peer leaves the
-# rest in the kernel, [param seen] is how many it can see.
+# Sends numbered packets of SIZE bytes, and waits often enough that the kernel holds few of them.
+# When it returns, [param dropped] packets have been dropped in all. If a polled peer leaves the
+# rest in the kernel, [param seen] is how many it reads.
 func _flood(peer: PacketPeer, count: int, dropped: int, seen := -1) -> void:
 	var sender := sender_to(peer)
 	var before := _seen(peer)
@@ -224,7 +224,7 @@ func _flood(peer: PacketPeer, count: int, dropped: int, seen := -1) -> void:
 	check_equal(stat(peer, "packets_dropped_queue"), dropped, "packets_dropped_queue")
 
 
-# Looks until so many packets have been read from the socket, kept or not.
+# Reads until [param count] packets have been read from the socket, kept or not.
 func _look_until_seen(peer: PacketPeer, count: int) -> void:
 	var look := func() -> bool:
 		peer.get_available_packet_count()
@@ -242,7 +242,7 @@ func _check_kept(peer: PacketPeer, numbers: Array) -> void:
 	check_equal(got, PackedInt32Array(numbers), "what was kept")
 
 
-# What was dropped was not received.
+# Dropped packets do not count as received.
 func _check_figures(peer: PacketPeer, received: int, dropped: int) -> void:
 	check_equal(stat(peer, "packets_received"), received, "packets_received")
 	check_equal(stat(peer, "packets_dropped_queue"), dropped, "packets_dropped_queue")

@@ -1,5 +1,5 @@
 extends "../support/suite.gd"
-## Packets that go and come: put_packet(), get_packet(), their sizes, senders and counts.
+## Sending and receiving: put_packet(), get_packet(), sizes, senders and counts.
 
 
 func test_packets_go_both_ways_between_all_kinds(kind: StringName) -> void:

@@ -1,8 +1,7 @@
 extends "../support/suite.gd"
-## How much a peer holds, and what it gives up.
+## How much a peer's queue holds, and what it drops.
 
-## So that the kernel's own buffer is not what limits: it holds more than so many packets of 1,000
-## bytes.
+## Packets sent before the peer reads again: the kernel holds more of 1,000 bytes than this.
 const POLL_EVERY := 20
 
 
@@ -100,7 +99,7 @@ func test_ours_asks_the_kernel_for_the_buffer() -> void:
 		var peer := bound_peer(kind, LOOPBACK, 8 << 20)
 		var sender := sender_to(peer)
 		for i in 2000:
-			sender.put_packet(numbered(i))  # while the script is busy and does not look
+			sender.put_packet(numbered(i))  # while the script reads nothing
 		held[kind] = _settled_count(peer)
 	note("of 2,000 packets sent to a busy script, native holds %d, ours %d" % held.values())
 	check(held[OURS] > held[NATIVE] * 3 / 2, "ours holds no more than native")
@@ -120,7 +119,7 @@ func test_ours_reads_a_bounded_amount_in_one_call() -> void:
 			sent += 1
 		return sent
 	var flood := in_thread(send_all_the_time)
-	# A call that read until nothing is left would not return before the flood ends.
+	# A call that reads until nothing is left would not return before the flood ends.
 	var longest := 0
 	var end := Time.get_ticks_msec() + 1500
 	while Time.get_ticks_msec() < end:
@@ -136,7 +135,7 @@ func test_ours_reads_a_bounded_amount_in_one_call() -> void:
 # so that the kernel drops none. The peer's queue holds [param holds] of them.
 func _flood(peer: PacketPeer, count: int, holds: int, sender: PacketPeer = null) -> void:
 	if peer is PacketPeerUDP:
-		allow_lines("Buffer full, dropping packets")  # ours drops none itself: the kernel does
+		allow_lines("Buffer full, dropping packets")  # ours leaves them in the kernel
 	if sender == null:
 		sender = sender_to(peer)
 	for i in count:
@@ -145,7 +144,7 @@ func _flood(peer: PacketPeer, count: int, holds: int, sender: PacketPeer = null)
 			arrived(peer, mini(i + 1, holds))
 
 
-# How many packets a peer holds, once no more are coming.
+# How many packets a peer holds when no more arrive.
 func _settled_count(peer: PacketPeer) -> int:
 	var counts: PackedInt32Array = []
 	var is_settled := func() -> bool:
@@ -156,7 +155,7 @@ func _settled_count(peer: PacketPeer) -> int:
 	return counts[-1]
 
 
-# The first packets are there, in order; what comes after them is not looked at.
+# The first packets must be queued in order; later ones are not checked.
 func _check_prefix(peer: PacketPeer, count: int) -> void:
 	var got: PackedInt32Array
 	for packet in take(peer, count):

@@ -1,8 +1,8 @@
 extends "../support/receiving.gd"
-## The interface that an address may name after "%", as far as a machine goes that has no other to
-## talk to. (Who is reached by it is for the tests on two hosts.)
+## The interface that an address may name after "%", on a machine without another host. Which host
+## is reached is tested on two hosts.
 
-## Text that is no address: its scope is empty, or the address is not one of a single link.
+## Not addresses: the scope is empty, or the address is not a link-local one.
 const NO_ADDRESSES: Array[String] = [
 	"fe80::1%", "::1%lo", "10.0.0.1%lo", "%lo", "2001:db8::1%lo", "fe80::1%%lo", "::1%", "*%lo"
 ]
@@ -90,7 +90,7 @@ func test_a_scope_may_be_a_name_or_a_number() -> void:
 	for scope: String in [loopback_interface(), index]:
 		var peer := make_peer(OURS)
 		check_equal(peer.set_dest_address("fe80::1%" + scope, 9), OK, "set_dest_address %" + scope)
-		# Nobody has the address: the system is asked, and says so.
+		# No interface has the address: the system is asked and refuses.
 		allow_lines("bind|connect_to_host")
 		var error: Error = peer.bind(0, "fe80::1%" + scope)
 		check(error in [OK, ERR_UNAVAILABLE], "bind answers " + error_string(error))

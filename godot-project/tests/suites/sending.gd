@@ -2,9 +2,9 @@
 extends "../support/receiving.gd"
 ## Sending many packets in one call, and to any address: put_packets(), put_segmented(), send_to().
 
-## The most that a packet over IPv4 holds.
+## The largest payload over IPv4.
 const LARGEST := 65_507
-## What the kernel joins into one datagram at most, and numbers around it.
+## How many packets the kernel joins into one datagram at most, and numbers around it.
 const COUNTS: Array[int] = [1, 2, 63, 64, 65, 130]
 
 
@@ -23,7 +23,7 @@ func test_put_packets_sends_in_order_to_any_receiver() -> void:
 func test_put_packets_sends_packets_of_mixed_sizes() -> void:
 	_to_each_receiver(
 		func(sender: PacketPeer, peer: PacketPeer, what: String) -> void:
-			# Runs of one size, a shorter one that ends a run, a longer one, and single ones.
+			# Runs of one size, a run that a shorter packet ends, a longer packet, and single ones.
 			var sizes: Array[int] = [64, 64, 64, 20, 64, 64, 100, 64, 5, 5, 5, 1400, 1400, 700]
 			sizes.append_array([700, 701, 0, 0, 64, 0, 64, 64, 8000, 8000, 100, 40_000, 16])
 			var packets: Array[PackedByteArray] = []
@@ -337,7 +337,7 @@ func test_send_to_refuses_ports_that_there_are_not() -> void:
 
 
 func test_send_to_fails_where_put_packet_does(kind: StringName) -> void:
-	# Native has no send_to: there its put_packet answers.
+	# Native has no send_to(); its put_packet() is compared.
 	var cases: Array[Array] = [
 		["port 0", LOOPBACK, 0, 10, FAILED],
 		["too large", LOOPBACK, 9, LARGEST + 1, FAILED],
@@ -402,7 +402,7 @@ func _to_each_receiver(body: Callable) -> void:
 			body.call(sender, peer, what + (", connected" if sender_is_connected else ""))
 
 
-# Sends data in segments, and checks each packet that comes of it.
+# Sends data in segments and checks each packet that arrives.
 func _check_segmented(
 	sender: PacketPeer, peer: PacketPeer, data: PackedByteArray, size: int, what: String
 ) -> void:
@@ -414,7 +414,7 @@ func _check_segmented(
 	_check_arrival(peer, packets, what)
 
 
-# Exactly these packets arrive, in this order.
+# Exactly these packets must arrive, in this order.
 func _check_arrival(peer: PacketPeer, packets: Array[PackedByteArray], what: String) -> void:
 	var got := take(peer, packets.size())
 	check_equal(got.size(), packets.size(), what + ": packets")
@@ -425,7 +425,7 @@ func _check_arrival(peer: PacketPeer, packets: Array[PackedByteArray], what: Str
 	check_equal(peer.get_available_packet_count(), 0, what + ": nothing else")
 
 
-# Bytes of which no two parts look alike.
+# Bytes without repetition.
 static func _pattern(size: int, number: int) -> PackedByteArray:
 	var rng := RandomNumberGenerator.new()
 	rng.seed = size * 1000 + number

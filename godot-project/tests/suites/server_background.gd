@@ -1,10 +1,10 @@
 extends "../support/server_suite.gd"
-## UdpServerRs.background_receive: nobody polls, and everything comes all the same.
+## UdpServerRs.background_receive: packets arrive without poll().
 
 const Frames := preload("../support/frames.gd")
 const Listener := preload("../support/packets_listener.gd")
 
-## So many packets on the way fit into a served peer's queue.
+## How many windows in flight fit into an accepted peer's queue.
 const WINDOWS := 1
 
 
@@ -55,7 +55,7 @@ func test_it_reads_more_than_the_kernel_holds_while_the_game_is_busy() -> void:
 	for number in 500:
 		for client in clients:
 			client.put_packet(numbered(number, 64))
-		# The game looks at no peer; that the thread keeps up is seen from the figures.
+		# The script reads nothing; the statistics show that the thread keeps up.
 		var expected := 20 + 20 * (number + 1)
 		wait_until(func() -> bool: return stat(server, "packets_received") >= expected)
 	for i in 20:
@@ -69,7 +69,7 @@ func test_polling_and_looking_take_no_system_call_then() -> void:
 	var peer := accepted(server, client)
 	send(client, [numbered(1)])
 	reaches(server, "packets_received", 2)
-	# The thread may still look once or twice for more packets.
+	# The thread may make one or two more empty reads.
 	var before := stat(server, "receive_syscalls")
 	for i in 1000:
 		check_equal(server.poll(), OK, "poll")
@@ -142,7 +142,7 @@ func test_going_to_the_background_tells_what_waits() -> void:
 	check_equal(listener.last(), 2, "count")
 	listener.check_all(self)
 	server.background_receive = false
-	await Frames.wait(2)  # one may be on its way
+	await Frames.wait(2)  # one may be due already
 	var times := listener.counts.size()
 	send(client, [numbered(3)])
 	arrived(peer, 3)
@@ -287,7 +287,7 @@ func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
 
 
-# A connection comes, and a packet of it, and an answer goes, though nobody polls.
+# A client connects, its packet arrives, and it gets an answer, all without poll().
 func _check_unpolled(server: RefCounted) -> void:
 	var client := sender_to(server)
 	send(client, [numbered(1)])

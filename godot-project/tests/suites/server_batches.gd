@@ -1,10 +1,10 @@
 extends "../support/server_suite.gd"
-## What PacketPeerUdpRs has beyond PacketPeerUDP, on connections of UdpServerRs: many packets in one
-## call, times, the system's words; and what is locked there.
+## What PacketPeerUdpRs has beyond PacketPeerUDP, on connections of UdpServerRs: batches, times,
+## error messages; and what is locked.
 
 const Frames := preload("../support/frames.gd")
 
-## So many packets on the way fit into a served peer's queue.
+## How many windows in flight fit into an accepted peer's queue.
 const WINDOWS := 1
 const MANY := 60
 
@@ -153,7 +153,7 @@ func test_segments_that_the_system_joins_come_apart_again() -> void:
 					sizes.resize(15)
 					sizes.fill(100)
 					check_equal(peers[i].get_batch_sizes(), sizes, "sizes")
-			# And from somebody whom nobody knows yet.
+			# And from a new client.
 			var stranger := sender_to(server, OURS)
 			check_equal(stranger.put_segmented(numbered(99, 1500), 100), 15, "put_segmented")
 			var peer := next_connection(server)

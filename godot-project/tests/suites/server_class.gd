@@ -1,5 +1,5 @@
 extends "../support/server_suite.gd"
-## The class UdpServerRs as scripts see it: its methods and properties, subclassing, its life.
+## The class UdpServerRs as scripts see it: methods, properties, subclassing, lifetime.
 
 const CallingLogger := preload("../support/calling_logger.gd")
 
@@ -129,7 +129,7 @@ func test_a_logger_may_use_the_server_that_prints() -> void:
 	check_equal(peers[0].send_to(numbered(1), LOOPBACK, 9), ERR_LOCKED, "send_to")
 	check_equal(peers[0].bind(0), ERR_ALREADY_IN_USE, "bind")
 	OS.remove_logger(logger)
-	logger.use = Callable()  # which holds the logger, and the server
+	logger.use = Callable()  # a cycle of logger and server
 	check_equal(logger.calls, 4, "calls of the logger")
 	check_equal(peers.size(), 3, "connections that it took")
 	check_equal(server.is_listening(), false, "is_listening")

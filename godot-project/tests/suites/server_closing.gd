@@ -1,5 +1,6 @@
 extends "../support/server_suite.gd"
-## The end of connections of UDPServer and UdpServerRs: closed, freed, the server stopped or freed.
+## How connections of UDPServer and UdpServerRs end: closed, freed, with the server stopped or
+## freed.
 
 
 func test_a_closed_connection_is_a_closed_peer_that_keeps_its_client(kind: StringName) -> void:
@@ -39,7 +40,7 @@ func test_another_packet_of_its_client_makes_a_new_connection(kind: StringName) 
 		var peer := next_connection(server)
 		answer("another object", peer != old, true)
 		arrived(peer, 2)
-		old.close()  # which is nothing to the new one
+		old.close()  # does not affect the new one
 		answer("its packets", numbers_of(take(peer, 2)), PackedInt32Array([3, 4]))
 		answer("no more", peer.get_available_packet_count(), 0)
 		answer("the old one", old.get_available_packet_count(), -1)
@@ -56,7 +57,7 @@ func test_packets_unread_at_close_go_to_the_new_connection(kind: StringName) -> 
 	var server := listening(kind)
 	var client := sender_to(server)
 	var peer := accepted(server, client)
-	send(client, [numbered(1)])  # the server has not been polled since
+	send(client, [numbered(1)])  # not polled yet
 	peer.close()
 	answer("packets", numbers_of(take(next_connection(server))), PackedInt32Array([1]))
 
@@ -178,7 +179,7 @@ func test_a_server_that_listens_again_has_no_connections(kind: StringName) -> vo
 		answer("another object", peer in peers, false)
 		answer("its packets", numbers_of(take(peer)), PackedInt32Array([i]))
 		answer("the old one", peers[i].is_bound(), false)
-		# Its place is another's now.
+		# The new connection has the old one's place in the server.
 		peers[i].close()
 		send(clients[i], [numbered(i + 10)])
 		answer("its packets then", numbers_of(take(peer)), PackedInt32Array([i + 10]))
@@ -208,7 +209,7 @@ func test_servers_with_pending_connections_come_and_go(kind: StringName) -> void
 			answer("pending", server.is_connection_available(), false)
 
 
-# Each of them has one packet that was read and one that was not; another client is pending.
+# Leaves each connection one packet that was read and one that was not, and one client pending.
 func _leave_packets(
 	server: RefCounted, clients: Array[PacketPeer], peers: Array[PacketPeer]
 ) -> void:
@@ -239,7 +240,7 @@ func _check_closed(kind: StringName, peer: PacketPeer, client: PacketPeer) -> vo
 	misuse(kind, "wait", peer, "wait", [], ERR_UNCONFIGURED)
 
 
-# A closed peer that was a connection opens anew, to the client and to others.
+# A closed peer that was a connection can be opened again, to the client and to others.
 func _check_ordinary(server: RefCounted, client: PacketPeer, peer: PacketPeer) -> void:
 	answer("put_packet", peer.put_packet(numbered(1)), OK)
 	answer("is_bound", peer.is_bound(), true)

@@ -1,5 +1,6 @@
 extends "../support/server_suite.gd"
-## UDPServer and UdpServerRs: who becomes a connection, in which order, and with which packets.
+## UDPServer and UdpServerRs: which clients get a connection, in which order, and with which
+## packets.
 
 const BROADCAST := "127.255.255.255"
 const EVERYWHERE: Array[String] = [LOOPBACK, LOOPBACK_6]
@@ -271,7 +272,7 @@ func test_poll_is_ok_whatever_there_is(kind: StringName) -> void:
 	answer("a closed one", server.poll(), OK)
 
 
-# Seventeen clients send twice; so many as the limit says become connections, with both packets.
+# Seventeen clients send twice: as many as the limit get connections, with both packets.
 func _check_limit(server: RefCounted, limit: int) -> void:
 	var before: int = server.max_pending_connections
 	server.max_pending_connections = maxi(limit, 1)

@@ -1,6 +1,6 @@
 extends "../support/server_suite.gd"
 ## UdpServerRs bounds what strangers can take: max_pending_connections changed while connections are
-## pending (native drops all or none then), floods of new senders, and get_peer_count().
+## pending (native drops all or none), floods of new senders, and get_peer_count().
 
 
 func test_a_raised_limit_keeps_all_that_are_pending() -> void:
@@ -122,9 +122,9 @@ func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 				var flooder := sender_to(server, OURS)
 				flooder.put_packet(numbered(i))
 				if i < 8:
-					first.append(flooder)  # so that its address is nobody else's
+					first.append(flooder)  # keeps its address
 				if i % CHUNK == 0:
-					# The others go on meanwhile.
+					# Accepted clients continue meanwhile.
 					send(clients[i / CHUNK % 10], [numbered(i)])
 					var got := numbers_of(take(peers[i / CHUNK % 10]))
 					check_equal(got, PackedInt32Array([i]), "what an accepted client sent")
@@ -150,7 +150,7 @@ func test_a_flood_takes_little_memory() -> void:
 			var marker := marker_of(server)
 			var before := Process.resident_bytes()
 			for i in 3000:
-				# A socket of its own each, which is closed again: what grows is the server's.
+				# Each has its own socket, which is freed: only the server's memory can grow.
 				var flooder := sender_to(server, OURS)
 				flooder.put_packet(numbered(i, 1000))
 				if i % CHUNK == 0:
@@ -182,7 +182,7 @@ func test_one_pending_sender_cannot_fill_more_than_its_queue() -> void:
 	)
 
 
-# Takes a connection of each client, and closes all of them or lets go of them.
+# Takes a connection of each client, and closes or frees all of them.
 func _take_and_drop(server: RefCounted, clients: Array[PacketPeer], is_closing: bool) -> void:
 	for client in clients:
 		send(client, [numbered(1)])
@@ -196,7 +196,7 @@ func _take_and_drop(server: RefCounted, clients: Array[PacketPeer], is_closing: 
 		check_equal(server.get_peer_count(), 0, "get_peer_count when closed")
 
 
-# Clients that are pending with a packet each, their number.
+# Pending clients, each with one packet, its number.
 func _pending_clients(server: RefCounted, count: int) -> Array[PacketPeer]:
 	var marker := marker_of(server)
 	var clients := clients_of(server, count)
@@ -206,7 +206,7 @@ func _pending_clients(server: RefCounted, count: int) -> Array[PacketPeer]:
 	return clients
 
 
-# The oldest are left, and still get what is sent to them.
+# The oldest ones are left, and still receive packets.
 func _check_pending(server: RefCounted, clients: Array[PacketPeer], left: int) -> void:
 	var received := stat(server, "packets_received")
 	for i in left:

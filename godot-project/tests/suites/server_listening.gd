@@ -1,5 +1,5 @@
 extends "../support/server_suite.gd"
-## UDPServer and UdpServerRs: listen(), stop(), and what a server answers that does not listen.
+## UDPServer and UdpServerRs: listen(), stop(), and what a server answers while it does not listen.
 
 
 func test_a_new_server_answers_as_a_stopped_one(kind: StringName) -> void:
@@ -61,7 +61,7 @@ func test_listening_twice_is_already_in_use(kind: StringName) -> void:
 		answer("is_listening", server.is_listening(), true)
 		answer("on the same port", server.get_local_port() == port, true)
 		if kind == OURS:
-			# Told again, though a second has not passed.
+			# A new server prints again within the same second.
 			server = listening(kind)
 			port = server.get_local_port()
 	accepted(server, sender_to(server))
@@ -75,7 +75,7 @@ func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
 		var lines := lines_of(func() -> void: errors.append(server.listen(port, free_address)))
 		answer("listen", errors[0], OK)
 		answer("the lower bits", server.get_local_port() == free, true)
-		if kind == OURS:  # native says nothing
+		if kind == OURS:  # native prints nothing
 			check_equal(lines.size(), 1, "lines for port %d" % port)
 			for part: String in ["UdpServerRs.listen()", str(port)]:
 				check(part in "".join(lines), "'%s' is not in: %s" % [part, "; ".join(lines)])
@@ -90,7 +90,7 @@ func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
 func test_it_listens_on_every_kind_of_address(kind: StringName) -> void:
 	var addresses: Array[String] = ["*", "0.0.0.0", LOOPBACK, "127.000.000.001", "::ffff:127.0.0.1"]
 	if OS.get_name() == "Linux":
-		# Where an address of no interface can be bound at all, that is the system's affair.
+		# Whether other systems bind to an address of no interface varies.
 		addresses += ["127.0.0.2", "224.0.0.1", "239.1.2.3", "255.255.255.255"] as Array[String]
 	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
 		addresses += ["::", LOOPBACK_6] as Array[String]
@@ -125,7 +125,7 @@ func test_a_link_local_address_needs_its_interface() -> void:
 	var server := make_server(OURS)
 	refused("fe80::1", server, "listen", [0, "fe80::1"], ERR_UNAVAILABLE, ["fe80::1", "interface"])
 	check_equal(server.is_listening(), false, "is_listening")
-	# Native takes no such text; nobody has this address.
+	# Native refuses the text; no interface has this address.
 	check_equal(server.listen(0, "fe80::77%lo"), ERR_UNAVAILABLE, "with an interface")
 
 
@@ -169,7 +169,7 @@ func test_arguments_are_converted_as_the_engine_does(kind: StringName) -> void:
 	accepted(server, sender_to(server))
 
 
-# What binding a peer to the port answers; the peer is closed again.
+# The result of binding a peer to the port; the peer is closed again.
 func _bound_to(port: int) -> Error:
 	return PacketPeerUDP.new().bind(port, free_address)
 

@@ -1,6 +1,6 @@
 extends "../support/server_suite.gd"
-## UdpServerRs' socket options, and what its connections say when they are set there. (What each
-## does is in the suites of the peer's options.)
+## UdpServerRs' socket options, and how its connections refuse them. Their effects are tested in the
+## suites of the peer's options.
 
 const Observer := preload("../support/observer.gd")
 
@@ -19,7 +19,7 @@ const BAD_VALUES: Dictionary[StringName, Array] = {
 	&"send_buffer_size": [-1, 1 << 31, 1 << 40],
 	&"max_pending_connections": [-1, 1 << 32],
 }
-## What a connection does not let be set: it is the server's, or no one's.
+## Options that a connection refuses: the server has them, or they do not apply.
 const LOCKED: Dictionary[StringName, Variant] = {
 	&"reuse_address": false,
 	&"reuse_port": true,
@@ -184,7 +184,7 @@ func test_a_closed_connection_has_options_of_its_own() -> void:
 	check_equal(server.background_receive, false, "the server's background_receive")
 	var before := stat(peer, "packets_received")
 	send(sender_to(peer), [numbered(1)])
-	reaches(peer, "packets_received", before + 1)  # though nobody looks
+	reaches(peer, "packets_received", before + 1)  # without a read
 
 
 func test_the_overflow_policy_is_a_connections_own() -> void:
@@ -235,7 +235,7 @@ func _check_arrival(peer: PacketPeer, hops: int, traffic_class: int, where: Arra
 
 func _other(option: StringName) -> Variant:
 	if option == &"reuse_port" and OS.get_name() == "Windows":
-		return false  # there is no such thing there
+		return false  # Windows has no such option
 	return OPTIONS[option][1]
 
 

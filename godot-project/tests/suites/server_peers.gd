@@ -1,8 +1,8 @@
 # gdlint: disable=max-public-methods
 extends "../support/server_suite.gd"
-## The peers that UDPServer and UdpServerRs hand out: what they answer while they are the server's.
+## The peers that UDPServer and UdpServerRs hand out, while they are connections.
 
-## With each: arguments, what it answers, and what a line must name (where it is no argument).
+## Rows of [method, arguments, result].
 const LOCKED: Array[Array] = [
 	["bind", [0], ERR_ALREADY_IN_USE],
 	["bind", [-1], ERR_ALREADY_IN_USE],
@@ -200,7 +200,7 @@ func test_a_client_that_is_gone_affects_no_other(kind: StringName) -> void:
 		answer("is_bound", peers[0].is_bound(), true)
 		answer("count", peers[0].get_available_packet_count(), 0)
 		_check_talk(clients[1], peers[1])
-	# Somebody has its address again.
+	# The client opens at its address again.
 	answer("bind", clients[0].bind(port, free_address), OK)
 	clients[0].set_dest_address(LOOPBACK, server.get_local_port())
 	_check_talk(clients[0], peers[0])

@@ -1,6 +1,6 @@
 extends "../support/server_suite.gd"
-## Servers and peers on one port: reuse_address, which servers have by default, and reuse_port. (The
-## rules are the system's: these are Linux'.)
+## Servers and peers on one port: reuse_address, which servers have by default, and reuse_port. The
+## rules are Linux'.
 
 const ANYWHERE: Array[String] = ["*", LOOPBACK, "0.0.0.0"]
 
@@ -8,7 +8,7 @@ const ANYWHERE: Array[String] = ["*", LOOPBACK, "0.0.0.0"]
 func test_servers_share_a_port(kind: StringName) -> void:
 	if not needs_linux():
 		return
-	# Ours gets a port that is free on all addresses, and keeps it while others share it.
+	# The port of this server is free on all addresses, and stays reserved while others share it.
 	var owner := listening(OURS, "*")
 	var port: int = owner.get_local_port()
 	for other_kind: StringName in [NATIVE, kind]:
@@ -27,7 +27,7 @@ func test_servers_share_a_port(kind: StringName) -> void:
 func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
 	if not needs_linux():
 		return
-	# (Native may get another server's here, as both share theirs.)
+	# Native may get the port of another server, as both share theirs.
 	var servers: Array[RefCounted] = []
 	var ports: Dictionary[int, bool] = {}
 	for i in 500:

@@ -1,5 +1,5 @@
 extends "../support/server_suite.gd"
-## UdpServerRs.get_stats(): the server's and all its peers' figures together.
+## UdpServerRs.get_stats(): totals of the server and its connections.
 
 const PEER_KEYS := preload("statistics.gd").KEYS
 const PENDING := "packets_dropped_pending"
@@ -119,7 +119,7 @@ func test_a_connection_that_is_reset_while_its_queue_drops_packets_counts_right(
 			check_equal(stat(server, "packets_dropped_queue"), 120 - FITTING, "dropped")
 			check_equal(stat(server, "packets_received"), before + FITTING, "packets_received")
 			check_equal(stat(peer, "packets_dropped_queue"), 120 - FITTING, "the peer's dropped")
-			# Three of those that were received before the reset are left.
+			# Three packets from before the reset are left.
 			check_equal(stat(peer, "packets_received"), 60, "the peer's packets_received")
 	)
 

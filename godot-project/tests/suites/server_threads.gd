@@ -20,7 +20,7 @@ func test_a_connection_may_be_used_by_another_thread_than_the_server() -> void:
 			var thread := in_thread(echo_variants)
 			for i in 200:
 				client.put_var({"number": i, "text": str(i)})
-				# This thread polls, that one waits, and each may be the one that reads.
+				# This thread polls and the other waits; either may read the socket.
 				_await_answer(server, client)
 				check_equal(client.get_var(), {"number": i, "text": str(i)}, "what comes back")
 			check_equal(join(thread), 200, "variants that went back")
@@ -205,7 +205,7 @@ func test_six_threads_hammer_one_server_and_its_connections() -> void:
 		for line in hammered(_hammer.bind(server, port, shelf)):
 			check("UdpServerRs." in line or "PacketPeerUdpRs." in line, "in the log: " + line)
 
-		# Whatever state it was left in, it is a server that works.
+		# The server works in whatever state the threads left it.
 		server.stop()
 		shelf.clear()
 		check_equal(server.get_peer_count(), 0, "get_peer_count")
@@ -221,7 +221,7 @@ func test_six_threads_hammer_one_server_and_its_connections() -> void:
 			server.stop()
 
 
-# Waits for the answer, polling the server meanwhile.
+# Waits for an answer and polls the server meanwhile.
 func _await_answer(server: RefCounted, client: PacketPeer) -> void:
 	var came := func() -> bool:
 		read(server)
@@ -239,7 +239,7 @@ static func _hammer(
 	client.set_dest_address(LOOPBACK, port)
 	var packet := numbered(rng_seed, 100)
 	var waits := [OK, ERR_TIMEOUT, ERR_UNCONFIGURED, ERR_UNAVAILABLE, ERR_SKIP]
-	# With each call, what may come of it while others listen, take and stop.
+	# The results that each call may have while other threads listen, take and stop.
 	var calls: Array[Array] = [
 		["poll", server.poll, [OK, ERR_UNCONFIGURED]],
 		["poll", server.poll, [OK, ERR_UNCONFIGURED]],
@@ -264,7 +264,7 @@ static func _hammer(
 		["knock", client.put_packet.bind(packet), [OK]],
 		["knock anew", func() -> void: client.close(), [null]],
 	]
-	# The same of a connection that one of the threads has taken.
+	# The same for a connection that one of the threads has taken.
 	var peer_calls: Array[Array] = [
 		["is_bound", &"is_bound", [], [true, false]],
 		["count", &"get_available_packet_count", [], []],
@@ -285,19 +285,19 @@ static func _hammer(
 		if peer == null or rng.randf() < 0.5:
 			return calls[rng.randi_range(0, calls.size() - 1)]
 		var call: Array = peer_calls[rng.randi_range(0, peer_calls.size() - 1)]
-		# The peer itself too: a Callable does not keep it.
+		# With the peer: a Callable does not keep it alive.
 		return [call[0], peer.callv.bind(call[1], call[2]), call[3], peer]
 	return call_at_random(choose, end_msec)
 
 
-## The connections that some threads have taken, for all of them to use.
+## Connections that the threads share.
 class _Shelf:
 	const ROOM := 8
 
 	var _mutex := Mutex.new()
 	var _peers: Array[PacketPeer]
 
-	## Puts a peer there, in place of another where it is full; false for none.
+	## Adds a peer, in place of the oldest if there is no room; false for null.
 	func put(peer: PacketPeer) -> bool:
 		if peer == null:
 			return false
@@ -313,7 +313,7 @@ class _Shelf:
 		_peers.pop_back()
 		_mutex.unlock()
 
-	## One of them, or null.
+	## One of the peers, or null.
 	func any(number: int) -> PacketPeer:
 		_mutex.lock()
 		var peer: PacketPeer = null if _peers.is_empty() else _peers[number % _peers.size()]

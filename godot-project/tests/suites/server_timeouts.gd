@@ -1,5 +1,5 @@
 extends "../support/server_suite.gd"
-## UdpServerRs.peer_timeout_msec: connections that are not heard from are closed.
+## UdpServerRs.peer_timeout_msec: idle connections are closed.
 
 const Frames := preload("../support/frames.gd")
 
@@ -154,7 +154,7 @@ func test_changed_it_applies_at_once() -> void:
 			var peers := all_accepted(server, clients_of(server, 5))
 			server.peer_timeout_msec = SHORT
 			await _until_closed(server, peers)
-			# And longer again.
+			# Shortened and lengthened again before it passes.
 			server.peer_timeout_msec = LONG
 			peers = all_accepted(server, clients_of(server, 5))
 			server.peer_timeout_msec = SHORT
@@ -223,7 +223,7 @@ func test_packets_that_wait_in_the_socket_of_an_unpolled_server_count() -> void:
 	while last < end:
 		for client in clients:
 			send(client, [numbered(1)])
-		OS.delay_msec(20)  # a game that loads; the time alone counts here
+		OS.delay_msec(20)  # a game that loads a level
 		longest_pause = maxi(longest_pause, Time.get_ticks_msec() - last)
 		last = Time.get_ticks_msec()
 	server.poll()
@@ -324,7 +324,7 @@ func _check_closed(peer: PacketPeer, client: PacketPeer) -> void:
 	check_equal(peer.get_packet_error(), FAILED, "get_packet_error")
 	check_equal(peer.get_packet_ip(), LOOPBACK, "get_packet_ip")
 	check_equal(peer.get_packet_port(), client.get_local_port(), "get_packet_port")
-	# It does not go on talking to somebody who may be gone.
+	# It sends nothing to a client that may be gone.
 	refused("put_packet", peer, "put_packet", [numbered(1)], ERR_UNCONFIGURED)
 	refused("put_packets", peer, "put_packets", [[numbered(1)]], -1)
 	check_equal(peer.set_dest_address(LOOPBACK, client.get_local_port()), OK, "a new destination")
@@ -332,7 +332,7 @@ func _check_closed(peer: PacketPeer, client: PacketPeer) -> void:
 	check_equal(numbers_of(take(client)), PackedInt32Array([2]), "what the client gets")
 
 
-# Lets frames pass, in which the server is polled, until all of them are closed.
+# Runs frames and polls the server until all peers are closed.
 func _until_closed(server: RefCounted, peers: Array[PacketPeer]) -> void:
 	var are_closed := func() -> bool:
 		read(server)
@@ -340,8 +340,7 @@ func _until_closed(server: RefCounted, peers: Array[PacketPeer]) -> void:
 	check(await Frames.until(are_closed), "not all are closed")
 
 
-# Lets frames pass for so long, in which the server is polled: that nothing happens can only be
-# awaited.
+# Runs frames and polls the server for [param msec].
 func _pass_frames(server: RefCounted, msec: int) -> void:
 	var end := Time.get_ticks_msec() + msec
 	var is_over := func() -> bool:

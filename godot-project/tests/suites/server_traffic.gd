@@ -1,5 +1,5 @@
 extends "../support/server_suite.gd"
-## Much traffic for UdpServerRs: many connections at once, and floods that harm nobody else.
+## Heavy traffic of UdpServerRs: many connections at once, and floods that affect no other.
 
 
 func test_many_connections_exchange_packets_at_once_and_none_is_lost() -> void:
@@ -47,7 +47,7 @@ func test_one_clients_flood_starves_no_other_connection() -> void:
 			var dropped := 0
 			var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 			while (received < 50 or dropped < 1000) and Time.get_ticks_msec() < deadline:
-				# The flood fills the system's buffer too, so one may have to be repeated.
+				# The flood fills the kernel's buffer too, so a packet may have to be repeated.
 				client.put_packet(numbered(received))
 				worst_poll = maxi(worst_poll, msec_of(read.bind(server)))
 				peer.wait(10)
@@ -97,7 +97,7 @@ func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 				server.max_pending_connections = COUNT
 				var kept: Array[Array] = []
 				var resident: Array[int] = []
-				# Each lot of connections can have the memory that the one before has given back.
+				# Each lot of connections can use the memory that the one before has released.
 				for i in 5:
 					var clients := clients_of(server, COUNT, OURS)
 					var peers := all_accepted(server, clients)
@@ -113,22 +113,22 @@ func test_a_burst_leaves_no_memory_with_its_connections() -> void:
 						for peer in peers:
 							peer.call(way)
 					resident.append(Process.resident_bytes())
-				# The first lots bring into memory what is needed once.
+				# The first lots load what is needed once.
 				var grown := (resident[4] - resident[1]) / (3 * COUNT)
 				note("%d bytes a connection and its client" % grown)
-				# A full queue takes twice as much.
+				# A full queue takes twice this bound.
 				check(grown < 32 << 10, "%d bytes stay with each, read by %s" % [grown, way])
 		)
 
 
-# Sends as much as it can until told to stop.
+# Sends as fast as possible until [param stop] is posted.
 static func _flood(sender: PacketPeer, stop: Semaphore) -> void:
 	var packet := numbered(99_999, 1000)
 	while not stop.try_wait():
 		sender.put_packet(packet)
 
 
-# Waits until so many packets were received in all.
+# Waits until the server has received [param count] packets in all.
 func _await_received(server: RefCounted, count: int) -> void:
 	var are_received := func() -> bool:
 		read(server)

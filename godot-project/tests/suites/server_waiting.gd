@@ -1,7 +1,7 @@
 # gdlint: disable=max-public-methods
 extends "../support/server_suite.gd"
-## wait() on a connection of UdpServerRs: it reads the server's socket, so it works though nobody
-## polls, and it can be ended.
+## wait() on a connection of UdpServerRs: it reads the server's socket, so it needs no poll(), and
+## it can be ended.
 
 
 func test_packets_come_by_waiting_alone() -> void:
@@ -59,7 +59,7 @@ func test_a_wait_reads_for_the_other_connections_too() -> void:
 	send(sender_to(server), [numbered(9)])
 	send(clients[0], [numbered(0)])
 	check_equal(join(waiting[0]), OK, "wait")
-	# Nobody has polled.
+	# No call has polled the server.
 	for i in 5:
 		check_equal(numbers_of(peers[i].get_packets()), PackedInt32Array([i]), "client %d" % i)
 	check_equal(server.is_connection_available(), true, "the new one is pending")
@@ -83,7 +83,7 @@ func test_packets_of_other_connections_end_no_wait() -> void:
 			send(clients[0], [numbered(1)])
 			for thread in waiting:
 				check_equal(join(thread), OK, "wait")
-			# Also of those that have an end of their own.
+			# Also for waits with a time-out.
 			var stop := Semaphore.new()
 			var keep_sending := func() -> void:
 				while not stop.try_wait():

@@ -1,6 +1,6 @@
 extends "../support/receiving.gd"
-## Several sockets on one port: reuse_address and reuse_port, and who gets what then. (The rules are
-## the system's: these are Linux'.)
+## Several sockets on one port: reuse_address and reuse_port, and which one receives. The rules are
+## Linux'.
 
 const GROUP := "239.255.77.7"
 const BROADCAST := "127.255.255.255"
@@ -35,7 +35,7 @@ func test_one_peer_that_shares_is_not_enough() -> void:
 		check_equal(peer.bind(alone.get_local_port(), LOOPBACK), ERR_UNAVAILABLE, property)
 		check("in use" in peer.get_last_error_message().to_lower(), peer.get_last_error_message())
 		_check_third_is_refused(_sharing(property).get_local_port(), LOOPBACK)
-	# Nor are two that want it differently.
+	# Nor are two with different options.
 	var one := _sharing(&"reuse_address")
 	var other := make_peer(OURS)
 	other.reuse_port = true
@@ -133,7 +133,7 @@ func test_reuse_port_distributes_the_senders() -> void:
 				senders[i].set_dest_address(LOOPBACK, port)
 				for k in 3:
 					send(senders[i], [numbered(i)])
-			# Whose packets each got: all of one sender's, or none.
+			# The senders of each peer: it receives all packets of one, or none.
 			var got := [{}, {}]
 			var count := func() -> int:
 				for p in 2:
@@ -171,7 +171,7 @@ func test_it_can_share_with_the_engines_server() -> void:
 	var has_connection := func() -> bool:
 		return server.poll() == OK and server.is_connection_available()
 	check(wait_until(has_connection), "the server, left alone, got nothing")
-	# And the other way round.
+	# And in the other order.
 	server.stop()
 	peer = _sharing(&"reuse_address")
 	check_equal(server.listen(peer.get_local_port(), LOOPBACK), OK, "listen beside ours")

@@ -60,7 +60,7 @@ func test_packets_can_be_taken_in_the_handler() -> void:
 	await Frames.until(func() -> bool: return numbers.size() >= 200)
 	check_equal(numbers, PackedInt32Array(range(200)), "what was taken")
 	for connection in peer.packets_available.get_connections():
-		peer.packets_available.disconnect(connection.callable)  # it holds the peer that holds it
+		peer.packets_available.disconnect(connection.callable)  # a cycle of peer and connection
 
 
 func test_it_can_be_awaited() -> void:
@@ -83,10 +83,10 @@ func test_it_is_emitted_on_the_main_thread_and_at_most_once_a_frame() -> void:
 		sender.set_dest_address(LOOPBACK, port)
 		var sent := 0
 		while not stop.try_wait():
-			# Two at a time: on a busy machine a frame may be shorter than the pause.
+			# Two at a time: on a busy machine a pause may be longer than a frame.
 			for i in 2:
 				sent += int(sender.put_packet(numbered(sent)) == OK)
-			OS.delay_usec(300)  # several in each frame, and no flood
+			OS.delay_usec(300)  # several packets a frame, and no flood
 		return sent
 	var sending := in_thread(keep_sending)
 	var start := Engine.get_process_frames()
@@ -115,7 +115,7 @@ func test_it_is_not_emitted_when_polled() -> void:
 	await Frames.until(func() -> bool: return listener.last() == 3)
 	check_equal(listener.last(), 3, "count in the background")
 	peer.background_receive = false
-	await Frames.wait(2)  # one may be on its way
+	await Frames.wait(2)  # one may be due already
 	var times := listener.counts.size()
 	send(sender_to(peer), [numbered(4)])
 	arrived(peer, 4)

@@ -134,7 +134,7 @@ func test_in_the_background_taking_packets_makes_no_system_call() -> void:
 		if i % 20 == 19:
 			arrived(peer, i + 1)
 	reaches(peer, "packets_received", 100)
-	# The background thread may still look once or twice for more packets.
+	# The background thread may make one or two more empty reads.
 	var before := stat(peer, "receive_syscalls")
 	var taken := 0
 	while peer.get_available_packet_count() > 80:
@@ -173,7 +173,7 @@ func test_what_the_kernel_drops_is_counted() -> void:
 			check_equal(stat(peer, "packets_received"), received, "packets_received")
 			check_equal(stat(peer, "packets_dropped_kernel"), 500 - received, "dropped")
 			check_equal(stat(peer, "packets_dropped_queue"), 0, "packets_dropped_queue")
-			# They are since the last reset, whatever the socket has seen before.
+			# They count from the last reset on, not from the opening of the socket.
 			var dropped := stat(peer, "packets_dropped_kernel")
 			for i in 500:
 				sender.put_packet(numbered(i, 1000))

@@ -1,14 +1,14 @@
 extends "../support/receiving.gd"
 ## When packets arrived: get_packet_time_usec() and get_batch_times_usec().
 
-## How exact the times are. Two clocks are read one after the other; where the system runs another
-## thread in between, they differ by more, so each test has some attempts.
+## How exact the times are. Two clocks are read one after the other; if the system runs another
+## thread in between, they differ by more, so each test has several attempts.
 const SLACK_USEC := 3000
 const ATTEMPTS := 20
-## How long a game reads nothing in these tests.
+## How long the tests read nothing.
 const STALL_USEC := 50_000
 
-# What was wrong in the present attempt.
+# What was wrong in the current attempt.
 var _problems: PackedStringArray
 
 
@@ -90,7 +90,7 @@ func test_the_times_of_a_batch_never_go_back() -> void:
 			for i in 100:
 				for k in 40:
 					sender.put_packet(numbered(k))
-				sender.put_packets(window)  # the kernel may hand these over as one
+				sender.put_packets(window)  # the kernel may join these
 				arrived(peer, 60)
 				peer.get_packets()
 				var times: PackedInt64Array = peer.get_batch_times_usec()
@@ -124,13 +124,13 @@ func test_changing_the_mode_keeps_the_times() -> void:
 		)
 
 
-# Has five packets arrive some time apart: each has its own time.
+# Sends five packets 10 ms apart; each must have its own time.
 func _check_times_of_a_batch(peer: PacketPeer, sender: PacketPeer, take_by: String) -> void:
 	var sent: PackedInt64Array
 	for i in 5:
 		sent.append(Time.get_ticks_usec())
 		sender.put_packet(numbered(i))
-		if not has_batches():  # then a packet's time is that of its reading
+		if not has_batches():  # then the time is that of reading
 			arrived(peer, i + 1)
 		OS.delay_usec(10_000)
 	sent.append(Time.get_ticks_usec())
@@ -144,7 +144,7 @@ func _check_times_of_a_batch(peer: PacketPeer, sender: PacketPeer, take_by: Stri
 	check_equal(peer.get_packet_time_usec(), times[-1], "get_packet_time_usec")
 
 
-# Runs [param body] until its times are right, a few times at most.
+# Repeats [param body] until its times are right, ATTEMPTS times at most.
 func _attempt(body: Callable) -> void:
 	check_count += 1
 	for i in ATTEMPTS:

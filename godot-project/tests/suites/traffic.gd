@@ -1,8 +1,8 @@
 extends "../support/receiving.gd"
-## Much traffic: nothing is lost, torn or out of order, and a flood harms nobody else.
+## Heavy traffic: no packet is lost, damaged or out of order, and a flood affects no other peer.
 
 const MILLION := 1_000_000
-## The slower ways, by which systems other than Linux go, are given less.
+## For the slower I/O modes, which systems other than Linux use.
 const LESS := 150_000
 
 
@@ -69,7 +69,7 @@ func test_several_takers_of_batches_get_each_packet_exactly_once() -> void:
 			for i in 4:
 				takers.append(in_thread(_take_batches.bind(peer)))
 			for number in 5000:
-				# Nobody can say what a thread has in hand, but what was received is counted.
+				# What a thread has in hand is unknown, but the statistics count it as received.
 				wait_until(func() -> bool: return stat(peer, "packets_received") > number - 40)
 				sender.put_packet(numbered(number, 16 + number % 500))
 			reaches(peer, "packets_received", 5000)
@@ -136,7 +136,7 @@ static func _many() -> int:
 	return MILLION if path() == "offload" else LESS
 
 
-# Sends so many packets through a peer that is given the time it takes, and notes it.
+# Sends a stream through a peer, checks it, and notes how long it took.
 func _stream_through(peer: PacketPeer, packets: int) -> void:
 	var stream := Stream.new(packets)
 	var start := Time.get_ticks_msec()
@@ -161,7 +161,7 @@ func _check_nothing_dropped(peer: PacketPeer, received: int) -> void:
 		check_equal(stat(peer, row[0]), row[1], row[0])
 
 
-# Takes packets until the peer is closed; their numbers, -1 for one that is not whole.
+# Takes packets until the peer is closed; returns their numbers, -1 for a damaged one.
 static func _take_batches(peer: PacketPeer) -> PackedInt32Array:
 	var numbers: PackedInt32Array
 	while peer.wait() == OK:
@@ -171,7 +171,7 @@ static func _take_batches(peer: PacketPeer) -> PackedInt32Array:
 	return numbers
 
 
-# Sends as much as it can until told to stop; returns how many packets.
+# Sends as fast as possible until [param stop] is posted; returns how many packets.
 static func _flood(port: int, stop: Semaphore) -> int:
 	var sender: PacketPeer = ClassDB.instantiate(OURS)
 	sender.set_dest_address(LOOPBACK, port)

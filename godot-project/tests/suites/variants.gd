@@ -1,5 +1,5 @@
 extends "../support/suite.gd"
-## put_var() and get_var(). The engine encodes, so both ends may be of any kind.
+## put_var() and get_var(). The engine encodes, so both ends may be of either kind.
 
 const PacketTakingResource := preload("../support/packet_taking_resource.gd")
 
@@ -89,7 +89,7 @@ func test_garbage_is_null_and_consumed(kind: StringName) -> void:
 	for garbage: PackedByteArray in [
 		PackedByteArray([1, 2, 3]),
 		PackedByteArray([255, 255, 255, 255]),
-		PackedByteArray([4, 0, 0, 0, 200, 0, 0, 0]),  # a String of 200 bytes that are not there
+		PackedByteArray([4, 0, 0, 0, 200, 0, 0, 0]),  # a String whose 200 bytes are missing
 	]:
 		send(sender, [garbage])
 		if arrived(receiver):
@@ -121,7 +121,7 @@ func test_a_variant_larger_than_a_packet_fails(kind: StringName) -> void:
 	var receiver := bound_peer(kind)
 	var sender := sender_to(receiver, kind)
 	misuse(kind, "66,000 bytes", sender, "put_var", [numbered(1, 66_000)], FAILED)
-	answer("65,499 bytes", sender.put_var(numbered(2, 65_499 - 3)), OK)  # 8 bytes say what it is
+	answer("65,499 bytes", sender.put_var(numbered(2, 65_499 - 3)), OK)  # 8 bytes of header
 	arrived(receiver)
 	answer("what arrives", receiver.get_var(), numbered(2, 65_499 - 3))
 
@@ -153,7 +153,8 @@ func test_a_setter_may_take_a_packet_while_its_object_is_read(kind: StringName) 
 	PacketTakingResource.other = receiver
 	if kind == NATIVE:
 		allow_lines("(?i)get_var|decode|err != OK|Condition")
-	# Native reads what the second packet left behind; ours keeps the first until it is read.
+	# Native decodes what the second packet has overwritten; ours keeps the first packet while it is
+	# decoded.
 	var got: Variant = receiver.get_var(true)
 	if kind == OURS:
 		check(got is PacketTakingResource, "no object but " + str(got))
@@ -165,7 +166,7 @@ func test_a_setter_may_take_a_packet_while_its_object_is_read(kind: StringName) 
 	answer("the next one", receiver.get_var(), "whole")
 
 
-# The packet cannot be read as a Variant: null, one line of the engine's at least, and it is gone.
+# The packet is no Variant: the result is null, the engine prints a line, and the packet is gone.
 func _misread(peer: PacketPeer) -> void:
 	var got := []
 	record("lines", lines_of(func() -> void: got.append(peer.get_var())))
@@ -233,7 +234,7 @@ static func _values() -> Array:
 	]
 
 
-# Types of elements count as well, and so does every bit.
+# The types of elements must be equal too, and every bit.
 static func _same_variant(got: Variant, expected: Variant) -> bool:
 	if typeof(got) != typeof(expected) or var_to_bytes(got) != var_to_bytes(expected):
 		return false

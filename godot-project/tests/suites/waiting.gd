@@ -213,7 +213,7 @@ func test_a_packet_that_another_thread_reads_wakes_the_waiting_threads() -> void
 	for i in 10:
 		var waiting := waiting_threads(peer, 2)
 		send(sender, [numbered(i)])
-		arrived(peer)  # counting reads it into the queue, so that the socket has nothing any more
+		arrived(peer)  # reads it into the queue and empties the socket
 		for thread in waiting:
 			check_equal(join(thread), OK, "wait")
 		check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
@@ -268,7 +268,7 @@ func test_a_peer_whose_thread_has_ended_is_freed_with_the_last_reference() -> vo
 	check_equal(error, OK, "bind to the port of the freed peer")
 
 
-# Closes a peer in whose wait() threads are, and binds its port again, many times.
+# Closes a peer while threads wait on it, and binds its port again, many times.
 func _close_and_bind_often(background: bool, has_traffic: bool) -> void:
 	var port := free_port()
 	var peer := make_peer(OURS)
@@ -277,7 +277,7 @@ func _close_and_bind_often(background: bool, has_traffic: bool) -> void:
 	var stop := Semaphore.new()
 	var wait_again_and_again := func() -> void:
 		while not stop.try_wait():
-			peer.wait(TIMEOUT_MSEC)  # whatever it returns: the next round begins
+			peer.wait(TIMEOUT_MSEC)  # any result: the next round begins
 			peer.get_packets()
 			OS.delay_usec(100)
 	var threads: Array[Thread] = []
@@ -289,9 +289,9 @@ func _close_and_bind_often(background: bool, has_traffic: bool) -> void:
 	for i in 100:
 		OS.delay_usec(500)  # so that the threads wait again
 		if has_traffic and i % 3:
-			peer.wait(TIMEOUT_MSEC)  # so that it is closed between two packets only now and then
+			peer.wait(TIMEOUT_MSEC)  # so that close() often meets a packet
 		peer.close()
-		# A native peer shares nothing with ours but the system's ports.
+		# A native peer shares only the system's ports with ours.
 		var other := PacketPeerUDP.new()
 		failed += int(other.bind(port, free_address) != OK)
 		other.close()

@@ -1,5 +1,5 @@
 extends Logger
-## Does something whenever a line is printed, as a game's logger might that sends errors somewhere.
+## Calls [member use] for every error that is printed, as the logger of a game may.
 
 var use: Callable
 var calls := 0

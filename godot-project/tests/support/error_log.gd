@@ -14,7 +14,7 @@ func take_lines() -> PackedStringArray:
 	return lines
 
 
-# The engine's signature; called on whichever thread printed.
+# Called on the thread that prints.
 func _log_error(
 	_function: String,
 	file: String,

@@ -1,6 +1,6 @@
 extends "helper_process.gd"
-## The far host of the network tests (network/far_end.py, in the namespace "far"), which one process
-## plays for all of them.
+## The far host of the network tests: one process (network/far_end.py, in the namespace "far") for
+## all of them.
 
 const FarSocket := preload("far_socket.gd")
 const PROGRAM := "res://tests/network/far_end.py"
@@ -12,7 +12,7 @@ func _init() -> void:
 	super(PROGRAM, ["ip", "netns", "exec", "far"])
 
 
-## A socket over there, bound to [param address] (whose family it has) and a free port.
+## A socket on the far host, bound to [param address], which decides the family, and a free port.
 func open(address := "0.0.0.0", port := 0) -> FarSocket:
 	_opened += 1
 	var socket := FarSocket.new()
@@ -24,13 +24,13 @@ func open(address := "0.0.0.0", port := 0) -> FarSocket:
 	return socket
 
 
-## Closes all sockets over there.
+## Closes all sockets of the far host.
 func reset() -> void:
 	ask({"do": "reset"})
 
 
-## What the far host answers. Where it does not, an error was printed, which fails the test, and the
-## answer is one that no test expects.
+## Sends a request to the far host and returns its answer. If there is none, an error is printed,
+## which fails the test, and the answer is one that no test expects.
 func ask(request: Dictionary, msec := 0) -> Dictionary:
 	var answer: Dictionary = {"port": 0, "packets": []}
 	answer.merge(super(request, msec), true)

@@ -2,17 +2,17 @@ extends RefCounted
 ## A socket on the far host of the network tests. See far_end.gd.
 
 var port := 0
-## What the far host knows it by.
+## Its name on the far host.
 var name := ""
 var host: RefCounted
 
 
-## Joins a group on one interface over there.
+## Joins a group on one interface of the far host.
 func join(group: String, interface: String) -> void:
 	host.ask({"do": "join", "name": name, "group": group, "interface": interface})
 
 
-## Sends packets, as the suites' numbered() makes them. To a group it sends by [param interface].
+## Sends packets that numbered() makes. Packets to a group leave by [param interface].
 func send(to: String, to_port: int, numbers: Array, size := 16, interface := "") -> void:
 	var request := {
 		"do": "send", "name": name, "to": to, "port": to_port, "numbers": numbers, "size": size
@@ -22,13 +22,13 @@ func send(to: String, to_port: int, numbers: Array, size := 16, interface := "")
 	host.ask(request)
 
 
-## Says that a packet which this socket was sent from there could not be delivered: what a router on
-## the way might answer, by ICMP.
+## Sends an ICMP error for a packet from [param to]: it could not be delivered, as a router on the
+## way may say.
 func refuse(to: String, to_port: int, type: int, code: int) -> void:
 	host.ask({"do": "refuse", "name": name, "to": to, "port": to_port, "type": type, "code": code})
 
 
-## Waits until [param count] packets have come, and takes all that have. Each has its
+## Waits until [param count] packets have arrived, and takes all there are. Each has
 ## [code]number[/code], [code]size[/code], [code]from[/code], [code]port[/code], [code]to[/code],
 ## [code]interface[/code], [code]hops[/code] and [code]class[/code].
 func received(count := 1, msec := 30_000) -> Array[Dictionary]:
@@ -42,7 +42,7 @@ func received(count := 1, msec := 30_000) -> Array[Dictionary]:
 	return packets
 
 
-## One thing about each packet that has come, see [method received].
+## One value of each packet that has arrived, see [method received].
 func values_of(key: String, count := 1, msec := 30_000) -> Array:
 	return received(count, msec).map(func(packet: Dictionary) -> Variant: return packet.get(key))
 

@@ -1,5 +1,5 @@
 extends RefCounted
-## Letting frames pass: signals come in frames.
+## Waits for frames: signals are emitted once a frame.
 
 const TIMEOUT_MSEC := 30_000
 

@@ -1,9 +1,9 @@
 extends RefCounted
-## A Python program that runs beside this process and does what it is asked: it has a function
-## answer(request), and helper_process.py brings the requests to it. It ends when this object does.
+## A Python program that runs beside this process and answers requests: helper_process.py passes
+## them to the program's function answer(request). It ends when this object is freed.
 
 const DISPATCHER := "res://tests/support/helper_process.py"
-## How long an answer may take, beyond what the request itself needs.
+## How long an answer may take beyond what the request itself needs.
 const TIMEOUT_MSEC := 30_000
 
 var _program: String
@@ -29,8 +29,8 @@ func process_id() -> int:
 	return _process.get("pid", -1)
 
 
-## What the program answers; empty where it does not, after an error was printed. That needs
-## [param msec] at most. This thread sleeps meanwhile.
+## Sends a request and returns the answer, which may take [param msec]. If there is none, an error
+## is printed and the answer is empty. Blocks meanwhile.
 func ask(request: Dictionary, msec := 0) -> Dictionary:
 	if _pipe == null:
 		push_error("%s could not be started" % _program)

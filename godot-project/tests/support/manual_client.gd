@@ -1,6 +1,6 @@
 extends RefCounted
-## A player of the sample's dedicated server that is played by hand, message by message. The server
-## is not in the tree: it has a frame when it is given one.
+## A client of the sample's dedicated server that a test controls message by message. The server is
+## not in the scene tree; this client runs its frames.
 
 const GameServer := preload("res://demo/dedicated/game_server.gd")
 const Sockets := preload("res://demo/dedicated/sockets.gd")
@@ -8,7 +8,7 @@ const Wire := preload("res://demo/dedicated/wire.gd")
 
 const TIMEOUT_MSEC := 30_000
 
-## What has come that nobody has asked for yet.
+## Messages that have arrived and were not taken yet.
 var inbox: Array[Array] = []
 var socket: PacketPeer
 
@@ -21,7 +21,7 @@ func _init(server: GameServer) -> void:
 	socket.connect_to_host("127.0.0.1", server.local_port())
 
 
-## Gets its ticket, and joins. Returns whether it is welcome.
+## Gets a ticket and joins. Returns whether the server sends a welcome.
 func join(name := "player") -> bool:
 	say([Wire.Kind.HELLO, name, ""])
 	var ticket := next(Wire.Kind.TICKET)
@@ -39,7 +39,7 @@ func move(number: int, to := Vector2(100.0, 100.0), missed := 0) -> void:
 	say([Wire.Kind.MOVE, number, to, missed])
 
 
-## The next message of that kind, and away with those before it; empty where none comes soon.
+## Takes the next message of that kind and drops those before it; empty if none arrives in time.
 func next(kind: Wire.Kind) -> Array:
 	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 	while Time.get_ticks_msec() < deadline:

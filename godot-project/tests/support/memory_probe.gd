@@ -1,12 +1,12 @@
 extends SceneTree
-## Prints how many bytes a bound, idle peer takes of the machine's memory; of a server's class, how
-## many an accepted, idle connection does. Run as a process of its own, because freed memory of
-## whatever ran before would be used again and the peers look smaller than they are.
+## Prints how many bytes of memory a bound, idle peer takes, or an accepted, idle connection if the
+## class is a server's. It is a process of its own, because peers may reuse memory that was freed
+## before and then look smaller than they are.
 
 const Process := preload("process.gd")
 const LOOPBACK := "127.0.0.1"
 const PEERS := 500
-## What the first peers bring into memory once is no peer's.
+## The first peers are not measured: they load what is needed once.
 const FIRST := 10
 
 var _peers: Array[PacketPeer] = []
@@ -37,7 +37,8 @@ func _bind(_number: int, kind: String) -> PacketPeer:
 	return peer if peer.bind(0, LOOPBACK) == OK else null
 
 
-# A server, and the clients that will be accepted, which shall take no memory then any more.
+# A server and its clients. The clients have received a packet already, so they take no more memory
+# later.
 func _listen(kind: String) -> Dictionary:
 	var server: RefCounted = ClassDB.instantiate(kind)
 	server.listen(0, LOOPBACK)

@@ -24,7 +24,7 @@ const OPTIONS: PackedStringArray = [
 var _pid := ""
 
 
-## Whether there is such a program.
+## Whether dnsmasq is installed.
 static func exists() -> bool:
 	return OS.execute("sh", ["-c", "command -v dnsmasq > /dev/null"]) == 0
 
@@ -33,24 +33,24 @@ static func exists() -> bool:
 func start() -> bool:
 	var folder := DirAccess.create_temp("names")
 	var pid_file := folder.get_current_dir().path_join("pid")
-	# It says that it is done when it is ready to answer.
+	# The command returns when the server answers.
 	if OS.execute("dnsmasq", OPTIONS + PackedStringArray(["--pid-file=" + pid_file])) != 0:
 		return false
 	_pid = FileAccess.get_file_as_string(pid_file).strip_edges()
 	return not _pid.is_empty()
 
 
-## From now on it takes questions, and does not answer them.
+## From now on it answers no question.
 func pause() -> void:
 	_signal("-STOP")
 
 
-## It answers again, also what it was asked meanwhile.
+## It answers again, also the questions asked meanwhile.
 func resume() -> void:
 	_signal("-CONT")
 
 
-## Ends it; when this returns, its port is nobody's.
+## Ends it. Its port is free when this returns.
 func stop() -> void:
 	if _pid.is_empty():
 		return
@@ -60,7 +60,7 @@ func stop() -> void:
 		OS.delay_usec(200)
 
 
-# Whether it is more than the number of a process that has ended.
+# Whether the process runs, and is no zombie.
 func _is_alive() -> bool:
 	var stat := FileAccess.open("/proc/%s/stat" % _pid, FileAccess.READ)
 	return stat != null and not ") Z " in stat.get_line()

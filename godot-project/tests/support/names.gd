@@ -1,11 +1,11 @@
 extends "two_hosts.gd"
-## Base of the suites of names, which a real name server on this host is asked for.
+## Base of the suites of host names, which a real name server on this host resolves.
 
 const NameServer := preload("name_server.gd")
 
 const METHODS: Array[StringName] = [&"set_dest_address_async", &"connect_to_host_async"]
 
-# Names are remembered, so every test has its own.
+# The addon caches names, so every test uses its own.
 static var _used_names := 0
 
 var server: NameServer
@@ -27,13 +27,13 @@ func needs_server() -> bool:
 	return true
 
 
-## A name that was not used before, which has the addresses of [param of].
+## A new name with the addresses of [param of].
 static func new_name(of: String) -> String:
 	_used_names += 1
 	return "n%d.%s" % [_used_names, of]
 
 
-## What a peer's signal said.
+## Records host_resolved of a peer.
 class Listener:
 	var peer: PacketPeer
 	var _answers: Array[Array]

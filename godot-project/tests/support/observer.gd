@@ -1,6 +1,6 @@
 extends RefCounted
-## A program beside the engine that receives packets and tells of each what no peer is told: with
-## which hop limit and traffic class it came, and on which interface. See observer.py.
+## A program that receives packets and reports what no peer can read: hop limit, traffic class and
+## interface of each. See observer.py.
 
 const GROUP := "239.255.77.5"
 const GROUP_6 := "ff02::4d05"
@@ -8,7 +8,7 @@ const PYTHON := "python3"
 const PROGRAM := "res://tests/support/observer.py"
 const TIMEOUT_MSEC := 30_000
 
-## Where it listens; 0 where it does not.
+## The ports where it listens; 0 where it does not.
 var ipv4_port := 0
 var ipv6_port := 0
 
@@ -18,7 +18,7 @@ var _process := -1
 
 ## Whether it runs and listens.
 func start(interface: String) -> bool:
-	# Looked for first: the engine prints an error for a program that is not there.
+	# The engine prints an error for a program that does not exist, so look for it first.
 	var folders := OS.get_environment("PATH").split(":")
 	if not Array(folders).any(
 		func(folder: String) -> bool: return FileAccess.file_exists(folder.path_join(PYTHON))
@@ -33,7 +33,7 @@ func start(interface: String) -> bool:
 	return ipv4_port != 0
 
 
-## Starts it for a test, which is skipped where there can be none.
+## Starts it for a test; skips the test where that is not possible.
 func start_for(suite: RefCounted) -> bool:
 	if not suite.needs_linux():
 		return false
@@ -43,7 +43,7 @@ func start_for(suite: RefCounted) -> bool:
 	return true
 
 
-## The next report; empty where none comes.
+## The next report; empty if none arrives.
 func report() -> Dictionary:
 	var deadline := Time.get_ticks_msec() + TIMEOUT_MSEC
 	while _reports.get_available_packet_count() < 1:
@@ -53,7 +53,7 @@ func report() -> Dictionary:
 	return JSON.parse_string(_reports.get_packet().get_string_from_utf8())
 
 
-## Has it send "hello" to a port on loopback, of the family of [param address].
+## Makes it send "hello" to a port on loopback, in the family of [param address].
 func request_hello(port: int, address := "127.0.0.1") -> void:
 	var asking := PacketPeerUDP.new()
 	asking.set_dest_address(address, ipv6_port if ":" in address else ipv4_port)

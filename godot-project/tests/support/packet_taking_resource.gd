@@ -1,5 +1,6 @@
 extends Resource
-## An object whose setter takes a packet: while it is decoded, from the packet that it came in.
+## An object whose setter takes a packet from [member other], while this object is decoded from an
+## earlier one.
 
 static var other: PacketPeer
 

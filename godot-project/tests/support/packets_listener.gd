@@ -1,11 +1,11 @@
 extends RefCounted
-## Notes what a peer tells by packets_available, and when.
+## Records packets_available of a peer: counts and frames.
 
 var counts: PackedInt32Array
 var frames: PackedInt64Array
 var in_other_threads := 0
 var wrong_counts := 0
-# Weak, or the two would hold each other.
+# Weak: a strong reference would be a cycle.
 var _peer: WeakRef
 
 
@@ -18,7 +18,7 @@ func on_packets_available(count: int) -> void:
 	counts.append(count)
 	frames.append(Engine.get_process_frames())
 	in_other_threads += int(OS.get_thread_caller_id() != OS.get_main_thread_id())
-	# More may have come since it was counted, and nobody has taken any.
+	# More packets may have arrived since the count, and none was taken.
 	var queued: int = _peer.get_ref().get_available_packet_count()
 	wrong_counts += int(count < 1 or count > queued)
 

@@ -1,5 +1,5 @@
 extends RefCounted
-## What Linux tells about this process: threads, processor time, memory, open files.
+## What Linux knows about this process: threads, processor time, memory, open files.
 
 
 ## How many threads it has.
@@ -16,15 +16,15 @@ static func runnable_threads() -> int:
 	return count
 
 
-## The time that its threads have had on the processors, of the kernel's and their own.
+## The processor time of its threads, in user and kernel mode.
 static func processor_msec() -> int:
 	var line := _first_line("/proc/self/stat")
-	# The second field is the program's name, in brackets, with whatever it has in it.
+	# The second field is the program's name in brackets, which may contain anything.
 	var fields := line.get_slice(") ", line.get_slice_count(") ") - 1).split(" ")
 	return (int(fields[11]) + int(fields[12])) * 10  # ticks of 10 ms
 
 
-## How much of the machine's memory it takes.
+## Its resident memory.
 static func resident_bytes() -> int:
 	var status := FileAccess.open("/proc/self/status", FileAccess.READ)
 	while not status.eof_reached():
@@ -41,10 +41,10 @@ static func descriptors() -> int:
 	folder.list_dir_begin()
 	while not folder.get_next().is_empty():
 		count += 1
-	return count - 1  # the one that this list is read through
+	return count - 1  # without the descriptor of this list
 
 
 static func _first_line(path: String) -> String:
-	# Such files have no length, so get_file_as_string would find them empty.
+	# These files have no length, so get_file_as_string() returns "".
 	var file := FileAccess.open(path, FileAccess.READ)
 	return "" if file == null else file.get_line()

@@ -1,6 +1,6 @@
 extends SceneTree
-## A game that quits while names are looked up, for a name server that does not answer. Run by
-## network/silent_name_server.gd in an engine of its own; what it must not do is hang or crash.
+## A game that quits while names are looked up at a name server that does not answer.
+## network/silent_name_server.gd runs it in an engine of its own. It must neither hang nor crash.
 
 const PEERS := 20
 

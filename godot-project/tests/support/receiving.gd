@@ -1,19 +1,19 @@
 extends "suite.gd"
-## Base of the suites about what only PacketPeerUdpRs has. It receives in two ways: polled, when a
-## script looks, and in the background, all the time; most of what it promises holds for both.
+## Base of the suites about what only PacketPeerUdpRs has. It receives in two modes, polled and in
+## the background, and most of its behaviour is the same in both.
 
 const Stream := preload("stream.gd")
 
 const DROP_NEWEST := 0
 const DROP_OLDEST := 1
-## What a queued packet costs beyond its length.
+## What a queued packet takes beyond its length.
 const OVERHEAD := 24
-## What the smallest queue holds.
+## How many bytes the smallest queue holds.
 const SMALLEST := 65535
 
 
-## Runs [param body] in both modes: its parameter says whether to receive in the background. (To be
-## awaited where the body awaits something.)
+## Runs [param body] in both modes; its parameter says whether to receive in the background. Use
+## await if the body does.
 func in_both_modes(body: Callable) -> void:
 	for background: bool in [false, true]:
 		var before := failures.size()
@@ -29,12 +29,12 @@ func receiver(background: bool, address := LOOPBACK, recv_buf_size := 65536) -> 
 	return peer
 
 
-## Whether many packets go through one system call here, and the kernel tells when each arrived.
+## Whether one system call takes many packets here, and the kernel knows when each arrived.
 static func has_batches() -> bool:
 	return path() != "portable"
 
 
-## Skips the test where there is no such thing.
+## The same; skips the test where there is none.
 func needs_batches() -> bool:
 	if not has_batches():
 		skip("needs Linux, and its own way of receiving")
@@ -42,7 +42,7 @@ func needs_batches() -> bool:
 
 
 ## How packets pass between sockets and the system: "portable", "batch" or "offload". The last two
-## are Linux', where a variable limits the addon to one, to test what others get.
+## exist on Linux only, where a variable restricts the addon to one of them for tests.
 static func path() -> String:
 	var limit := OS.get_environment("PACKET_PEER_UDP_RS_PATH")
 	if OS.get_name() != "Linux":
@@ -50,7 +50,7 @@ static func path() -> String:
 	return "offload" if limit.is_empty() else limit
 
 
-## How many threads the process has, once those that are ending have ended.
+## How many threads the process has, once ending ones have ended.
 func settled_threads() -> int:
 	var counts: PackedInt32Array = []
 	var is_settled := func() -> bool:
@@ -61,8 +61,7 @@ func settled_threads() -> int:
 	return counts[-1]
 
 
-## The process must take next to no processor time for so long. (That nothing happens can only be
-## awaited.)
+## The process must use nearly no processor time during [param msec]. The bound is the subject.
 func check_idle(msec: int) -> void:
 	var before := Process.processor_msec()
 	OS.delay_msec(msec)
@@ -131,8 +130,8 @@ func refused(
 	check_equal(answers[-1][1], true, what + ": prints a line")
 
 
-## Sets a property to what it cannot be: it must stay what it was, and one line must name it and the
-## value.
+## Sets a property to a value that it refuses. It must keep its value, and one line must name
+## property and value.
 func refused_value(peer: RefCounted, property: StringName, value: Variant) -> void:
 	var before: Variant = peer.get(property)
 	var lines := lines_of(func() -> void: peer.set(property, value))
@@ -142,8 +141,8 @@ func refused_value(peer: RefCounted, property: StringName, value: Variant) -> vo
 		check(name in "".join(lines), "'%s' is not named in: %s" % [name, "; ".join(lines)])
 
 
-## A buffer's size must read what was granted for what was asked. (A system may grant more, and less
-## when that is more than it ever gives.)
+## The size of a buffer must read what the system granted. A system may grant more than asked, and
+## less than asked beyond its maximum.
 func check_granted(peer: RefCounted, property: StringName, asked: int) -> void:
 	var granted: int = peer.get(property)
 	if OS.get_name() == "Linux":
@@ -162,7 +161,7 @@ static func numbers_of(packets: Array[PackedByteArray], size := 16) -> PackedInt
 	return numbers
 
 
-## Takes the whole of [param stream], by every way of taking in turn, and checks each packet.
+## Takes all packets of [param stream], by each way of taking in turn, and checks them.
 func take_stream(stream: Stream, peer: PacketPeer) -> void:
 	var next := 0
 	var acknowledged := 0
@@ -188,7 +187,7 @@ func take_stream(stream: Stream, peer: PacketPeer) -> void:
 	check_equal(next, stream.length, "packets of the stream")
 
 
-# Takes what is there, in one of three ways.
+# Takes what is queued, in one of three ways.
 func _take_some(peer: PacketPeer, way: int) -> Array[PackedByteArray]:
 	var packets: Array[PackedByteArray] = []
 	match way % 3:

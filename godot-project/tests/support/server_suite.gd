@@ -1,12 +1,12 @@
 extends "receiving.gd"
-## Base of the suites about UDPServer and UdpServerRs and the peers that they hand out. A test's
-## [code]kind[/code] names the class of the peers here too: the server's goes with it.
+## Base of the suites about UDPServer, UdpServerRs and the peers that they hand out. A test's
+## [code]kind[/code] names the class of the peers; the class of the server follows from it.
 
 const SERVERS: Dictionary[StringName, StringName] = {NATIVE: &"UDPServer", OURS: &"UdpServerRs"}
 const HELLO := "hello"
-## What a served peer's queue holds of packets of 1,000 bytes.
+## How many packets of 1,000 bytes fit into an accepted peer's queue.
 const FITTING := 63
-## So many packets of up to 1,000 bytes any kernel holds until they are read.
+## Any kernel buffers this many packets of up to 1,000 bytes.
 const CHUNK := 20
 
 # Weak, because tests free servers as well.
@@ -28,20 +28,20 @@ func listening(kind: StringName, address := LOOPBACK) -> RefCounted:
 	return server
 
 
-## A server of ours that reads when it is polled, or in the background.
+## A listening server of ours in one of its modes.
 func server_in_mode(background: bool, address := LOOPBACK) -> RefCounted:
 	var server := listening(OURS, address)
 	server.background_receive = background
 	return server
 
 
-## Has a server read what was sent to it, unless it does so by itself.
+## Makes a polled server read its socket.
 static func read(server: RefCounted) -> void:
 	if server.get(&"background_receive") != true and server.is_listening():
 		server.poll()
 
 
-## As for every peer; a served one has what its server has read, which is polled for it.
+## Polls the servers first: they read for accepted peers.
 func queued(peer: PacketPeer) -> int:
 	for reference in _servers:
 		if reference.get_ref() != null:
@@ -62,13 +62,13 @@ func is_pending(server: RefCounted) -> bool:
 	return came
 
 
-## The next connection, waiting for it where needed. Where none comes, that is a failure, and the
-## test goes on with a closed peer.
+## Waits for the next connection and takes it. If there is none, the test fails and goes on with a
+## closed peer.
 func next_connection(server: RefCounted) -> PacketPeer:
 	return server.take_connection() if is_pending(server) else make_peer(NATIVE)
 
 
-## All the connections that are pending now, in their order.
+## All pending connections, in order.
 static func take_all(server: RefCounted) -> Array[PacketPeer]:
 	var peers: Array[PacketPeer] = []
 	while server.is_connection_available():
@@ -76,7 +76,7 @@ static func take_all(server: RefCounted) -> Array[PacketPeer]:
 	return peers
 
 
-## The connection of [param client], with nothing in its queue any more.
+## Accepts [param client] and empties the queue of its connection.
 func accepted(server: RefCounted, client: PacketPeer) -> PacketPeer:
 	send(client, [bytes(HELLO)])
 	var peer := next_connection(server)
@@ -84,7 +84,7 @@ func accepted(server: RefCounted, client: PacketPeer) -> PacketPeer:
 	return peer
 
 
-## So many clients of the server.
+## New clients of the server.
 func clients_of(server: RefCounted, count: int, kind := NATIVE) -> Array[PacketPeer]:
 	var clients: Array[PacketPeer] = []
 	for i in count:
@@ -114,7 +114,7 @@ func all_accepted(server: RefCounted, clients: Array[PacketPeer]) -> Array[Packe
 	return peers
 
 
-## The numbers of the packets in the queues of [param peers], which are taken.
+## Takes the packets that are queued in [param peers], and returns their numbers.
 func numbers_in(peers: Array[PacketPeer]) -> Array[PackedInt32Array]:
 	var numbers: Array[PackedInt32Array] = []
 	for peer in peers:
@@ -122,7 +122,7 @@ func numbers_in(peers: Array[PacketPeer]) -> Array[PackedInt32Array]:
 	return numbers
 
 
-## A client that shows when a server has read all that was sent to it before.
+## A client that shows when the server has read everything sent to it before.
 func marker_of(server: RefCounted) -> Marker:
 	var marker := Marker.new()
 	marker.client = sender_to(server)

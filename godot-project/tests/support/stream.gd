@@ -1,19 +1,19 @@
 extends RefCounted
-## A stream of numbered packets of many sizes. A thread sends it, and whoever receives it sets the
-## pace: no more are on the way than any kernel holds, so that none is lost unless by our fault.
+## A stream of numbered packets of many sizes. A thread sends it; the receiver sets the pace, so
+## that no more packets are in flight than any kernel holds and none is lost.
 
 ## How many packets are sent at a time.
 const WINDOW := 32
-## How many times as many are on the way at most: a buffer of 256 KiB holds them.
+## How many windows are in flight at most: a buffer of 256 KiB holds them.
 const WINDOWS := 4
-## So many packets in a row have one size: the kernel may join such.
+## This many packets in a row have one size: the kernel may join them.
 const RUN := 7
 const SIZES: Array[int] = [64, 4, 1200, 300, 512, 1400, 16, 900]
-## Now and then one that is larger than any network's packets.
+## Every LARGE_EVERY-th packet is larger than any network's packets.
 const LARGE := 30_000
 const LARGE_EVERY := 1009
 
-## A stream ends early, rather than keep a test on a busy machine for longer.
+## A stream ends early on a busy machine, instead of taking longer.
 const LONGEST_MSEC := 10_000
 
 ## How many packets the stream has.
@@ -21,12 +21,12 @@ var length: int
 
 var _credits := Semaphore.new()
 var _stopped := false
-# For each size a packet that needs only its number: one set for who sends, one for who receives.
+# One packet for each size, to be numbered: one set for the sender, one for the receiver.
 var _to_send := _patterns()
 var _to_expect := _patterns()
 
 
-## A queue that holds little is to be sent fewer [param windows] at a time.
+## A small queue needs fewer [param windows] in flight.
 func _init(packets: int, windows := WINDOWS) -> void:
 	length = packets
 	_credits.post(windows)
@@ -39,12 +39,12 @@ func send(sender: PacketPeer) -> int:
 	while sent < length:
 		_credits.wait()
 		if Time.get_ticks_msec() > deadline:
-			# Before its last packets are on the way, so that whoever receives them knows.
+			# The length is set before the last packets are sent, so that the receiver knows it.
 			length = mini(length, sent + WINDOW)
 		var window: Array[PackedByteArray] = []
 		for number in range(sent, mini(sent + WINDOW, length)):
 			window.append(_packet(_to_send, number).duplicate())
-		# What the kernel has no room for now goes out as soon as it has.
+		# What the kernel has no room for is sent again.
 		while not window.is_empty() and not _stopped:
 			var taken: int = sender.put_packets(window)
 			if taken < 0:
@@ -58,7 +58,7 @@ func send(sender: PacketPeer) -> int:
 	return sent
 
 
-## To be called for each WINDOW that was received: another may be sent.
+## Call this for each WINDOW that was received: another is sent.
 func acknowledge() -> void:
 	_credits.post()
 

@@ -77,14 +77,13 @@ func check_equal(got: Variant, expected: Variant, what: String) -> void:
 	check(same(got, expected), "%s: got %s, expected %s" % [what, written(got), written(expected)])
 
 
-## Checks an answer of the peer against the literal one, and keeps it for the comparison of the two
-## kinds.
+## Checks an answer of a peer, and records it for the comparison of the two kinds.
 func answer(what: String, got: Variant, expected: Variant) -> void:
 	check_equal(got, expected, what)
 	record(what, got)
 
 
-## Keeps an answer for the comparison of the two kinds only.
+## Records an answer for the comparison of the two kinds.
 func record(what: String, got: Variant) -> void:
 	check_count += 1
 	answers.append([what, got])
@@ -112,7 +111,7 @@ static func written(value: Variant) -> String:
 # ---- the engine's log ----------------------------------------------------------------------------
 
 
-## Runs [param call]; the lines that it makes the engine print are expected.
+## Runs [param call] and returns the lines that the engine prints meanwhile, which are expected.
 func lines_of(call: Callable) -> PackedStringArray:
 	_unclaimed_lines.append_array(_error_log.take_lines())
 	call.call()
@@ -130,9 +129,8 @@ func allow_lines(pattern: String) -> void:
 	_allowed_patterns.append(RegEx.create_from_string(pattern))
 
 
-## Misuses a peer or a server: [param method] must answer [param expected], and both kinds must
-## print, or neither. A line of ours must be a single one that names the method and everything in
-## [param named].
+## Misuses a peer or a server: [param method] must answer [param expected]. Either both kinds print,
+## or neither. Ours must print one line that names the method and everything in [param named].
 func misuse(
 	kind: StringName,
 	what: String,
@@ -142,14 +140,14 @@ func misuse(
 	expected: Variant,
 	named: Array = []
 ) -> void:
-	var got := []  # an array, because a lambda cannot set a variable of ours
+	var got := []  # an array: a lambda cannot assign to a local variable
 	var lines := lines_of(func() -> void: got.append(peer.callv(method, arguments)))
 	if got.is_empty():
 		fail("%s: %s was not called (%s)" % [what, method, "; ".join(lines)])
 		return
 	answer(what, got[0], expected)
 	record(what + ": prints a line", not lines.is_empty())
-	# A method of the class itself, not one that it has from the engine's PacketPeer.
+	# Not a method that the class inherits from PacketPeer.
 	var title := peer.get_class()
 	var is_ours := ClassDB.class_has_method(title, method, true)
 	var mine := Array(lines).filter(func(line: String) -> bool: return is_ours or title in line)
@@ -252,7 +250,7 @@ func arrived(peer: PacketPeer, count := 1) -> bool:
 	return came
 
 
-## Takes [param count] packets, waiting for them where needed.
+## Waits for [param count] packets and takes them.
 func take(peer: PacketPeer, count := 1) -> Array[PackedByteArray]:
 	var packets: Array[PackedByteArray] = []
 	while packets.size() < count and arrived(peer):
@@ -261,7 +259,7 @@ func take(peer: PacketPeer, count := 1) -> Array[PackedByteArray]:
 	return packets
 
 
-## [param size] bytes that tell which packet they belong to.
+## A packet of [param size] bytes that contains its number.
 static func numbered(number: int, size := 16) -> PackedByteArray:
 	var packet := PackedByteArray()
 	packet.resize(size)
@@ -270,7 +268,7 @@ static func numbered(number: int, size := 16) -> PackedByteArray:
 	return packet
 
 
-## The number of a packet of [method numbered]; -1 where it is not whole.
+## The number of a packet of [method numbered]; -1 if it is damaged.
 static func number_of(packet: PackedByteArray, size := 16) -> int:
 	if packet.size() != size:
 		return -1
@@ -285,7 +283,7 @@ static func bytes(text: String) -> PackedByteArray:
 # ---- the machine --------------------------------------------------------------------------------
 
 
-## Whether the machine has IPv6; skips the test where it has not.
+## Whether the machine has IPv6; skips the test otherwise.
 func needs_ipv6() -> bool:
 	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
 		return true
@@ -300,10 +298,10 @@ func needs_linux() -> bool:
 	return false
 
 
-## An idle peer, or an accepted connection of a server's class, must take no more than [param most]
-## bytes of memory. (Native is only measured.)
+## An idle peer, or an accepted connection of a server, must take at most [param most] bytes of
+## memory. Native is only measured.
 func check_memory(kind: StringName, title: StringName, most: int) -> void:
-	# The engine that runs us may be started by a script, which GODOT then names.
+	# A script may start the engine; then GODOT names that script.
 	var engine := OS.get_environment("GODOT")
 	if engine.is_empty():
 		engine = OS.get_executable_path()
@@ -323,8 +321,8 @@ func check_memory(kind: StringName, title: StringName, most: int) -> void:
 		check(resident <= most, "%d bytes per idle peer, more than %d" % [resident, most])
 
 
-## The first line of one of Linux' files on itself; "" where there is none. (They have no length, so
-## get_file_as_string finds them empty.)
+## The first line of a file of Linux' /proc or /sys; "" if there is none. These files have no
+## length, so get_file_as_string() returns "".
 static func first_line(path: String) -> String:
 	var file := FileAccess.open(path, FileAccess.READ)
 	return "" if file == null else file.get_line()
@@ -339,8 +337,8 @@ func loopback_interface() -> String:
 	return ""
 
 
-## Sends an empty datagram, which no Godot peer can (the engine returns before it asks the peer),
-## to a port on [param address]; skips the test where there is no Python.
+## Sends an empty datagram to a port on [param address]. No native peer can: put_packet() of nothing
+## returns before it asks the peer. Skips the test where there is no Python.
 func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 	var program := (
 		"import socket, sys; to = (sys.argv[1], int(sys.argv[2])); "
@@ -350,7 +348,7 @@ func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 	for python: String in ["python3", "python"]:
 		var arguments := ["-c", program, address, str(port)]
 		var codes := []
-		# Where the program is missing, some platforms say so in the log.
+		# Some platforms print an error if the program is missing.
 		lines_of(func() -> void: codes.append(OS.execute(python, arguments)))
 		if codes == [0]:
 			return true
@@ -361,7 +359,7 @@ func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 # ---- time and threads ---------------------------------------------------------------------------
 
 
-## Waits until [param condition] holds; false where it does not within [param msec].
+## Waits until [param condition] holds; false if it does not within [param msec].
 func wait_until(condition: Callable, msec := TIMEOUT_MSEC) -> bool:
 	var deadline := Time.get_ticks_msec() + msec
 	while not condition.call():
@@ -371,7 +369,7 @@ func wait_until(condition: Callable, msec := TIMEOUT_MSEC) -> bool:
 	return true
 
 
-## Runs [param body] in a thread; its end is awaited at the end of the test at the latest.
+## Runs [param body] in a thread, which is joined at the end of the test at the latest.
 func in_thread(body: Callable) -> Thread:
 	var thread := Thread.new()
 	_threads.append(thread)
@@ -379,7 +377,7 @@ func in_thread(body: Callable) -> Thread:
 	return thread
 
 
-## What the thread returned; null, and a failure, where it does not end in time.
+## Waits for the thread and returns its result; a failure if it does not end in time.
 func join(thread: Thread) -> Variant:
 	if not wait_until(func() -> bool: return not thread.is_alive()):
 		fail("a thread is still running after %d ms" % TIMEOUT_MSEC)
@@ -387,13 +385,13 @@ func join(thread: Thread) -> Variant:
 	return thread.wait_to_finish()
 
 
-## Threads in wait() on a peer. When this returns, they sleep there: on Linux no other thread of the
-## process runs any more, elsewhere they had a moment to get there.
+## Starts threads that call wait() on a peer. When this returns, they sleep there: on Linux no other
+## thread of the process runs, elsewhere they have had 100 ms.
 func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[Thread]:
 	var started := Semaphore.new()
 	var wait_on_it := func() -> Error:
 		started.post()
-		# Native's wait has no parameter.
+		# Native's wait() has no parameter.
 		return peer.wait() if timeout_msec == -1 else peer.wait(timeout_msec)
 	var threads: Array[Thread] = []
 	for i in count:
@@ -405,28 +403,28 @@ func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[
 		var all_sleep := func() -> bool:
 			OS.delay_msec(2)
 			samples.append(Process.runnable_threads())
-			# This thread runs.
+			# Only this thread runs.
 			return samples.size() >= 5 and samples.slice(-5).count(1) == 5
-		wait_until(all_sleep, 2000)  # a test may have other threads that run on purpose
+		wait_until(all_sleep, 2000)  # other threads of a test may run on purpose
 	else:
 		OS.delay_msec(100)
 	return threads
 
 
-## How long a call takes.
+## How many milliseconds a call takes.
 static func msec_of(call: Callable) -> int:
 	var start := Time.get_ticks_msec()
 	call.call()
 	return Time.get_ticks_msec() - start
 
 
-# A figure of the probe's; -1 where it said none.
+# A value that the probe has printed; -1 if there is none.
 static func _figure(output: String, what: String) -> int:
 	var found := RegEx.create_from_string(what + ": (\\d+)").search(output)
 	return -1 if found == null else found.get_string(1).to_int()
 
 
-# Whether a line is wrong whatever a test expects: our own scripts' errors, and panics of the addon.
+# Whether no test may expect this line: script errors, and panics of the addon.
 static func _is_fault(line: String) -> bool:
 	return line.begins_with("SCRIPT ERROR") or line.contains("panic")
 

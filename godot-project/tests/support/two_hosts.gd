@@ -1,9 +1,9 @@
 extends "server_suite.gd"
-## Base of the suites in tests/network/, for which scripts/network_tests.sh makes two hosts: this
-## one, with the interfaces near1 and near2, and a far one, with far1 and far2 at the other ends of
-## their cables.
-## [br]IPv6 addresses are written as get_packet_ip() writes them, which is also the only way that
-## PacketPeerUDP reads them right.
+## Base of the suites in tests/network/. scripts/network_tests.sh makes two hosts: this one, with
+## the interfaces near1 and near2, and a far one, with far1 and far2 at the other ends of the
+## cables.
+## [br]IPv6 addresses are written as get_packet_ip() writes them; PacketPeerUDP misreads other
+## spellings.
 
 const Suite := preload("suite.gd")
 const FarEnd := preload("far_end.gd")
@@ -20,15 +20,15 @@ const FAR_IPV6: Array[String] = ["fd77:1:0:0:0:0:0:2", "fd77:2:0:0:0:0:0:2"]
 const NEAR_LINK_LOCAL: Array[String] = ["fe80:0:0:0:0:0:0:11", "fe80:0:0:0:0:0:0:12"]
 ## Of both far interfaces.
 const FAR_LINK_LOCAL := "fe80:0:0:0:0:0:0:fa"
-## Nobody has these addresses.
+## No host has these addresses.
 const NOBODY := "10.77.1.99"
 const NOBODY_IPV6 := "fd77:1:0:0:0:0:0:99"
-## Rows of [our address, the far one's, any address here], for what holds for both families.
+## Rows of [our address, the far one, any address], for behaviour that both families share.
 const FAMILIES: Array[Array] = [
 	["10.77.1.1", "10.77.1.2", "0.0.0.0"], ["fd77:1:0:0:0:0:0:1", "fd77:1:0:0:0:0:0:2", "::"]
 ]
 
-# One process for all tests: starting it takes longer than most of them.
+# One process for all tests: starting it takes longer than most tests.
 static var _far_end: FarEnd
 
 var _undo: Array[PackedStringArray]
@@ -40,7 +40,7 @@ func finish() -> void:
 	super()
 	_undo.reverse()
 	for command in _undo:
-		OS.execute("ip", command)  # which may have been done already
+		OS.execute("ip", command)  # the test may have undone it already
 	_undo.clear()
 	if _is_changed:
 		restore()
@@ -57,7 +57,8 @@ func far_socket(address := "0.0.0.0", port := 0) -> FarSocket:
 	return _far_end.open(address, port)
 
 
-## Runs the command "ip", here; with "-n", "far" first, over there. What it said.
+## Runs the command "ip" on this host, or with "-n", "far" first on the far one, and returns its
+## output.
 func ip(arguments: PackedStringArray) -> String:
 	var output := []
 	if OS.execute("ip", arguments, output, true) != 0:
@@ -65,8 +66,8 @@ func ip(arguments: PackedStringArray) -> String:
 	return "".join(output)
 
 
-## Changes the network: the command [param change] of "ip" now, [param undo] at the end of the test.
-## (What the interfaces are set up with is put right then in any case.)
+## Changes the network by the command [param change] of "ip"; at the end of the test [param undo] is
+## run, and the interfaces are set up again.
 func change(command: String, undo := "") -> void:
 	_is_changed = true
 	ip(command.split(" "))
@@ -93,8 +94,8 @@ func restore() -> void:
 				fail("nothing comes through to %s any more" % far[1])
 
 
-## Waits until interfaces here and over there carry packets, which the kernel sees to a moment after
-## both ends of a cable have been set up.
+## Waits until interfaces of both hosts carry packets: the kernel enables them a moment after both
+## ends of a cable are up.
 func until_up(near: Array[String], far: Array[String]) -> void:
 	var are_up := func() -> bool:
 		for row: Array in [[[], near], [["-n", "far"], far]]:
@@ -109,8 +110,8 @@ func until_up(near: Array[String], far: Array[String]) -> void:
 		fail("of %s, %s not all are up" % [near, far])
 
 
-## Another cable, near3 to far3, which the test may treat as it likes; with the addresses
-## 10.77.3.1/24 and fd77:3::1/64, or with none.
+## Adds another cable, near3 to far3, which the test may change freely; with the addresses
+## 10.77.3.1/24 and fd77:3::1/64, or without.
 func third_cable(has_addresses := true) -> void:
 	if "near3" in ip(["-brief", "link"]):
 		return
@@ -129,7 +130,7 @@ func third_cable(has_addresses := true) -> void:
 		ip(command.split(" "))
 
 
-## The number that the system has given an interface here.
+## The index of an interface of this host.
 func index_of(interface: String) -> int:
 	for one in IP.get_local_interfaces():
 		if one.name == interface:
@@ -138,7 +139,7 @@ func index_of(interface: String) -> int:
 	return 0
 
 
-## Misuses a peer like [method misuse]; what it answers is not known, but both kinds must agree.
+## Misuses a peer like [method misuse], if no literal answer is known: both kinds must agree.
 func record_misuse(
 	kind: StringName, what: String, peer: PacketPeer, method: StringName, arguments: Array
 ) -> void:
@@ -149,7 +150,7 @@ func record_misuse(
 		check(lines.size() <= 1, "%s: lines printed (%s)" % [what, "; ".join(lines)])
 
 
-## A peer connected to there, and one that is not.
+## Two peers that send to an address: one connected, one not.
 func senders(kind: StringName, address: String, port: int) -> Array[PacketPeer]:
 	var peers: Array[PacketPeer] = [make_peer(kind), make_peer(kind)]
 	answer("connect", peers[0].connect_to_host(address, port), OK)
@@ -157,12 +158,12 @@ func senders(kind: StringName, address: String, port: int) -> Array[PacketPeer]:
 	return peers
 
 
-## Numbers of the packets that came to [param peer], waiting for [param count].
+## Waits for [param count] packets of [param peer], takes them and returns their numbers.
 func numbers_at(peer: PacketPeer, count := 1, size := 16) -> PackedInt32Array:
 	return numbers_of(take(peer, count), size)
 
 
-## The far host's link-local address, as seen from our interface i.
+## The link-local address of the far host, reached by our interface i.
 func scoped(i: int) -> String:
 	return "%s%%%s" % [FAR_LINK_LOCAL, NEAR[i]]
 
@@ -172,13 +173,13 @@ func near_scoped(i: int) -> String:
 	return "%s%%%s" % [NEAR_LINK_LOCAL[i], NEAR[i]]
 
 
-## Sends packets from there, by the cable i, to a peer or a server here.
+## Sends packets of the far host through the cable i to a peer or a server here.
 func send_from_far(far: FarSocket, i: int, near: RefCounted, numbers: Array) -> void:
 	far.send("%s%%%s" % [NEAR_LINK_LOCAL[i], FAR[i]], near.get_local_port(), numbers)
 
 
-## Checks that so numbered packets came to the far host by its interface i, from ours at the other
-## end of the cable.
+## Checks that the far host received packets of these numbers by its interface i, from ours at the
+## other end of the cable.
 func check_arrival(far: FarSocket, i: int, numbers: Array, what: String) -> void:
 	var packets := far.received(numbers.size())
 	check_equal(packets.map(func(one: Dictionary) -> int: return one.number), numbers, what)

@@ -1,5 +1,5 @@
 extends RefCounted
-## Ends the engine when a test hangs, also one that blocks the main thread: it lives in a thread.
+## Ends the engine when a test hangs, even one that blocks the main thread: it runs in a thread.
 
 var _mutex := Mutex.new()
 var _thread := Thread.new()
@@ -45,8 +45,7 @@ func _watch() -> void:
 		if stopping:
 			return
 		if not hung.is_empty():
-			# printerr is not buffered, so the line is out before the end, which lets nothing else
-			# run.
+			# printerr() is not buffered: the line is written before the engine is killed.
 			printerr("FAILED   %s hung; the engine is ended" % hung)
 			OS.kill(OS.get_process_id())
 			return
