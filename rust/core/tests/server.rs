@@ -625,7 +625,7 @@ fn threads_that_do_everything_at_once_come_to_an_end() {
             if round % 10 == 9 {
                 server.stop();
                 // Another test's socket may have been given the port meanwhile.
-                eventually("the port is free", || server.listen(at.port().into(), "127.0.0.1").is_ok());
+                eventually("the port is free", || server.listen(at.port(), "127.0.0.1").is_ok());
             }
         }
         done.store(true, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use crate::error::{Error, Operation, Reason, Result};
 use crate::names;
 use crate::resolver::{self, OnResolved};
 use crate::socket::Socket;
-use crate::transport::Transport;
+use crate::transport::{MulticastInterface, Transport};
 
 /// The addresses of a host, and the state under whose lock one of them is to be used.
 struct Found<'a> {
@@ -34,11 +34,12 @@ impl Peer {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
         self.check_own(Operation::Connect, host)?;
         let connect = || {
+            let interface = self.look_up_interface();
             let found = self.find(host).map_err(fail)?;
             if found.was_closed {
                 return Err(fail(Reason::Closed));
             }
-            self.apply(found.state, host, Purpose::Connect { port: port.get() }, &found.addresses).1
+            self.apply(found.state, host, Purpose::Connect { port: port.get() }, &found.addresses, &interface).1
         };
         self.diagnostics.recorded(connect())
     }
@@ -54,7 +55,8 @@ impl Peer {
                 return Ok(DestinationChange::Connected);
             }
             let purpose = Purpose::SetDestination { port };
-            self.apply(found.state, host, purpose, &found.addresses).1.map(|()| DestinationChange::Set)
+            let applied = self.apply(found.state, host, purpose, &found.addresses, &MulticastInterface::default());
+            applied.1.map(|()| DestinationChange::Set)
         };
         self.diagnostics.recorded(set())
     }
@@ -109,6 +111,7 @@ impl Peer {
     fn begin(&self, host: &str, purpose: Purpose) -> Result<DestinationChange> {
         let fail = |reason| Error::new(purpose.operation(), host, reason);
         let cached = names::cached(host);
+        let interface = self.look_up_interface();
         let mut state = self.state.write();
         let call = state.lookup.begin();
         let cached = cached.map_err(fail)?;
@@ -119,7 +122,7 @@ impl Peer {
             return Ok(DestinationChange::Connected);
         }
         if let Some(found) = cached {
-            self.conclude(state, call, host, purpose, &found);
+            self.conclude(state, call, (host, purpose), &found, &interface);
             return Ok(DestinationChange::Set);
         }
         let on_resolved: Weak<dyn OnResolved> = Weak::<Self>::clone(&self.me);
@@ -133,12 +136,12 @@ impl Peer {
         &'a self,
         state: RwLockWriteGuard<'a, PeerState>,
         call: u64,
-        host: &str,
-        purpose: Purpose,
+        (host, purpose): (&str, Purpose),
         found: &[SocketAddr],
+        interface: &MulticastInterface,
     ) {
         let closings = state.closings;
-        let (address, result) = self.apply(state, host, purpose, found);
+        let (address, result) = self.apply(state, host, purpose, found, interface);
         let error = self.diagnostics.recorded(result).err();
         let state = self.state.write();
         if state.lookup.calls == call && state.closings == closings {
@@ -180,6 +183,7 @@ impl Peer {
         host: &str,
         purpose: Purpose,
         found: &[SocketAddr],
+        interface: &MulticastInterface,
     ) -> (Option<SocketAddr>, Result<()>) {
         let family = state.socket.transport.own().map(|own| Socket::family(&own.socket));
         let to = match names::choose(found, family, purpose.port()) {
@@ -191,16 +195,25 @@ impl Peer {
                 state.destination = Some(to);
                 Ok(())
             }
-            Purpose::Connect { .. } => self.connect_to(state, host, to),
+            Purpose::Connect { .. } => self.connect_to(state, host, to, interface),
         };
         (Some(to), result)
     }
 
-    fn connect_to<'a>(&'a self, mut state: RwLockWriteGuard<'a, PeerState>, host: &str, to: SocketAddr) -> Result<()> {
-        if state.socket.transport.own().is_none() {
+    fn connect_to<'a>(
+        &'a self,
+        mut state: RwLockWriteGuard<'a, PeerState>,
+        host: &str,
+        to: SocketAddr,
+        interface: &MulticastInterface,
+    ) -> Result<()> {
+        let fail = |reason| Error::new(Operation::Connect, host, reason);
+        if let Ok(opened) = self.open_locked(&mut state, to.ip(), interface) {
+            opened.map_err(fail)?;
+        } else {
+            // The multicast interface was set meanwhile, so the new one has to be looked up without the lock.
             let (calls, closings) = (state.lookup.calls, state.closings);
             drop(state);
-            let fail = |reason| Error::new(Operation::Connect, host, reason);
             state = self.opened_for(to.ip()).map_err(fail)?;
             if state.lookup.calls != calls {
                 return Err(fail(Reason::Superseded));
@@ -210,7 +223,7 @@ impl Peer {
             }
         }
         let Transport::Own(own) = &mut state.socket.transport else {
-            return Err(Error::new(Operation::Connect, host, Reason::Accepted));
+            return Err(fail(Reason::Accepted));
         };
         if let Err(reason) = own.connect(to) {
             self.close_socket(state);
@@ -224,11 +237,12 @@ impl Peer {
 
 impl OnResolved for Peer {
     fn on_resolved(&self, id: u64, answer: &std::result::Result<Vec<SocketAddr>, String>) {
+        let interface = self.look_up_interface();
         let state = self.state.write();
         let Some(lookup) = state.lookup.get(id) else { return };
         let (host, purpose, call) = (lookup.host.clone(), lookup.purpose, state.lookup.calls);
         match answer {
-            Ok(found) => self.conclude(state, call, &host, purpose, found),
+            Ok(found) => self.conclude(state, call, (&host, purpose), found, &interface),
             Err(words) => {
                 let error = Error::new(purpose.operation(), host, Reason::Unresolvable(words.clone()));
                 self.diagnostics.record(&error);

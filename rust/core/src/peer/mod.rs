@@ -113,8 +113,7 @@ impl Peer {
         mut open: impl FnMut(&mut PeerState, &MulticastInterface) -> std::result::Result<T, Outdated>,
     ) -> (RwLockWriteGuard<'_, PeerState>, T) {
         loop {
-            let name = self.state.read().socket.options.multicast_interface.clone();
-            let interface = MulticastInterface::look_up(name);
+            let interface = self.look_up_interface();
             let mut state = self.state.write();
             if let Ok(opened) = open(&mut state, &interface) {
                 return (state, opened);
@@ -122,15 +121,29 @@ impl Peer {
         }
     }
 
+    /// The multicast interface, for an open under the state's lock.
+    fn look_up_interface(&self) -> MulticastInterface {
+        let name = self.state.read().socket.options.multicast_interface.clone();
+        MulticastInterface::look_up(name)
+    }
+
+    /// Opens the peer for `ip`, under the state's lock, unless it is open.
+    fn open_locked(
+        &self,
+        state: &mut PeerState,
+        ip: IpAddr,
+        interface: &MulticastInterface,
+    ) -> std::result::Result<std::result::Result<(), Reason>, Outdated> {
+        if state.socket.transport.is_open() {
+            return Ok(Ok(()));
+        }
+        let opened = state.socket.open_for(ip, interface)?;
+        Ok(opened.map(|opened| self.install(state, opened, 0)))
+    }
+
     /// The state, with a socket that is opened for `ip` if the peer has none of its own.
     fn opened_for(&self, ip: IpAddr) -> std::result::Result<RwLockWriteGuard<'_, PeerState>, Reason> {
-        let (state, opened) = self.with_interface(|state, interface| {
-            if state.socket.transport.is_open() {
-                return Ok(Ok(()));
-            }
-            let opened = state.socket.open_for(ip, interface)?;
-            Ok(opened.map(|opened| self.install(state, opened, 0)))
-        });
+        let (state, opened) = self.with_interface(|state, interface| self.open_locked(state, ip, interface));
         opened.map(|()| state)
     }
 
