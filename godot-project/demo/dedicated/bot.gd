@@ -15,9 +15,8 @@ const Wire := preload("wire.gd")
 
 ## A hello or a bye that is not answered is sent again after that time.
 const RETRY_MSEC := 200
-## A server that answers no hello for so long is not there …
+## The server must answer a hello within this time, and send something within the next one later.
 const JOIN_MSEC := 15_000
-## … and one that then is silent for so long is no longer.
 const IDLE_MSEC := 5000
 ## Packets that are on their way at the goodbye are waited for.
 const LINGER_MSEC := 1000

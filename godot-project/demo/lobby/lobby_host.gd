@@ -25,7 +25,7 @@ const Message := preload("lobby_message.gd")
 const Network := preload("lobby_network.gd")
 
 const ANNOUNCE_MSEC := 1000
-## So many packets are answered in a frame: a flood of pings must not hold up the game.
+## How many packets are answered in a frame: a flood of pings must not block the game.
 const PACKETS_PER_FRAME := 64
 
 ## 1 to 24 letters: browsers take nothing without a name. A longer one is cut. Control characters,
@@ -39,7 +39,7 @@ const PACKETS_PER_FRAME := 64
 ## Lets nothing leave this machine: for trying it out, and for tests.
 @export var this_machine_only := false
 
-## Tells this host from all others, however many addresses it is heard at.
+## Identifies this host, however many addresses it has.
 var id := 0
 ## How many packets of the latest announcement were sent, by way.
 var sent: Dictionary[Message.Way, int] = {}
@@ -89,7 +89,7 @@ func open() -> Error:
 	return OK
 
 
-## Falls silent. Browsers notice after a while.
+## Stops announcing. Browsers drop the host after a few seconds.
 func close() -> void:
 	_socket.close()
 	sent.clear()

@@ -17,7 +17,7 @@ extends RefCounted
 ## complaining in the log about a stranger's bytes.
 
 enum Kind { ANNOUNCEMENT, PING, PONG }
-## By which way an announcement was sent. The receiver's socket does not tell, so the packet does.
+## The way by which an announcement was sent: the receiving socket does not report it.
 enum Way { MACHINE, BROADCAST, MULTICAST_IPV4, MULTICAST_IPV6 }
 
 const Message := preload("lobby_message.gd")
@@ -29,9 +29,9 @@ const WAY_NAMES: Dictionary[Way, String] = {
 	Way.MULTICAST_IPV6: "IPv6 multicast",
 }
 
-## Give your game a signature of its own, so that other games' lobbies are strangers to it.
+## Give your game a signature of its own, so that it ignores other games' lobbies.
 const SIGNATURE := 0x214E414C  # "LAN!"
-## To be raised with every change of the layout: old and new games then do not see each other.
+## Increase it with every change of the layout: old and new games then ignore each other.
 const VERSION := 1
 const MAX_LETTERS := 24
 const MAX_PLAYERS := 255
@@ -43,7 +43,7 @@ const LETTER_BYTES := 4
 const MAX_BYTES := NAMELESS_BYTES + MAX_LETTERS * LETTER_BYTES
 
 var kind := Kind.ANNOUNCEMENT
-## Which host this is from (or for, a ping): random, new each time that a host starts.
+## The sending host, or the receiving one of a ping: random, new at each start.
 var host_id := 0
 
 ## Of announcements: the game, as the host describes it.
@@ -59,7 +59,7 @@ var token := 0
 var held_usec := 0
 
 
-## null for what is no message of this version.
+## null for anything but a message of this version.
 static func read(packet: PackedByteArray) -> Message:
 	var size := packet.size()
 	if size < NAMELESS_BYTES or size > MAX_BYTES:
@@ -138,7 +138,7 @@ func _read_announcement(packet: PackedByteArray) -> bool:
 	return not game_name.strip_edges().is_empty()
 
 
-## Neither a control character nor what Unicode has no place for.
+## No control character, and a valid Unicode code point.
 static func _is_printable(letter: int) -> bool:
 	if letter < 0x20 or letter > 0x10FFFF:
 		return false

@@ -20,7 +20,7 @@ const HOST := "127.0.0.1"
 var cannot_start := false
 
 
-## Starts Bob, who then says hello to Alice on `alice_port` of this machine.
+## Starts Bob, which sends a hello to Alice on `alice_port` of this machine.
 func start(_alice_port: int) -> void:
 	pass
 

@@ -5,10 +5,10 @@ extends "bob.gd"
 const Samples := preload("../samples.gd")
 
 var ended := false
-## When he last heard anything, in Time.get_ticks_msec().
+## When the last packet arrived, in Time.get_ticks_msec().
 var last_received_msec := Time.get_ticks_msec()
 
-# No type: the two classes have the same methods, but no common one that is both.
+# Without a type: the two classes have the same methods but no common base.
 var _socket
 var _whereabouts: String
 var _packets := 0

@@ -10,7 +10,7 @@ const PACKETS_PER_SECOND := PLAYERS * PACKETS_PER_PLAYER
 ## The first four bytes are the packet's number.
 const PACKET_BYTES := 64
 
-## It sends no more than this, so that it ends also when nobody stops it.
+## It sends at most this many packets, so that it always ends.
 const LIMIT := 10 * PACKETS_PER_SECOND
 
 const HOST := "127.0.0.1"

@@ -246,35 +246,6 @@ func test_it_uses_no_processor_time_when_nothing_comes() -> void:
 		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
 
 
-func test_wait_ends_as_when_polled() -> void:
-	var peer := receiver(true)
-	var sender := sender_to(peer)
-	check_equal(peer.wait(0), ERR_TIMEOUT, "wait(0)")
-	var start := Time.get_ticks_usec()
-	check_equal(peer.wait(50), ERR_TIMEOUT, "wait(50)")
-	check(Time.get_ticks_usec() - start >= 50_000, "wait(50) returned early")
-	for i in 20:
-		# Some threads wait before the packet arrives, others may not.
-		var waiting := in_thread(peer.wait.bind(60_000))
-		if i < 4:
-			waiting = waiting_threads(peer, 1, -1 if i % 2 else 60_000)[0]
-		send(sender, [numbered(i)])
-		check_equal(join(waiting), OK, "wait for a packet")
-		check_equal(peer.wait(), OK, "wait with one queued")
-		check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
-	var waiting := waiting_threads(peer, 3)
-	peer.interrupt_wait()
-	for thread in waiting:
-		check_equal(join(thread), ERR_SKIP, "wait that is interrupted")
-	peer.interrupt_wait()
-	check_equal(peer.wait(), ERR_SKIP, "wait after an interrupt")
-	waiting = waiting_threads(peer, 3)
-	peer.close()
-	for thread in waiting:
-		check_equal(join(thread), ERR_UNAVAILABLE, "wait that is closed")
-	misuse(OURS, "closed", peer, "wait", [], ERR_UNCONFIGURED)
-
-
 func test_a_packet_wakes_every_waiting_thread() -> void:
 	var peer := receiver(true)
 	for i in 10:

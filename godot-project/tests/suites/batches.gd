@@ -266,11 +266,8 @@ func _check_typed(packets: Array, what: String) -> void:
 
 # Peers of both kinds, in both families where there is IPv6, that send to one peer.
 func _senders_to(peer: PacketPeer) -> Array[PacketPeer]:
-	var addresses: Array[String] = [LOOPBACK]
-	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
-		addresses.append(LOOPBACK_6)
 	var senders: Array[PacketPeer] = []
-	for address in addresses:
+	for address in loopback_addresses():
 		for kind: StringName in [NATIVE, OURS, NATIVE]:
 			var sender := bound_peer(kind, address)
 			sender.set_dest_address(address, peer.get_local_port())

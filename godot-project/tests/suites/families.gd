@@ -2,19 +2,6 @@ extends "../support/suite.gd"
 ## IPv4, IPv6 and both on one socket.
 
 
-func test_ipv6_packets_go_both_ways(kind: StringName) -> void:
-	if not needs_ipv6():
-		return
-	var one := bound_peer(kind, LOOPBACK_6)
-	var other := bound_peer(NATIVE, LOOPBACK_6)
-	answer("there", one.set_dest_address(LOOPBACK_6, other.get_local_port()), OK)
-	answer("back", other.set_dest_address(LOOPBACK_6, one.get_local_port()), OK)
-	send(one, [numbered(1)])
-	answer("the other got", take(other), [numbered(1)] as Array[PackedByteArray])
-	send(other, [numbered(2)])
-	answer("the one got", take(one), [numbered(2)] as Array[PackedByteArray])
-
-
 func test_an_ipv6_sender_is_written_as_eight_groups(kind: StringName) -> void:
 	if not needs_ipv6():
 		return
@@ -140,16 +127,6 @@ func test_an_ipv6_socket_receives_no_ipv4(kind: StringName) -> void:
 	send(sender_to(peer, NATIVE, LOOPBACK_6), [numbered(6)])
 	answer("what arrives", take(peer), [numbered(6)] as Array[PackedByteArray])
 	answer("nothing else", peer.get_available_packet_count(), 0)
-
-
-func test_an_empty_ipv6_datagram_is_a_packet(kind: StringName) -> void:
-	if not needs_ipv6():
-		return
-	var peer := bound_peer(kind, LOOPBACK_6)
-	if not send_empty_datagram(peer.get_local_port(), LOOPBACK_6) or not arrived(peer):
-		return
-	answer("what arrives", take(peer), [PackedByteArray()] as Array[PackedByteArray])
-	answer("get_packet_ip", peer.get_packet_ip(), "0:0:0:0:0:0:0:1")
 
 
 # Peers bound to these addresses stay open, and cannot send to [param destination].

@@ -84,11 +84,7 @@ func test_what_a_server_drops_is_counted_and_stays() -> void:
 	for client in clients_of(server, 6):
 		send(client, [numbered(1), numbered(2)])
 	marker.wait_until_read()
-	for i in FITTING + 30:
-		peer_client.put_packet(numbered(i, 1000))
-		if i % CHUNK == 0:
-			marker.wait_until_read()
-	marker.wait_until_read()
+	send_paced([peer_client], FITTING + 30, marker)
 	check_equal(stat(server, "packets_dropped_pending"), 10, "packets_dropped_pending")
 	check_equal(stat(peer, "packets_dropped_queue"), 30, "packets_dropped_queue")
 	await _quiet()

@@ -82,7 +82,7 @@ func test_wrong_arguments_are_refused_as_by_the_blocking_methods() -> void:
 func test_it_ends_as_the_blocking_method_does() -> void:
 	for call: StringName in NAMESAKES:
 		for host: String in ["localhost", LOOPBACK, "127.000.0.1", LOOPBACK_6, UNRESOLVABLE]:
-			if host == LOOPBACK_6 and PacketPeerUDP.new().bind(0, LOOPBACK_6) != OK:
+			if host == LOOPBACK_6 and not has_ipv6():
 				continue
 			for address: String in ["", "0.0.0.0", "*"]:
 				if host == LOOPBACK_6 and address == "0.0.0.0":

@@ -3,15 +3,16 @@ extends "../support/suite.gd"
 
 
 func test_packets_go_both_ways_between_all_kinds(kind: StringName) -> void:
-	for other_kind: StringName in [NATIVE, kind]:
-		var one := bound_peer(kind)
-		var other := bound_peer(other_kind)
-		one.set_dest_address(LOOPBACK, other.get_local_port())
-		other.set_dest_address(LOOPBACK, one.get_local_port())
-		send(one, [bytes("ping"), numbered(1)])
-		answer("there", take(other, 2), [bytes("ping"), numbered(1)] as Array[PackedByteArray])
-		send(other, [bytes("pong"), numbered(2)])
-		answer("and back", take(one, 2), [bytes("pong"), numbered(2)] as Array[PackedByteArray])
+	for address in loopback_addresses():
+		for other_kind: StringName in [NATIVE, kind]:
+			var one := bound_peer(kind, address)
+			var other := bound_peer(other_kind, address)
+			one.set_dest_address(address, other.get_local_port())
+			other.set_dest_address(address, one.get_local_port())
+			send(one, [bytes("ping"), numbered(1)])
+			answer("there", take(other, 2), [bytes("ping"), numbered(1)] as Array[PackedByteArray])
+			send(other, [bytes("pong"), numbered(2)])
+			answer("back", take(one, 2), [bytes("pong"), numbered(2)] as Array[PackedByteArray])
 
 
 func test_a_peer_can_send_to_itself(kind: StringName) -> void:
@@ -32,26 +33,18 @@ func test_packets_of_every_size_arrive_whole(kind: StringName) -> void:
 	answer("1 byte", take(receiver), [PackedByteArray([42])] as Array[PackedByteArray])
 
 
-func test_the_largest_ipv4_packet_is_65507_bytes(kind: StringName) -> void:
-	var receiver := bound_peer(kind, LOOPBACK, 1 << 20)
-	var sender := sender_to(receiver, kind)
-	answer("65,507", sender.put_packet(numbered(1, 65507)), OK)
-	misuse(kind, "65,508", sender, "put_packet", [numbered(2, 65508)], FAILED)
-	answer("is_bound", sender.is_bound(), true)
-	answer("then", sender.put_packet(numbered(3)), OK)
-	var packets := take(receiver, 2)
-	answer("the large one", number_of(packets[0], 65507), 1)
-	answer("the next one", packets[1], numbered(3))
-
-
-func test_the_largest_ipv6_packet_is_65527_bytes(kind: StringName) -> void:
-	if not needs_ipv6():
-		return
-	var receiver := bound_peer(kind, LOOPBACK_6, 1 << 20)
-	var sender := sender_to(receiver, kind, LOOPBACK_6)
-	answer("65,527", sender.put_packet(numbered(1, 65527)), OK)
-	misuse(kind, "65,528", sender, "put_packet", [numbered(2, 65528)], FAILED)
-	answer("what arrives", number_of(take(receiver)[0], 65527), 1)
+func test_the_largest_packet_is_65507_bytes_over_ipv4_and_65527_over_ipv6(kind: StringName) -> void:
+	for address in loopback_addresses():
+		var largest := 65_507 if address == LOOPBACK else 65_527
+		var receiver := bound_peer(kind, address, 1 << 20)
+		var sender := sender_to(receiver, kind, address)
+		answer("%d bytes" % largest, sender.put_packet(numbered(1, largest)), OK)
+		misuse(kind, "a byte more", sender, "put_packet", [numbered(2, largest + 1)], FAILED)
+		answer("is_bound", sender.is_bound(), true)
+		answer("then", sender.put_packet(numbered(3)), OK)
+		var packets := take(receiver, 2)
+		answer("the large one", number_of(packets[0], largest), 1)
+		answer("the next one", packets[1], numbered(3))
 
 
 func test_nothing_there_is_unavailable(kind: StringName) -> void:
@@ -66,16 +59,18 @@ func test_nothing_there_is_unavailable(kind: StringName) -> void:
 
 
 func test_an_empty_datagram_is_a_packet(kind: StringName) -> void:
-	var peer := bound_peer(kind)
-	if not send_empty_datagram(peer.get_local_port()) or not arrived(peer):
-		return
-	answer("count", peer.get_available_packet_count(), 1)
-	peer.get_packet()
-	answer("get_packet_error", peer.get_packet_error(), OK)
-	answer("get_packet_ip", peer.get_packet_ip(), LOOPBACK)
-	answer("count after", peer.get_available_packet_count(), 0)
-	answer("get_packet", peer.get_packet(), PackedByteArray())
-	answer("get_packet_error after", peer.get_packet_error(), ERR_UNAVAILABLE)
+	for address in loopback_addresses():
+		var peer := bound_peer(kind, address)
+		if not send_empty_datagram(peer.get_local_port(), address) or not arrived(peer):
+			return
+		answer("count", peer.get_available_packet_count(), 1)
+		answer("the packet", peer.get_packet(), PackedByteArray())
+		answer("get_packet_error", peer.get_packet_error(), OK)
+		var ip := LOOPBACK if address == LOOPBACK else "0:0:0:0:0:0:0:1"
+		answer("get_packet_ip", peer.get_packet_ip(), ip)
+		answer("count after", peer.get_available_packet_count(), 0)
+		answer("get_packet", peer.get_packet(), PackedByteArray())
+		answer("get_packet_error after", peer.get_packet_error(), ERR_UNAVAILABLE)
 
 
 func test_an_empty_datagram_keeps_its_place_between_others(kind: StringName) -> void:

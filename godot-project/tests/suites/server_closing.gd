@@ -116,30 +116,23 @@ func test_a_connection_lives_as_long_as_one_reference(kind: StringName) -> void:
 	answer("pending", server.is_connection_available(), false)
 
 
-func test_stop_closes_all_connections(kind: StringName) -> void:
-	var server := listening(kind)
-	var clients := clients_of(server, 4)
-	var peers := all_accepted(server, clients)
-	_leave_packets(server, clients, peers)
-	server.stop()
-	for i in 4:
-		_check_closed(kind, peers[i], clients[i])
-		_check_ordinary(null, clients[i], peers[i])
-	answer("pending", server.is_connection_available(), false)
-	answer("nobody to take", server.take_connection() == null, true)
-
-
-func test_freeing_the_server_closes_all_connections(kind: StringName) -> void:
-	var server := listening(kind)
-	var port: int = server.get_local_port()
-	var clients := clients_of(server, 4)
-	var peers := all_accepted(server, clients)
-	_leave_packets(server, clients, peers)
-	server = null
-	answer("the port is free", PacketPeerUDP.new().bind(port, LOOPBACK), OK)
-	for i in 4:
-		_check_closed(kind, peers[i], clients[i])
-		_check_ordinary(null, clients[i], peers[i])
+func test_stopping_or_freeing_the_server_closes_all_connections(kind: StringName) -> void:
+	for is_freed: bool in [false, true]:
+		var server := listening(kind)
+		var port: int = server.get_local_port()
+		var clients := clients_of(server, 4)
+		var peers := all_accepted(server, clients)
+		_leave_packets(server, clients, peers)
+		if is_freed:
+			server = null
+		else:
+			server.stop()
+			answer("pending", server.is_connection_available(), false)
+			answer("no connection to take", server.take_connection() == null, true)
+		answer("the port is free", PacketPeerUDP.new().bind(port, LOOPBACK), OK)
+		for i in 4:
+			_check_closed(kind, peers[i], clients[i])
+			_check_ordinary(null, clients[i], peers[i])
 
 
 func test_a_server_is_freed_though_its_connections_are_held(kind: StringName) -> void:

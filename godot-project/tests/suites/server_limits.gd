@@ -169,11 +169,7 @@ func test_one_pending_sender_cannot_fill_more_than_its_queue() -> void:
 			var server := server_in_mode(background)
 			var marker := marker_of(server)
 			var client := sender_to(server)
-			for i in 500:
-				client.put_packet(numbered(i, 1000))
-				if i % CHUNK == 0:
-					marker.wait_until_read()
-			marker.wait_until_read()
+			send_paced([client], 500, marker)
 			check_equal(stat(server, "packets_dropped_queue"), 500 - FITTING, "dropped")
 			var peer := next_connection(server)
 			check_equal(stat(peer, "packets_dropped_queue"), 500 - FITTING, "the peer's")

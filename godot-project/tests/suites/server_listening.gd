@@ -49,7 +49,7 @@ func test_without_an_address_it_listens_on_all(kind: StringName) -> void:
 	var server := make_server(kind)
 	answer("listen", server.listen(0), OK)
 	accepted(server, sender_to(server))
-	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
+	if has_ipv6():
 		accepted(server, sender_to(server, NATIVE, LOOPBACK_6))
 
 
@@ -92,7 +92,7 @@ func test_it_listens_on_every_kind_of_address(kind: StringName) -> void:
 	if OS.get_name() == "Linux":
 		# Whether other systems bind to an address of no interface varies.
 		addresses += ["127.0.0.2", "224.0.0.1", "239.1.2.3", "255.255.255.255"] as Array[String]
-	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
+	if has_ipv6():
 		addresses += ["::", LOOPBACK_6] as Array[String]
 	for address in addresses:
 		var server := make_server(kind)

@@ -197,12 +197,7 @@ func test_the_overflow_policy_is_a_connections_own() -> void:
 			peers[1].overflow_policy = DROP_OLDEST
 			check_equal(peers[0].overflow_policy, DROP_NEWEST, "the first's")
 			check_equal(peers[1].overflow_policy, DROP_OLDEST, "the second's")
-			for i in FITTING + 20:
-				for client in clients:
-					client.put_packet(numbered(i, 1000))
-				if i % (CHUNK / 2) == 0:
-					marker.wait_until_read()
-			marker.wait_until_read()
+			send_paced(clients, FITTING + 20, marker)
 			for i in 2:
 				var numbers := numbers_of(take(peers[i], FITTING), 1000)
 				var expected := PackedInt32Array(range(20 * i, 20 * i + FITTING))

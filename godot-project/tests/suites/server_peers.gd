@@ -145,11 +145,7 @@ func test_a_full_queue_drops_the_newest(kind: StringName) -> void:
 			var client := sender_to(server)
 			var peer := accepted(server, client) if is_taken else null
 			var fitting := SMALLEST / (size + OVERHEAD)
-			for i in fitting + 50:
-				client.put_packet(numbered(i, size))
-				if i % CHUNK == 0:
-					marker.wait_until_read()
-			marker.wait_until_read()
+			send_paced([client], fitting + 50, marker, size)
 			if not is_taken:
 				peer = next_connection(server)
 			var what := "%d bytes, taken before %s" % [size, is_taken]

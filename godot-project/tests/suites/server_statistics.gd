@@ -166,12 +166,7 @@ func test_a_full_queue_is_counted_in_both() -> void:
 			var marker := marker_of(server)
 			var clients := clients_of(server, 2)
 			var peers := all_accepted(server, clients)
-			for i in FITTING + 30:
-				for client in clients:
-					client.put_packet(numbered(i, 1000))
-				if i % (CHUNK / 2) == 0:
-					marker.wait_until_read()
-			marker.wait_until_read()
+			send_paced(clients, FITTING + 30, marker)
 			check_equal(stat(server, "packets_dropped_queue"), 60, "the server's")
 			check_equal(stat(server, PENDING), 0, PENDING)
 			for peer in peers:

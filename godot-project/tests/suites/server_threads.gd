@@ -69,14 +69,9 @@ func test_several_threads_take_each_connection_exactly_once() -> void:
 			var stop := Semaphore.new()
 			var take_all := func() -> PackedInt32Array:
 				var numbers: PackedInt32Array = []
-				while not stop.try_wait():
-					read(server)
-					var peer: PacketPeer = server.take_connection()
-					if peer == null:
-						OS.delay_usec(100)
-						continue
+				var use := func(peer: PacketPeer) -> void:
 					numbers.append(number_of(peer.get_packet()))
-					count.add(1)
+				_take_connections(server, stop, count, use)
 				return numbers
 			var threads: Array[Thread] = []
 			for i in THREADS:
@@ -131,13 +126,7 @@ func test_connections_may_be_freed_by_threads_while_packets_arrive() -> void:
 			var come_and_go := func(seed_value: int) -> void:
 				var rng := RandomNumberGenerator.new()
 				rng.seed = seed_value
-				while not stop.try_wait():
-					read(server)
-					var peer: PacketPeer = server.take_connection()
-					if peer == null:
-						OS.delay_usec(100)
-						continue
-					count.add(1)
+				var use := func(peer: PacketPeer) -> void:
 					match rng.randi_range(0, 3):
 						0:
 							peer.close()
@@ -145,7 +134,7 @@ func test_connections_may_be_freed_by_threads_while_packets_arrive() -> void:
 							peer.wait(1)
 						2:
 							peer.put_packet(numbered(1))
-					peer = null
+				_take_connections(server, stop, count, use)
 			allow_lines("wait\\(\\)")
 			var threads: Array[Thread] = []
 			for i in THREADS:
@@ -219,6 +208,19 @@ func test_six_threads_hammer_one_server_and_its_connections() -> void:
 			send(peer, [numbered(1)])
 			check_equal(numbers_of(take(client)), PackedInt32Array([1]), "the answer")
 			server.stop()
+
+
+# Takes connections until told to stop; each is freed after [param use].
+func _take_connections(server: RefCounted, stop: Semaphore, count: Tally, use: Callable) -> void:
+	while not stop.try_wait():
+		read(server)
+		var peer: PacketPeer = server.take_connection()
+		if peer == null:
+			OS.delay_usec(100)
+			continue
+		use.call(peer)
+		peer = null
+		count.add(1)
 
 
 # Waits for an answer and polls the server meanwhile.

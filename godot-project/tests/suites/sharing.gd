@@ -12,7 +12,7 @@ func test_two_peers_share_a_port_where_both_allow_it() -> void:
 		return
 	for property in SHARING:
 		for address: String in [LOOPBACK, "0.0.0.0", "*", LOOPBACK_6]:
-			if address == LOOPBACK_6 and PacketPeerUDP.new().bind(0, LOOPBACK_6) != OK:
+			if address == LOOPBACK_6 and not has_ipv6():
 				continue
 			var first := _sharing(property, 0, address)
 			var port: int = first.get_local_port()

@@ -1,6 +1,6 @@
 # gdlint: disable=max-public-methods
-extends "../support/receiving.gd"
-## wait() and interrupt_wait().
+extends "../support/server_suite.gd"
+## wait() and interrupt_wait(). What only connections of a server do is in server_waiting.gd.
 
 
 func test_wait_ends_when_a_packet_comes(kind: StringName) -> void:
@@ -36,16 +36,113 @@ func test_wait_ends_for_an_empty_datagram(kind: StringName) -> void:
 		answer("count", peer.get_available_packet_count(), 1)
 
 
-func test_ours_returns_at_once_when_packets_are_queued() -> void:
-	var peer := bound_peer(OURS)
-	send(sender_to(peer), [numbered(1), numbered(2)])
-	arrived(peer, 2)
-	for timeout: int in [-1, 0, 1000]:
-		check_equal(peer.wait(timeout), OK, "wait(%d) with two queued" % timeout)
-	peer.get_packet()
-	check_equal(peer.wait(), OK, "wait() with one queued")
-	peer.get_packet()
-	check_equal(peer.wait(0), ERR_TIMEOUT, "wait(0) with none")
+func test_ours_returns_at_once_while_packets_are_queued() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, sender: PacketPeer) -> void:
+			send(sender, [numbered(1), numbered(2)])
+			arrived(peer, 2)
+			for timeout: int in [-1, 0, 60_000]:
+				check_equal(peer.wait(timeout), OK, "wait(%d) with two queued" % timeout)
+			peer.get_packet()
+			check_equal(peer.wait(), OK, "wait() with one queued")
+			peer.get_packet()
+			check_equal(peer.wait(0), ERR_TIMEOUT, "wait(0) with none")
+	)
+
+
+func test_a_timeout_passes() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, _sender: PacketPeer) -> void:
+			for timeout: int in [0, 1, 50, 120]:
+				var start := Time.get_ticks_usec()
+				check_equal(peer.wait(timeout), ERR_TIMEOUT, "wait(%d)" % timeout)
+				var taken := (Time.get_ticks_usec() - start) / 1000.0
+				check(taken >= timeout, "wait(%d) returned after %.2f ms" % [timeout, taken])
+				check(taken < AT_ONCE_MSEC, "wait(%d) took %.2f ms" % [timeout, taken])
+	)
+
+
+func test_a_timeout_below_minus_1_is_an_invalid_parameter() -> void:
+	for timeout: int in [-2, -1000]:
+		misuse(OURS, "new", make_peer(OURS), "wait", [timeout], ERR_INVALID_PARAMETER)
+		in_each_flavour(
+			func(peer: PacketPeer, _sender: PacketPeer) -> void:
+				refused("wait", peer, "wait", [timeout], ERR_INVALID_PARAMETER, [str(timeout)])
+		)
+
+
+func test_a_packet_ends_a_wait_with_and_without_a_timeout() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, sender: PacketPeer) -> void:
+			for i in 6:
+				var waiting := waiting_threads(peer, 1, -1 if i % 2 else 60_000)
+				send(sender, [numbered(i)])
+				check_equal(join(waiting[0]), OK, "wait")
+				check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+	)
+
+
+func test_a_wait_that_begins_as_the_packet_arrives_ends() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, sender: PacketPeer) -> void:
+			for i in 20:
+				var waiting := in_thread(peer.wait.bind(60_000))
+				send(sender, [numbered(i)])
+				check_equal(join(waiting), OK, "wait")
+				check_equal(take(peer), [numbered(i)] as Array[PackedByteArray], "what arrives")
+	)
+
+
+func test_close_ends_every_wait() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, _sender: PacketPeer) -> void:
+			var waiting := waiting_threads(peer, 3) + waiting_threads(peer, 2, 60_000)
+			peer.close()
+			for thread in waiting:
+				check_equal(join(thread), ERR_UNAVAILABLE, "wait")
+			misuse(OURS, "closed", peer, "wait", [], ERR_UNCONFIGURED)
+	)
+
+
+func test_interrupt_wait_ends_every_wait_and_no_later_one() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, sender: PacketPeer) -> void:
+			for i in 3:
+				var waiting := waiting_threads(peer, 3) + waiting_threads(peer, 1, 60_000)
+				peer.interrupt_wait()
+				for thread in waiting:
+					check_equal(join(thread), ERR_SKIP, "wait")
+				check_equal(peer.is_bound(), true, "is_bound")
+				check_equal(peer.wait(0), ERR_TIMEOUT, "the next wait")
+			send(sender, [numbered(1)])
+			check_equal(peer.wait(TIMEOUT_MSEC), OK, "a wait for a packet")
+	)
+
+
+func test_an_interrupt_without_a_wait_ends_the_next_wait() -> void:
+	in_each_flavour(
+		func(peer: PacketPeer, _sender: PacketPeer) -> void:
+			peer.interrupt_wait()
+			check_equal(peer.wait(), ERR_SKIP, "the next wait")
+			check_equal(peer.wait(0), ERR_TIMEOUT, "the one after it")
+			peer.interrupt_wait()
+			peer.interrupt_wait()
+			check_equal(peer.wait(0), ERR_SKIP, "the next wait, with a time-out of 0")
+			check_equal(peer.wait(0), ERR_TIMEOUT, "two interrupts are one")
+	)
+
+
+func test_waiting_threads_use_no_processor_time() -> void:
+	if not needs_linux():
+		return
+	in_each_flavour(
+		func(peer: PacketPeer, _sender: PacketPeer) -> void:
+			var waiting := waiting_threads(peer, 3) + waiting_threads(peer, 1, 60_000)
+			check_idle(300)
+			peer.close()
+			for thread in waiting:
+				check_equal(join(thread), ERR_UNAVAILABLE, "wait")
+	)
 
 
 func test_a_timeout_of_0_only_looks() -> void:
@@ -53,45 +150,6 @@ func test_a_timeout_of_0_only_looks() -> void:
 	check_equal(peer.wait(0), ERR_TIMEOUT, "nothing there")
 	send(sender_to(peer), [numbered(1)])
 	check(wait_until(func() -> bool: return peer.wait(0) == OK), "wait(0) does not see a packet")
-
-
-func test_a_timeout_passes() -> void:
-	var peer := bound_peer(OURS)
-	for timeout: int in [1, 50, 120]:
-		var start := Time.get_ticks_usec()
-		check_equal(peer.wait(timeout), ERR_TIMEOUT, "wait(%d)" % timeout)
-		var taken := (Time.get_ticks_usec() - start) / 1000.0
-		check(taken >= timeout, "wait(%d) returned after %.2f ms" % [timeout, taken])
-		check(taken < timeout + AT_ONCE_MSEC, "wait(%d) took %.2f ms" % [timeout, taken])
-
-
-func test_a_packet_ends_a_wait_with_a_timeout() -> void:
-	var peer := bound_peer(OURS)
-	var waiting := waiting_threads(peer, 1, 60_000)
-	send(sender_to(peer), [numbered(1)])
-	check_equal(join(waiting[0]), OK, "wait(60000)")
-
-
-func test_a_timeout_below_minus_1_is_an_invalid_parameter() -> void:
-	for timeout: int in [-2, -1000]:
-		for peer: PacketPeer in [make_peer(OURS), bound_peer(OURS)]:
-			misuse(OURS, "wait", peer, "wait", [timeout], ERR_INVALID_PARAMETER, [str(timeout)])
-
-
-func test_close_ends_every_wait() -> void:
-	var peer := bound_peer(OURS)
-	var waiting := waiting_threads(peer, 4)
-	peer.close()
-	for thread in waiting:
-		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
-
-
-func test_close_ends_a_wait_with_a_timeout() -> void:
-	var peer := bound_peer(OURS)
-	var waiting := waiting_threads(peer, 2, 60_000)
-	peer.close()
-	for thread in waiting:
-		check_equal(join(thread), ERR_UNAVAILABLE, "wait(60000)")
 
 
 func test_close_ends_a_wait_however_the_peer_was_opened() -> void:
@@ -114,27 +172,6 @@ func test_a_failed_connect_that_closes_ends_the_wait() -> void:
 	check_equal(join(waiting[0]), ERR_UNAVAILABLE, "wait")
 
 
-func test_interrupt_wait_ends_every_wait_and_no_later_one() -> void:
-	var peer := bound_peer(OURS)
-	var waiting := waiting_threads(peer, 4)
-	peer.interrupt_wait()
-	for thread in waiting:
-		check_equal(join(thread), ERR_SKIP, "wait")
-	check_equal(peer.is_bound(), true, "is_bound")
-	check_equal(peer.wait(0), ERR_TIMEOUT, "the next wait")
-
-
-func test_an_interrupt_without_a_wait_ends_the_next_wait() -> void:
-	var peer := bound_peer(OURS)
-	peer.interrupt_wait()
-	check_equal(peer.wait(), ERR_SKIP, "the next wait")
-	check_equal(peer.wait(0), ERR_TIMEOUT, "the one after it")
-	peer.interrupt_wait()
-	peer.interrupt_wait()
-	check_equal(peer.wait(0), ERR_SKIP, "the next wait, which only looks")
-	check_equal(peer.wait(0), ERR_TIMEOUT, "two interrupts are one")
-
-
 func test_opening_forgets_an_interrupt() -> void:
 	var peer := make_peer(OURS)
 	peer.interrupt_wait()
@@ -144,18 +181,6 @@ func test_opening_forgets_an_interrupt() -> void:
 	peer.close()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind again")
 	check_equal(peer.wait(0), ERR_TIMEOUT, "after an interrupt before close")
-
-
-func test_a_peer_can_be_waited_on_again_after_an_interrupt() -> void:
-	var peer := bound_peer(OURS)
-	for i in 5:
-		var waiting := waiting_threads(peer, 2)
-		peer.interrupt_wait()
-		for thread in waiting:
-			check_equal(join(thread), ERR_SKIP, "wait")
-	var waiting := waiting_threads(peer, 1)
-	send(sender_to(peer), [numbered(1)])
-	check_equal(join(waiting[0]), OK, "wait")
 
 
 func test_everything_else_answers_while_threads_wait() -> void:
@@ -239,19 +264,6 @@ func test_a_wait_does_not_go_over_to_the_next_socket() -> void:
 		for thread in waiting:
 			check_equal(join(thread), ERR_UNAVAILABLE, "wait")
 		take(peer)
-
-
-func test_a_waiting_thread_uses_no_processor_time() -> void:
-	if not needs_linux():
-		return
-	var peer := bound_peer(OURS)
-	var connected := connected_to(peer, OURS)
-	var waiting := waiting_threads(peer, 3) + waiting_threads(connected, 1, 60_000)
-	check_idle(300)
-	peer.close()
-	connected.close()
-	for thread in waiting:
-		check_equal(join(thread), ERR_UNAVAILABLE, "wait")
 
 
 func test_a_peer_whose_thread_has_ended_is_freed_with_the_last_reference() -> void:

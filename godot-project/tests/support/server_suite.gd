@@ -35,6 +35,22 @@ func server_in_mode(background: bool, address := LOOPBACK) -> RefCounted:
 	return server
 
 
+## Runs [param body] with a peer of ours of each flavour and a sender to it: an ordinary and an
+## accepted peer, each polled and in the background.
+func in_each_flavour(body: Callable) -> void:
+	in_both_modes(
+		func(background: bool) -> void:
+			var peer := receiver(background)
+			body.call(peer, sender_to(peer))
+			var before := failures.size()
+			var server := server_in_mode(background)
+			var client := sender_to(server)
+			body.call(accepted(server, client), client)
+			for i in range(before, failures.size()):
+				failures[i] += " (accepted)"
+	)
+
+
 ## Makes a polled server read its socket.
 static func read(server: RefCounted) -> void:
 	if server.get(&"background_receive") != true and server.is_listening():
@@ -129,6 +145,17 @@ func marker_of(server: RefCounted) -> Marker:
 	marker.peer = accepted(server, marker.client)
 	marker.suite = self
 	return marker
+
+
+## Sends packets numbered from 0 from each of [param clients], and waits for [param marker] often
+## enough that the kernel drops none.
+func send_paced(clients: Array[PacketPeer], count: int, marker: Marker, size := 1000) -> void:
+	for i in count:
+		for client in clients:
+			client.put_packet(numbered(i, size))
+		if i % maxi(CHUNK / clients.size(), 1) == 0:
+			marker.wait_until_read()
+	marker.wait_until_read()
 
 
 class Marker:

@@ -285,10 +285,21 @@ static func bytes(text: String) -> PackedByteArray:
 
 ## Whether the machine has IPv6; skips the test otherwise.
 func needs_ipv6() -> bool:
-	if PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK:
-		return true
-	skip("this machine has no IPv6")
-	return false
+	if not has_ipv6():
+		skip("this machine has no IPv6")
+	return has_ipv6()
+
+
+static func has_ipv6() -> bool:
+	return PacketPeerUDP.new().bind(0, LOOPBACK_6) == OK
+
+
+## The loopback addresses of the families that the machine has.
+static func loopback_addresses() -> Array[String]:
+	var addresses: Array[String] = [LOOPBACK]
+	if has_ipv6():
+		addresses.append(LOOPBACK_6)
+	return addresses
 
 
 func needs_linux() -> bool:
