@@ -10,7 +10,7 @@ const UNRESOLVABLE := (
 # How many names were resolved; on the main thread.
 var _signals := 0
 # A few peers that stay for some rounds.
-var _kept: Array[PacketPeer]
+var _lasting: Array[PacketPeer]
 
 
 func do_round() -> void:
@@ -20,7 +20,7 @@ func do_round() -> void:
 	for peer in peers:
 		_exchange(peer, peers[rng.randi_range(0, PEERS - 1)])
 	if chance(0.2):
-		_kept = peers.slice(0, 3)
+		_lasting = peers.slice(0, 3)
 	for peer in peers:
 		if chance(0.3):
 			peer.close()
@@ -28,7 +28,7 @@ func do_round() -> void:
 
 
 func finish() -> void:
-	_kept.clear()
+	_lasting.clear()
 	if _signals == 0:
 		fail("no signal came")
 
