@@ -46,7 +46,7 @@ def answer(packet, sender, count):
         return b"R" + packet[:0:-1]
     if kind in (b"P", b"K"):
         return None
-    # A Variant goes back byte for byte: to pass it on, nobody needs to understand it.
+    # A Variant goes back byte for byte, without decoding.
     return packet
 
 
@@ -75,7 +75,7 @@ def main():
     while True:
         try:
             packet, address = bob.recvfrom(65535)
-        except OSError:  # nothing heard for so long, or Alice's port is gone
+        except OSError:  # no packet for SILENCE_SECONDS, or Alice's port is closed
             return
         sender = "%s:%d" % address
         if packet == b"" or packet == b"K":

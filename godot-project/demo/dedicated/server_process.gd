@@ -5,10 +5,10 @@ extends Node
 ## - `--dedicated=server`, and where it listens: `--port=24278` (0: the system chooses),
 ##   `--address=127.0.0.1`;
 ## - `--polled`: without background_receive; `--native`: with the engine's UDPServer;
-##   `--timeout=MSEC`: who is silent for so long is gone; `--max-players=N`;
+##   `--timeout=MSEC`: idle players are removed after this time; `--max-players=N`;
 ## - `--hitch=MSEC`: every five seconds a frame takes that long, as when a server saves its game;
 ## - `--leave-out=N`: the N-th snapshot of each player is not sent, to see that losses are noticed;
-## - `--rows=N`: of how many players the table tells;
+## - `--rows=N`: how many players the table shows;
 ## - `--seconds=N`, `--until-gone=N`: it ends after that time, or when so many players have come and
 ##   gone;
 ## - `--port-file=PATH`: where it writes its port once it listens; `--report=PATH`: where it writes

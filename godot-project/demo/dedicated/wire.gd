@@ -15,8 +15,8 @@ extends RefCounted
 ## | FAREWELL | server to player | how many snapshots it sent, its tally of moves, and the     |
 ## |          |                  | tally that the player has told                              |
 ##
-## The ticket shows that a player hears what is sent to its address. Otherwise anyone could write a
-## victim's address on a hello, and the server would drown the victim in snapshots.
+## The ticket proves that a player receives at its address. Otherwise anyone could send a hello with
+## a forged sender, and the server would flood that address with snapshots.
 ##
 ## Moves and snapshots are numbered from 1 for each player and each direction, so both ends know
 ## exactly what is missing. They are never sent again: a newer one is on its way already.

@@ -11,15 +11,15 @@ extends Node
 ## To join a game that the browser lists (an entry of it, as host_found gives it), where the host
 ## has called create_server(game_port):
 ## [codeblock]
-## var path := entry.best_engine_path()  # null: heard only where ENet cannot connect to
+## var path := entry.best_engine_path()  # null: no address that ENet can use
 ## var peer := ENetMultiplayerPeer.new()
 ## if path and peer.create_client(path.ip, entry.game_port) == OK:
 ##     multiplayer.multiplayer_peer = peer
 ## [/codeblock]
 ##
-## Why several ways: broadcast is heard by everyone in the subnet, but IPv6 has none, and some
-## access points hold it back; multicast goes out of one interface at a time, and not every switch
-## carries it. What comes twice does no harm: a browser knows the host by its id.
+## Why several ways: a broadcast reaches the whole subnet, but IPv6 has none, and some access points
+## block it; a multicast leaves by one interface, and not every switch forwards it. Duplicates do no
+## harm: a browser knows the host by its id.
 
 const Message := preload("lobby_message.gd")
 const Network := preload("lobby_network.gd")

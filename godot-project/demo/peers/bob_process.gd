@@ -1,7 +1,7 @@
 extends Node
 ## Bob in a Godot process of his own: the local Bob, and every note of his transcript sent to the
-## process that started him. He ends with the death pill, or when he hears nothing for a while, so
-## that no Bob is left behind when Alice is gone.
+## process that started it. It ends with the death pill, or after 20 s without a packet, so that it
+## does not outlive Alice.
 
 const LocalBob := preload("local_bob.gd")
 const Note := preload("../note.gd")

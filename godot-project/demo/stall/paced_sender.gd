@@ -37,8 +37,8 @@ func start(ports: PackedInt32Array) -> Error:
 	return _thread.start(_send_all)
 
 
-## The number of the next packet. All below it were sent (the last of them perhaps just now), and
-## nobody has received this one or a later one.
+## The number of the next packet. All packets below it are sent or being sent; this one and later
+## ones are not.
 func next_number() -> int:
 	_mutex.lock()
 	var number := _begun

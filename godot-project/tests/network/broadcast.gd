@@ -127,7 +127,7 @@ func test_receivers_can_answer() -> void:
 		peer.get_packet()
 		ips.append(peer.get_packet_ip())
 	ips.sort()
-	check_equal(ips, PackedStringArray(FAR_IPV4), "who answered")
+	check_equal(ips, PackedStringArray(FAR_IPV4), "senders of the answers")
 
 
 func test_it_arrives_on_this_machine_too() -> void:

@@ -1,6 +1,6 @@
 """The far host of the network tests: opens sockets, sends, and reports what each datagram came with.
 
-Run in the namespace "far" by support/far_end.gd, whose requests support/helper_process.py brings.
+Run in the namespace "far" by support/far_end.gd, whose requests support/helper_process.py passes on.
 """
 
 import select

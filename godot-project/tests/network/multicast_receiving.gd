@@ -180,7 +180,7 @@ func test_after_leaving_nothing_more_comes_though_others_are_members() -> void:
 				far.send(way[1][0], peer.get_local_port(), [2], 16, "far1")
 				_check(peer, way, [], "after leaving, %s" % [way])
 				far.send(way[1][0], other.get_local_port(), [3], 16, "far1")
-				_check(other, way, [3], "who stays, %s" % [way])
+				_check(other, way, [3], "the member that stays, %s" % [way])
 	)
 
 
@@ -232,7 +232,7 @@ func test_after_closing_nothing_more_comes() -> void:
 				far.send(way[1][1], port, [3], 16, "far2")
 				_check(peer, way, [3], "open again, %s" % [way])
 				far.send(way[1][0], other.get_local_port(), [4], 16, "far1")
-				_check(other, way, [4], "who stays, %s" % [way])
+				_check(other, way, [4], "the member that stays, %s" % [way])
 	)
 
 
@@ -244,7 +244,7 @@ func test_a_new_socket_is_in_no_group(kind: StringName) -> void:
 		peer.close()
 		answer("bind", peer.bind(port, way[0]), OK)
 		_far_of(way).send(way[1][0], port, [1], 16, "far1")
-		_check(peer, way, [], "nobody is a member, %s" % [way])
+		_check(peer, way, [], "without a member, %s" % [way])
 
 
 func test_without_an_interface_the_system_picks_by_its_routes() -> void:

@@ -267,10 +267,10 @@ func test_a_member_receives_its_own_packets() -> void:
 		peer.multicast_interface = "near1"
 		peer.set_dest_address(way[1], peer.get_local_port())
 		check_equal(peer.put_packet(numbered(1)), OK, "put_packet")
-		check_equal(numbers_at(peer), PackedInt32Array([1]), "what it hears, %s" % [way])
+		check_equal(numbers_at(peer), PackedInt32Array([1]), "what it receives, %s" % [way])
 		peer.multicast_loopback = false
 		check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
-		check_equal(peer.get_available_packet_count(), 0, "what it hears when off, %s" % [way])
+		check_equal(peer.get_available_packet_count(), 0, "what it receives when off, %s" % [way])
 
 
 func test_the_hop_limit_of_unicast_is_seen_at_the_other_end() -> void:

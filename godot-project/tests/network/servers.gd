@@ -99,7 +99,7 @@ func test_a_client_that_refuses_affects_no_other(kind: StringName) -> void:
 		var peer := next_connection(server)
 		numbers_at(peer)
 		for i in 5:
-			answer("put_packet to who refuses", refused_peer.put_packet(numbered(i)), OK)
+			answer("put_packet to a client that refuses", refused_peer.put_packet(numbered(i)), OK)
 			answer("poll", server.poll(), OK)
 			far.send(family[0], server.get_local_port(), [i])
 			answer("another's packet", numbers_at(peer), PackedInt32Array([i]))

@@ -44,7 +44,7 @@ func test_an_unconnected_peer_notices_no_refusal(kind: StringName) -> void:
 		var far := far_socket(row[2])
 		peer.set_dest_address(row[3], far.port)
 		send(peer, [numbered(4)])
-		answer("somebody else gets", far.values_of("number"), [4])
+		answer("another host gets", far.values_of("number"), [4])
 		far.send(_near_of(row), peer.get_local_port(), [5])
 		answer("and answers", numbers_at(peer), PackedInt32Array([5]))
 
@@ -169,10 +169,10 @@ func test_a_port_that_opens_later_gets_every_packet() -> void:
 		var peer := make_peer(OURS)
 		var port := _closed_port(family[2])
 		check_equal(peer.connect_to_host(family[1], port), OK, "connect")
-		check_equal(peer.put_packet(numbered(1)), OK, "to nobody")
+		check_equal(peer.put_packet(numbered(1)), OK, "to a closed port")
 		_until_refused([family[1], port])
 		var far := far_socket(family[2], port)
-		check_equal(peer.put_packet(numbered(2)), OK, "to somebody")
+		check_equal(peer.put_packet(numbered(2)), OK, "to an open port")
 		check_equal(far.values_of("number"), [2], "what arrives")
 		far.send(family[0], peer.get_local_port(), [3])
 		check_equal(numbers_at(peer), PackedInt32Array([3]), "the answer")
@@ -187,7 +187,7 @@ func test_a_host_that_comes_later_is_reached(kind: StringName) -> void:
 		for peer in peers:
 			send(peer, [numbered(1), numbered(2)])
 		var is_known := func() -> bool: return "FAILED" in ip(["neigh", "show", "to", row[0]])
-		check(wait_until(is_known), "somebody has the address %s" % row[0])
+		check(wait_until(is_known), "a host has the address %s" % row[0])
 		for peer in peers:
 			answer("count", peer.get_available_packet_count(), 0)
 			answer("get_packet", peer.get_packet(), PackedByteArray())
@@ -197,7 +197,7 @@ func test_a_host_that_comes_later_is_reached(kind: StringName) -> void:
 				check_equal(peer.wait(0), ERR_TIMEOUT, "wait")
 				check_equal(stat(peer, "receive_errors"), 0, "receive_errors")
 				check_equal(stat(peer, "send_errors"), 0, "send_errors")
-		check(wait_until(is_known), "somebody has the address %s" % row[0])
+		check(wait_until(is_known), "a host has the address %s" % row[0])
 		var its_address := "%s/%s" % [row[0], row[2]]
 		change(
 			"-n far address add %s dev far1" % its_address,

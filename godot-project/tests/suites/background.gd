@@ -293,7 +293,7 @@ func test_no_wake_up_is_lost_while_the_mode_changes() -> void:
 	peer.interrupt_wait()
 	check_equal(join(receiving), sent, "packets that woke the waiting thread")
 	note("%d packets" % sent)
-	check(sent >= 50, "packet %d woke nobody" % sent)
+	check(sent >= 50, "packet %d woke no thread" % sent)
 
 
 func test_six_threads_hammer_one_peer() -> void:

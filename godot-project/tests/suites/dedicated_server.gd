@@ -155,7 +155,7 @@ func test_an_idle_player_is_removed(kind: StringName) -> void:
 	# Without poll(), the addon closes idle connections once a frame.
 	await Frames.until(talk)
 	if pauses.max() >= 200:
-		check(not gone.is_empty(), "nobody is gone")
+		check(not gone.is_empty(), "no player is gone")
 		skip("the machine is too busy to keep talking")
 		return
 	answer("gone", gone.map(func(player: Player) -> String: return player.name), ["silent"])
@@ -227,7 +227,7 @@ func test_the_largest_snapshot_fits_every_network() -> void:
 		check(var_to_bytes(largest).size() <= Wire.MAX_BYTES, "it has too many bytes")
 		for id in view.ids:
 			seen[id] = true
-	check_equal(seen.size(), 300, "in a crowd each is seen in turn")
+	check_equal(seen.size(), 300, "each player is shown in turn")
 
 
 func test_a_player_sees_its_cell_and_those_around_it() -> void:

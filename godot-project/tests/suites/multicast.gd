@@ -100,7 +100,7 @@ func test_a_peer_that_has_left_receives_nothing_while_another_stays() -> void:
 				check_equal(numbers_of(take(leaves, rest.size())), rest, "after leaving %d" % i)
 				_check_quiet(leaves, "after leaving %d" % i)
 			_multicast(peer, 5, GROUPS[0], stays)
-			check_equal(numbers_of(take(stays)), PackedInt32Array([5]), "who stays")
+			check_equal(numbers_of(take(stays)), PackedInt32Array([5]), "the member that stays")
 			var again: Error = leaves.join_multicast_group(GROUPS[1], loopback_interface())
 			check_equal(again, OK, "join again")
 			_multicast(peer, 6, GROUPS[1], leaves)
@@ -123,7 +123,7 @@ func test_closing_leaves_while_another_stays() -> void:
 	_multicast(sender, 1, GROUPS[0], peer)
 	_check_quiet(peer, "closed and bound again")
 	_multicast(sender, 2, GROUPS[0], stays)
-	check_equal(numbers_of(take(stays)), PackedInt32Array([2]), "who stays")
+	check_equal(numbers_of(take(stays)), PackedInt32Array([2]), "the member that stays")
 
 
 func test_a_member_receives_from_native_and_ours_alike() -> void:
@@ -153,7 +153,7 @@ func test_groups_of_other_sockets_are_received_until_a_group_is_joined(kind: Str
 	send(sender, [numbered(2)])
 	sender.set_dest_address(LOOPBACK, peer.get_local_port())
 	send(sender, [numbered(3)])
-	answer("when nobody is a member", take(peer), [numbered(3)] as Array[PackedByteArray])
+	answer("without a member", take(peer), [numbered(3)] as Array[PackedByteArray])
 
 
 func test_native_receives_groups_of_other_sockets_and_ours_does_not() -> void:
@@ -171,7 +171,7 @@ func test_native_receives_groups_of_other_sockets_and_ours_does_not() -> void:
 		sender.set_dest_address(LOOPBACK, port)
 		send(sender, [numbered(2)])
 		var expected := PackedInt32Array([1, 2] if kind == NATIVE else [2])
-		check_equal(numbers_of(take(peer, expected.size())), expected, "what %s hears" % kind)
+		check_equal(numbers_of(take(peer, expected.size())), expected, "what %s receives" % kind)
 	other.close()
 
 
@@ -192,5 +192,5 @@ func _multicast(peer: PacketPeer, number: int, group: String, member: PacketPeer
 func _check_quiet(peer: PacketPeer, what: String) -> void:
 	var sender := sender_to(peer)
 	send(sender, [numbered(1000)])
-	check_equal(numbers_of(take(peer)), PackedInt32Array([1000]), what + " hears")
-	check_equal(peer.get_available_packet_count(), 0, what + " hears more")
+	check_equal(numbers_of(take(peer)), PackedInt32Array([1000]), what + ": what arrives")
+	check_equal(peer.get_available_packet_count(), 0, what + ": nothing else")

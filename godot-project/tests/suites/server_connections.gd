@@ -10,13 +10,13 @@ func test_nothing_is_pending_before_the_server_is_polled(kind: StringName) -> vo
 	var server := listening(kind)
 	send(sender_to(server), [numbered(1)])
 	answer("available", server.is_connection_available(), false)
-	answer("nobody to take", server.take_connection() == null, true)
+	answer("no connection to take", server.take_connection() == null, true)
 	answer("poll", server.poll(), OK)
 	is_pending(server)
 	answer("available then", server.is_connection_available(), true)
 	answer("a peer to take", server.take_connection() is PacketPeer, true)
 	answer("available when taken", server.is_connection_available(), false)
-	answer("nobody left", server.take_connection() == null, true)
+	answer("no connection left", server.take_connection() == null, true)
 
 
 func test_connections_are_taken_in_the_order_of_their_first_packets(kind: StringName) -> void:

@@ -178,6 +178,6 @@ func _check_stopped(kind: StringName, server: RefCounted) -> void:
 	answer("is_listening", server.is_listening(), false)
 	misuse(kind, "get_local_port", server, "get_local_port", [], 0)
 	answer("is_connection_available", server.is_connection_available(), false)
-	answer("take_connection gives nobody", server.take_connection() == null, true)
+	answer("take_connection gives null", server.take_connection() == null, true)
 	misuse(kind, "poll", server, "poll", [], ERR_UNCONFIGURED)
 	answer("max_pending_connections", server.max_pending_connections, 16)

@@ -191,7 +191,7 @@ func test_a_client_that_is_gone_affects_no_other(kind: StringName) -> void:
 	var port: int = clients[0].get_local_port()
 	clients[0].close()
 	for i in 5:
-		answer("put_packet to nobody", peers[0].put_packet(numbered(i)), OK)
+		answer("put_packet to a closed port", peers[0].put_packet(numbered(i)), OK)
 		answer("poll", server.poll(), OK)
 		answer("is_bound", peers[0].is_bound(), true)
 		answer("count", peers[0].get_available_packet_count(), 0)

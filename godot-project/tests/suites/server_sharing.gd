@@ -45,7 +45,7 @@ func test_of_two_servers_on_one_port_the_last_one_receives(kind: StringName) -> 
 	var client := sender_to(first)
 	accepted(last, client)
 	answer("poll", first.poll(), OK)
-	answer("the first hears", first.is_connection_available(), false)
+	answer("the first has a connection", first.is_connection_available(), false)
 	last.stop()
 	accepted(first, client)
 

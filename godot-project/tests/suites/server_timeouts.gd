@@ -231,7 +231,7 @@ func test_packets_that_wait_in_the_socket_of_an_unpolled_server_count() -> void:
 		note("the machine is too busy to keep sending")
 		return
 	for peer in peers:
-		check_equal(peer.is_bound(), true, "heard in time, though not read")
+		check_equal(peer.is_bound(), true, "its packets arrived in time")
 	check_equal(server.get_peer_count(), 3, "get_peer_count")
 
 
@@ -254,7 +254,7 @@ func test_packets_that_the_kernel_dropped_keep_connections_open() -> void:
 	server.poll()
 	check(stat(server, "packets_dropped_kernel") > 0, "the kernel dropped nothing")
 	for peer in peers:
-		check_equal(peer.is_bound(), true, "it may have been heard")
+		check_equal(peer.is_bound(), true, "its packets may have been dropped")
 	await _until_closed(server, peers)
 
 

@@ -160,12 +160,12 @@ func test_a_disconnected_handler_is_not_called() -> void:
 	peer.packets_available.disconnect(listener.on_packets_available)
 	send(sender_to(peer), [numbered(2)])
 	await Frames.until(func() -> bool: return other.last() == 2)
-	check_equal(other.last(), 2, "who is connected")
-	check_equal(listener.last(), 1, "who is not")
+	check_equal(other.last(), 2, "the connected handler")
+	check_equal(listener.last(), 1, "the disconnected handler")
 	peer.packets_available.connect(listener.on_packets_available)
 	send(sender_to(peer), [numbered(3)])
 	await Frames.until(func() -> bool: return listener.last() == 3)
-	check_equal(listener.last(), 3, "who is connected again")
+	check_equal(listener.last(), 3, "the handler, connected again")
 
 
 func test_a_closed_peer_tells_nothing_and_the_next_socket_does() -> void:

@@ -294,7 +294,7 @@ func test_they_may_be_read_and_reset_while_others_send_and_receive() -> void:
 	take_stream(stream, peer)
 	join(sending)
 	stop.post()
-	check((join(looking) as int) > 0, "nobody could look, or a figure was below 0")
+	check((join(looking) as int) > 0, "no figure was read, or one was below 0")
 	check_equal(stat(peer, "packets_received"), stream.length, "packets_received")
 
 

@@ -223,9 +223,9 @@ func test_one_packet_wakes_at_least_one_of_several_and_none_is_lost() -> void:
 	var waiting := waiting_threads(peer, 3)
 	var sender := sender_to(peer)
 	send(sender, [numbered(1)])
-	var somebody_woke := func() -> bool:
+	var one_woke := func() -> bool:
 		return waiting.any(func(thread: Thread) -> bool: return not thread.is_alive())
-	check(wait_until(somebody_woke), "nobody woke")
+	check(wait_until(one_woke), "no thread woke")
 	check_equal(take(peer), [numbered(1)] as Array[PackedByteArray], "what arrives")
 	peer.close()
 	for thread in waiting:

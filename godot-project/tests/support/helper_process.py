@@ -1,7 +1,7 @@
-"""Brings requests to a program that has a function answer(request): helper_process.py PROGRAM.py
+"""Passes requests to a program that has a function answer(request): helper_process.py PROGRAM.py
 
 Started by helper_process.gd. Requests come in on standard input and answers go out on standard output, one JSON object a
-line, so that nothing of it passes the sockets under test. It ends when standard input does.
+line, so that no request uses the sockets under test. It ends when standard input does.
 """
 
 import json
@@ -18,7 +18,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             said = answer(json.loads(line))
-        except Exception as error:  # whatever it is, who asked has to know
+        except Exception as error:  # any error is reported to the caller
             said = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(said), flush=True)
 

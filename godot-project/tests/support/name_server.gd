@@ -1,6 +1,6 @@
 extends RefCounted
-## A real name server on this host (dnsmasq), for the tests of names: it answers, may be made
-## silent, and knows these names only, with anything in front of each:
+## A real name server on this host (dnsmasq), which can be paused. It knows these names only, with
+## any prefix:
 ## [br]- both.test: 10.77.1.2 and fd77:1::2; four.test, six.test: one of them;
 ## [br]- barred.test: 10.99.0.1.
 

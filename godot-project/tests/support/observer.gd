@@ -57,7 +57,7 @@ func report() -> Dictionary:
 func request_hello(port: int, address := "127.0.0.1") -> void:
 	var asking := PacketPeerUDP.new()
 	asking.set_dest_address(address, ipv6_port if ":" in address else ipv4_port)
-	asking.put_packet(("knock %d" % port).to_ascii_buffer())
+	asking.put_packet(("hello %d" % port).to_ascii_buffer())
 
 
 func stop() -> void:

@@ -1,11 +1,11 @@
-"""Receives datagrams, and reports of each what no Godot peer is told: hop limit, traffic class, interface.
+"""Receives datagrams, and reports what no Godot peer can read: hop limit, traffic class, interface.
 
 Usage: observer.py REPORT_PORT IPV4_GROUP IPV6_GROUP INTERFACE
 
 Listens on every address, and in both groups on the interface (the one that has 127.0.0.1). Its reports are JSON, and go
-to REPORT_PORT on loopback: first its port in each family, then one for each datagram. Asked by a datagram "knock PORT", it
-sends "hello" to that port of loopback, from the socket that was asked, and reports nothing. Ends when it is killed, or when
-nothing has come for a while.
+to REPORT_PORT on loopback: first its port in each family, then one report for each datagram. After a datagram "hello PORT"
+it sends "hello" to that port of loopback, from the socket that received it, and reports nothing. Ends when it is killed, or
+when no datagram has arrived for two minutes.
 """
 
 import json
@@ -42,14 +42,14 @@ def open_ipv6(group, index):
     return s
 
 
-def knock(s, port):
+def send_hello(s, port):
     s.sendto(b"hello", ("127.0.0.1" if s.family == socket.AF_INET else "::1", port))
 
 
 def report_of(s):
     data, ancillary, _flags, sender = s.recvmsg(65536, 1024)
-    if data.startswith(b"knock "):
-        knock(s, int(data[6:]))
+    if data.startswith(b"hello "):
+        send_hello(s, int(data[6:]))
         return None
     report = {"size": len(data), "first": data[0] if data else -1, "port": sender[1]}
     for level, kind, value in ancillary:
@@ -71,7 +71,7 @@ def main():
     try:
         sockets.append(open_ipv6(group6, socket.if_nametoindex(interface)))
     except OSError:
-        pass  # no IPv6 here: its port is told as 0
+        pass  # no IPv6 here: its port is reported as 0
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.connect(("127.0.0.1", int(report_port)))
     ports = [s.getsockname()[1] for s in sockets] + [0]
