@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, MutexGuard};
-
+use crate::locks::{Mutex, MutexGuard, rank};
 use crate::pending_signals;
 use crate::queue::{OverflowPolicy, Packet, PacketMeta, Queue};
 use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
@@ -17,13 +16,15 @@ const LARGE_MESSAGE: usize = 2_048;
 // The first cache lines hold what a server needs to deliver a packet to one of thousands of peers.
 #[repr(C, align(64))]
 pub(crate) struct Inbox {
-    contents: Mutex<Contents>,
+    contents: Mutex<Contents, { rank::INBOX }>,
     /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
     /// stale answer does no harm, since any thread may read the queue and the socket.
     is_read_externally: AtomicBool,
     /// What [`pending_signals`] calls this peer.
     token: OnceLock<u64>,
 }
+
+pub(crate) type ContentsGuard<'a> = MutexGuard<'a, Contents, { rank::INBOX }>;
 
 /// What the lock of an inbox guards.
 #[derive(Debug, Default)]
@@ -57,11 +58,11 @@ impl Inbox {
         })
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Contents> {
+    pub(crate) fn lock(&self) -> ContentsGuard<'_> {
         self.contents.lock()
     }
 
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Contents>> {
+    pub(crate) fn try_lock(&self) -> Option<ContentsGuard<'_>> {
         self.contents.try_lock()
     }
 
@@ -235,7 +236,7 @@ impl Sink for Inbox {
             }
             // A thread that wants a packet need not wait for the whole batch.
             if batch.in_background && message.bytes.len() > LARGE_MESSAGE {
-                MutexGuard::bump(&mut contents);
+                ContentsGuard::bump(&mut contents);
             }
         }
         let available = contents.queue.len();

@@ -15,6 +15,7 @@
 //! | [`sink`] | the trait of what an endpoint delivers to |
 //! | [`inbox`] | the sink of one peer: its queue, and what was taken last |
 //! | [`peer_table`] | the sink of a server: remote address → inbox of a peer |
+//! | [`locks`] | the lock order |
 //! | [`waiters`] | the waits on one socket, and how they end |
 //! | [`reactor`] | the background thread: readable sockets and timers |
 //! | [`endpoint`] | an open socket: reading it, waiting on it, closing it |
@@ -35,12 +36,12 @@
 //! A thread that holds a lock takes only locks to the right of it:
 //!
 //! accepted peer's state → server's state → endpoint's shared socket → receiver → peer table → inbox → attention (waiters and
-//! registration) → reactor's thread → its sources and timers → pending signals
+//! registration) → server's idle timer → reactor's thread → its sources → its timers
 //!
 //! A name look-up is started and cancelled under a peer's state (state → resolver). The diagnostics, the pools of arenas and wakers,
-//! and the caches of names and interfaces are leaves: no other lock is taken under them. Two inboxes are locked at once only by
-//! [`peer_table`], which takes the second with `try_lock`.
-// Two modules have reasons, which they give; `sys` talks to the system.
+//! the pending signals and the caches of names and interfaces are leaves: no other lock is taken under them. Several inboxes are
+//! locked at once only by [`peer_table`], with `try_lock`. [`locks`] has the order as ranks, which debug builds check.
+// Three modules have reasons, which they give; `sys` talks to the system.
 #![deny(unsafe_code)]
 
 mod address;
@@ -51,6 +52,8 @@ mod endpoint;
 mod error;
 mod inbox;
 mod interface;
+#[allow(unsafe_code, reason = "a raw lock carries promises, which are passed on")]
+mod locks;
 mod names;
 mod peer;
 mod peer_table;

@@ -12,8 +12,7 @@ use std::sync::Weak;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
+use crate::locks::{Mutex, rank};
 use crate::threads::{join, join_ended};
 use crate::{names, sys};
 
@@ -27,7 +26,7 @@ const MAX_THREADS: usize = 32;
 /// How long the end of the library waits for threads that are about to end.
 const MAX_ENDING_TIME: Duration = Duration::from_millis(100);
 
-static POOL: Mutex<Option<Pool>> = Mutex::new(None);
+static POOL: Mutex<Option<Pool>, { rank::RESOLVER }> = Mutex::new(None);
 
 /// Gets the answer of a look-up.
 pub(crate) trait OnResolved: Send + Sync {

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::clock::Clocks;
 use crate::diagnostics::{Diagnostics, LastError};
 use crate::endpoint::{Budget, Endpoint, Hint, Reader};
 use crate::error::{Error, Operation, Reason, Result};
+use crate::locks::{self, rank};
 use crate::peer::Peer;
 use crate::peer_table::{AcceptedPeer, Detachment, PeerTable};
 use crate::reactor::{self, OnTimer, Timer};
@@ -44,7 +45,7 @@ struct Inner {
     polled_at: AtomicU64,
     kernel_drops: AtomicU64,
     /// In background mode, for the next peer that may be idle for too long.
-    idle_timer: Mutex<Option<IdleTimer>>,
+    idle_timer: locks::Mutex<Option<IdleTimer>, { rank::IDLE_TIMER }>,
     me: Weak<Inner>,
 }
 
@@ -67,14 +68,14 @@ pub struct ServerStats {
 impl Default for Server {
     fn default() -> Self {
         let options = Options { reuse_address: true, ..Options::default() };
-        let socket = ServerSocket { state: RwLock::new(SocketState::new(options)), table: Arc::default() };
+        let socket = ServerSocket { state: locks::RwLock::new(SocketState::new(options)), table: Arc::default() };
         Self(Arc::new_cyclic(|me| Inner {
             socket: Arc::new(socket),
             diagnostics: Arc::default(),
             refusals: Mutex::default(),
             polled_at: AtomicU64::new(0),
             kernel_drops: AtomicU64::new(0),
-            idle_timer: Mutex::default(),
+            idle_timer: locks::Mutex::default(),
             me: Weak::clone(me),
         }))
     }

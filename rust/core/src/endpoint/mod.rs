@@ -10,9 +10,10 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::diagnostics::Diagnostics;
+use crate::locks::{self, rank};
 use crate::reactor::{self, Deregistration, Readable, Registration};
 use crate::sink::Sink;
 use crate::socket::Socket;
@@ -36,8 +37,8 @@ const MAX_CLOSING_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     /// For those that send without being the socket's owner. `None` once it is closed.
-    shared_socket: RwLock<Option<Arc<Socket>>>,
-    receiver: Mutex<Receiver>,
+    shared_socket: locks::RwLock<Option<Arc<Socket>>, { rank::SHARED_SOCKET }>,
+    receiver: locks::Mutex<Receiver, { rank::RECEIVER }>,
     attention: Mutex<Attention>,
     /// How many waits are in progress. A delivery that finds none does not take the lock.
     waits: AtomicUsize,
@@ -72,8 +73,8 @@ impl Endpoint {
     pub(crate) fn new(socket: Arc<Socket>, sink: Arc<dyn Sink>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
         let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
         Arc::new(Self {
-            shared_socket: RwLock::new(Some(Arc::clone(&socket))),
-            receiver: Mutex::new(Receiver::new(socket, kernel_buffer)),
+            shared_socket: locks::RwLock::new(Some(Arc::clone(&socket))),
+            receiver: locks::Mutex::new(Receiver::new(socket, kernel_buffer)),
             attention: Mutex::default(),
             waits: AtomicUsize::new(0),
             wait_left: Condvar::new(),
@@ -100,8 +101,13 @@ impl Endpoint {
     }
 
     /// The receiving side, for changes that reading must not overlap with.
-    pub(crate) fn receiver(&self) -> MutexGuard<'_, Receiver> {
+    pub(crate) fn receiver(&self) -> locks::MutexGuard<'_, Receiver, { rank::RECEIVER }> {
         self.receiver.lock()
+    }
+
+    fn attention(&self) -> MutexGuard<'_, Attention> {
+        locks::check(rank::ATTENTION);
+        self.attention.lock()
     }
 
     /// Whether the reactor reads the socket.
@@ -111,7 +117,7 @@ impl Endpoint {
 
     /// Has the reactor read the socket from now on. `socket` is the endpoint's own.
     pub(crate) fn start_background(self: &Arc<Self>, socket: &Socket) -> io::Result<()> {
-        let mut attention = self.attention.lock();
+        let mut attention = self.attention();
         if attention.registration.is_none() {
             let this: Weak<Self> = Arc::downgrade(self);
             let registration = reactor::register(socket.io(), this)?;
@@ -126,7 +132,7 @@ impl Endpoint {
 
     /// Has the reactor read the socket no longer.
     pub(crate) fn stop_background(&self, socket: &Socket) {
-        let mut attention = self.attention.lock();
+        let mut attention = self.attention();
         self.in_background.store(false, Ordering::Relaxed);
         if let Some(registration) = attention.registration.take() {
             attention.deregistration = Some(registration.end(socket.io()));
@@ -159,7 +165,7 @@ impl Endpoint {
 
     /// Ends all waits and the registration, before the socket is dropped.
     fn end_attention(&self, socket: &Socket) -> Option<Deregistration> {
-        let mut attention = self.attention.lock();
+        let mut attention = self.attention();
         attention.waiters.end_all(socket.io());
         self.in_background.store(false, Ordering::Relaxed);
         let ended = attention.registration.take().map(|registration| registration.end(socket.io()));
@@ -179,22 +185,22 @@ impl Endpoint {
 
     /// Ends every wait of `waiter` in progress; if there is none, the next one.
     pub(crate) fn interrupt(&self, waiter: WaiterId) {
-        self.attention.lock().waiters.interrupt(waiter);
+        self.attention().waiters.interrupt(waiter);
     }
 
     /// Ends every wait of `waiter`, a peer that leaves the socket.
     pub(crate) fn end_waits_of(&self, waiter: WaiterId) {
-        self.attention.lock().waiters.end_all_of(waiter);
+        self.attention().waiters.end_all_of(waiter);
     }
 
     /// How many waits of `waiter` are in progress.
     pub(crate) fn waits_of(&self, waiter: WaiterId) -> usize {
-        self.attention.lock().waiters.count(waiter)
+        self.attention().waiters.count(waiter)
     }
 
     /// How many waits are in progress.
     pub(crate) fn waits(&self) -> usize {
-        self.attention.lock().waiters.len()
+        self.attention().waiters.len()
     }
 }
 

@@ -135,8 +135,8 @@ impl Endpoint {
             return;
         }
         match wake {
-            Wake::Everybody => self.attention.lock().waiters.wake_others(except),
-            Wake::These(waiters) => self.attention.lock().waiters.wake_these(waiters, except),
+            Wake::Everybody => self.attention().waiters.wake_others(except),
+            Wake::These(waiters) => self.attention().waiters.wake_these(waiters, except),
         }
     }
 

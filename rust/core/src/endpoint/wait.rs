@@ -22,7 +22,7 @@ impl Endpoint {
         has_packet: impl Fn() -> bool,
         timeout: Option<Duration>,
     ) -> io::Result<WaitEnd> {
-        if self.attention.lock().waiters.take_interruption(waiter) {
+        if self.attention().waiters.take_interruption(waiter) {
             return Ok(WaitEnd::Interrupted);
         }
         if timeout == Some(Duration::ZERO) {
@@ -39,7 +39,7 @@ impl Endpoint {
         // the queue is looked at before the first sleep. The socket need not be: if it is readable, the sleep ends at once.
         let mut slept = Ok(false);
         loop {
-            let standing = self.attention.lock().waiters.look(id);
+            let standing = self.attention().waiters.look(id);
             let end = match (standing, slept) {
                 (Standing::Ended(end), _) => Some(Ok(end)),
                 (_, Err(error)) => Some(Err(error)),
@@ -79,7 +79,7 @@ impl Endpoint {
     fn begin_wait(&self, waiter: WaiterId) -> io::Result<Result<(u64, Arc<Waker>), WaitEnd>> {
         let socket = self.shared_socket.read();
         let Some(socket) = socket.as_deref().map(Socket::io) else { return Ok(Err(WaitEnd::Closed)) };
-        let mut attention = self.attention.lock();
+        let mut attention = self.attention();
         match attention.waiters.enter(waiter, socket)? {
             Entered::Waiting { id, waker, is_reader } => {
                 if let Some(registration) = attention.registration.as_ref().filter(|_| is_reader) {
@@ -97,7 +97,7 @@ impl Endpoint {
     fn end_wait(&self, id: u64) -> Option<WaitEnd> {
         let socket = self.shared_socket.read();
         let socket = socket.as_deref().map(Socket::io);
-        let mut attention = self.attention.lock();
+        let mut attention = self.attention();
         let left = attention.waiters.leave(id, socket);
         if left.is_reader_missing
             && let (Some(registration), Some(socket)) = (&attention.registration, socket)

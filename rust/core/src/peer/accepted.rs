@@ -67,7 +67,7 @@ impl AcceptedPeer for Peer {
                 format!("the peer's server has closed it: {sender} was silent for {msec} ms")
             }
         };
-        drop(state);
+        // Before the state is unlocked: a caller that finds the peer closed also finds the reason.
         self.diagnostics.record_misuse(&message);
     }
 }

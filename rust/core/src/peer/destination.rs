@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Weak;
 
-use parking_lot::RwLockWriteGuard;
-
 use super::lookup::{DestinationChange, Lookup, Purpose, Resolved};
-use super::{Peer, PeerState};
+use super::{Peer, StateWriteGuard};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::names;
@@ -17,7 +15,7 @@ use crate::transport::{MulticastInterface, Transport};
 
 /// The addresses of a host, and the state under whose lock one of them is to be used.
 struct Found<'a> {
-    state: RwLockWriteGuard<'a, PeerState>,
+    state: StateWriteGuard<'a>,
     addresses: Vec<SocketAddr>,
     /// Whether the peer was closed while the resolver was asked.
     was_closed: bool,
@@ -134,7 +132,7 @@ impl Peer {
     /// Uses the addresses that were found, and stores the outcome of the call.
     fn conclude<'a>(
         &'a self,
-        state: RwLockWriteGuard<'a, PeerState>,
+        state: StateWriteGuard<'a>,
         call: u64,
         (host, purpose): (&str, Purpose),
         found: &[SocketAddr],
@@ -149,7 +147,7 @@ impl Peer {
         }
     }
 
-    fn finish(&self, mut state: RwLockWriteGuard<'_, PeerState>, resolved: Resolved) {
+    fn finish(&self, mut state: StateWriteGuard<'_>, resolved: Resolved) {
         state.lookup.finish(resolved);
         drop(state);
         self.inbox.mark();
@@ -179,7 +177,7 @@ impl Peer {
     /// Sets the destination, or connects. Also returns the address that was chosen.
     fn apply<'a>(
         &'a self,
-        mut state: RwLockWriteGuard<'a, PeerState>,
+        mut state: StateWriteGuard<'a>,
         host: &str,
         purpose: Purpose,
         found: &[SocketAddr],
@@ -202,7 +200,7 @@ impl Peer {
 
     fn connect_to<'a>(
         &'a self,
-        mut state: RwLockWriteGuard<'a, PeerState>,
+        mut state: StateWriteGuard<'a>,
         host: &str,
         to: SocketAddr,
         interface: &MulticastInterface,

@@ -5,13 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::Mutex;
 
 use crate::address;
 use crate::diagnostics::{Diagnostics, LastError};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::inbox::Inbox;
+use crate::locks::{ReadGuard, RwLock, WriteGuard, rank};
 use crate::queue::PacketMeta;
 use crate::sink::Sink;
 use crate::socket::Opened;
@@ -39,7 +40,7 @@ pub use lookup::{DestinationChange, Resolved};
 #[derive(Debug)]
 pub struct Peer {
     inbox: Arc<Inbox>,
-    state: RwLock<PeerState>,
+    state: RwLock<PeerState, { rank::PEER }>,
     diagnostics: Arc<Diagnostics>,
     /// What the system refused when the peer was opened. `has_refusals` tells without the lock whether there is anything.
     refusals: Mutex<Vec<Refusal>>,
@@ -47,6 +48,9 @@ pub struct Peer {
     /// The peer itself, for the resolver.
     me: Weak<Peer>,
 }
+
+type StateReadGuard<'a> = ReadGuard<'a, PeerState, { rank::PEER }>;
+type StateWriteGuard<'a> = WriteGuard<'a, PeerState, { rank::PEER }>;
 
 /// Read by every call that uses the socket, written by those that open, close or configure it.
 #[derive(Debug, Default)]
@@ -111,7 +115,7 @@ impl Peer {
     fn with_interface<T>(
         &self,
         mut open: impl FnMut(&mut PeerState, &MulticastInterface) -> std::result::Result<T, Outdated>,
-    ) -> (RwLockWriteGuard<'_, PeerState>, T) {
+    ) -> (StateWriteGuard<'_>, T) {
         loop {
             let interface = self.look_up_interface();
             let mut state = self.state.write();
@@ -142,7 +146,7 @@ impl Peer {
     }
 
     /// The state, with a socket that is opened for `ip` if the peer has none of its own.
-    fn opened_for(&self, ip: IpAddr) -> std::result::Result<RwLockWriteGuard<'_, PeerState>, Reason> {
+    fn opened_for(&self, ip: IpAddr) -> std::result::Result<StateWriteGuard<'_>, Reason> {
         let (state, opened) = self.with_interface(|state, interface| self.open_locked(state, ip, interface));
         opened.map(|()| state)
     }
@@ -180,7 +184,7 @@ impl Peer {
     }
 
     /// Closes the socket, if there is one, or leaves the server.
-    fn close_socket(&self, mut state: RwLockWriteGuard<'_, PeerState>) {
+    fn close_socket(&self, mut state: StateWriteGuard<'_>) {
         self.leave_server(&mut state);
         let endpoint = state.socket.take_own();
         if endpoint.is_some() {

@@ -4,9 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 
-use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
-
-use super::{Peer, PeerState};
+use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::sys::{self, Payloads};
 use crate::transport::Route;
@@ -121,14 +119,14 @@ impl Peer {
     }
 
     /// The state, with an open socket; if the peer is closed it is opened for `ip`.
-    fn open_to_send(&self, ip: IpAddr) -> Result<RwLockReadGuard<'_, PeerState>> {
+    fn open_to_send(&self, ip: IpAddr) -> Result<StateReadGuard<'_>> {
         let state = self.state.read();
         if state.socket.transport.is_open() {
             return Ok(state);
         }
         drop(state);
         let opened = self.opened_for(ip).map_err(|reason| Error::new(Operation::Send, ip.to_string(), reason))?;
-        Ok(RwLockWriteGuard::downgrade(opened))
+        Ok(StateWriteGuard::downgrade(opened))
     }
 
     fn send_one(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {

@@ -1,10 +1,9 @@
 //! Delivering what a server's socket has received: each packet to the peer that its sender has or gets.
 
 use arrayvec::ArrayVec;
-use parking_lot::MutexGuard;
 
 use super::{Entries, PeerTable};
-use crate::inbox::{Contents, Inbox};
+use crate::inbox::{ContentsGuard, Inbox};
 use crate::pending_signals;
 use crate::queue::{PacketMeta, QueueCounts};
 use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
@@ -27,12 +26,7 @@ struct Outcome {
 
 impl Outcome {
     /// Delivers a message to a peer.
-    fn deliver(
-        &mut self,
-        (inbox, id): (&Inbox, WaiterId),
-        mut contents: MutexGuard<'_, Contents>,
-        message: &Received<'_>,
-    ) {
+    fn deliver(&mut self, (inbox, id): (&Inbox, WaiterId), mut contents: ContentsGuard<'_>, message: &Received<'_>) {
         // A peer that is being closed is about to be removed.
         if !contents.is_open() {
             return;

@@ -8,9 +8,9 @@ use std::mem;
 use std::sync::{Arc, Weak};
 
 use hashbrown::hash_table::{Entry as Place, HashTable, OccupiedEntry};
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::inbox::Inbox;
+use crate::locks::{Mutex, MutexGuard, rank};
 use crate::queue::{PacketMeta, QueueCounts, RemoteAddr};
 use crate::waiters::WaiterId;
 
@@ -30,7 +30,7 @@ const MAX_DEADLINES_PER_CALL: usize = 500;
 /// The [sink](crate::sink::Sink) of a server. Its lock is held for a batch at a time by the thread that delivers.
 #[derive(Debug, Default)]
 pub(crate) struct PeerTable {
-    entries: Mutex<Entries>,
+    entries: Mutex<Entries, { rank::PEER_TABLE }>,
 }
 
 /// What the lock of a [`PeerTable`] guards.
@@ -122,7 +122,7 @@ impl Default for Entries {
 }
 
 impl PeerTable {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Entries, { rank::PEER_TABLE }> {
         self.entries.lock()
     }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use polling::{Event, Events, PollMode, Poller};
 
+use crate::locks::{self, rank};
 use crate::sys;
 use crate::threads::{join, join_ended};
 
@@ -29,7 +30,7 @@ const MAX_DEREGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// How long the thread rests when the system cannot tell it what has become readable.
 const REST: Duration = Duration::from_millis(10);
 
-static THREAD: Mutex<Thread> = Mutex::new(Thread { reactor: None, ended: Vec::new() });
+static THREAD: locks::Mutex<Thread, { rank::REACTOR }> = locks::Mutex::new(Thread { reactor: None, ended: Vec::new() });
 
 /// Called by the reactor's thread when a registered socket is readable. It must read a bounded amount and not block; it is called
 /// again while there is more.
@@ -52,8 +53,8 @@ struct Thread {
 /// What the thread shares with those that register sockets and set timers.
 struct Reactor {
     poller: Poller,
-    sources: Mutex<Sources>,
-    timers: Mutex<Timers<Weak<dyn OnTimer>>>,
+    sources: locks::Mutex<Sources, { rank::REACTOR_SOURCES }>,
+    timers: locks::Mutex<Timers<Weak<dyn OnTimer>>, { rank::REACTOR_TIMERS }>,
     /// How often the thread has returned from its sleep; notified each time.
     generation: Mutex<u64>,
     next_generation: Condvar,
@@ -173,8 +174,8 @@ impl Thread {
         }
         let reactor = Arc::new(Reactor {
             poller: Poller::new()?,
-            sources: Mutex::default(),
-            timers: Mutex::default(),
+            sources: locks::Mutex::default(),
+            timers: locks::Mutex::default(),
             generation: Mutex::new(0),
             next_generation: Condvar::new(),
             ends: AtomicBool::new(false),

@@ -4,11 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
-use parking_lot::RwLock;
-
 use crate::diagnostics::Diagnostics;
 use crate::endpoint::Endpoint;
 use crate::error::Reason;
+use crate::locks::{RwLock, rank};
 use crate::peer_table::PeerTable;
 use crate::queue::RemoteAddr;
 use crate::sink::Sink;
@@ -67,7 +66,7 @@ pub(crate) struct ServerLink {
 /// The part of a server that its peers use.
 #[derive(Debug)]
 pub(crate) struct ServerSocket {
-    pub(crate) state: RwLock<SocketState>,
+    pub(crate) state: RwLock<SocketState, { rank::SERVER }>,
     pub(crate) table: Arc<PeerTable>,
 }
 
