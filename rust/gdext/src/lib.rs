@@ -7,6 +7,7 @@
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`: its registered members and their reference |
 //! | [`udp_server`] | the class `UdpServerRs`, likewise |
 //! | [`virtuals`] | what the engine calls for each packet |
+//! | [`direct`] | registering methods without gdext's overhead |
 //! | [`calls`] | what the members do, by subject |
 //! | [`messages`] | what a line in the log says |
 //! | [`report`] | whether it is printed: the same line at most once a second |
@@ -32,12 +33,14 @@
 use godot::classes::Engine;
 use godot::init::InitStage;
 use godot::prelude::*;
+use packet_peer::PacketPeerUdpRs;
 use packet_peer_udp_core::{IO_MODE_VARIABLE, io_mode_limit};
 
 mod arrays;
 mod calls;
 mod clock;
 mod convert;
+mod direct;
 mod messages;
 mod monitors;
 mod packet_peer;
@@ -56,6 +59,7 @@ struct PacketPeerUdpRsExtension;
 unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_init(stage: InitStage) {
         if stage == InitStage::Scene {
+            PacketPeerUdpRs::register_direct_methods();
             packet_peer_udp_core::set_clock_origin(clock::origin_nsec());
             if let Err(name) = io_mode_limit() {
                 godot_warn!("{IO_MODE_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");

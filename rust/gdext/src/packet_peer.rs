@@ -17,6 +17,7 @@ use packet_peer_udp_core::{Peer, SocketOption};
 
 use crate::calls::{destination, groups, opening, options, receiving, sending, waiting};
 use crate::convert::{self, count_to_int, hops_to_int, stats_dictionary};
+use crate::direct::direct_methods;
 use crate::registry::{self, HasShared, Registration};
 use crate::shared::Shared;
 use crate::signals;
@@ -329,29 +330,25 @@ impl PacketPeerUdpRs {
     /// is to [method set_dest_address], [method connect_to_host] or [method send_to]. If several threads take packets from
     /// one peer, this is about the last packet that any of them took: if each needs to know the sender of its own packets,
     /// they must take turns (with a [Mutex]).
-    #[func(gd_self)]
-    fn get_packet_ip(this: Gd<Self>) -> GString {
-        receiving::get_packet_ip(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_packet_ip() -> GString {}
 
     /// Returns the port that the last packet taken came from; 0 before the first.
-    #[func(gd_self)]
-    fn get_packet_port(this: Gd<Self>) -> i64 {
-        receiving::get_packet_port(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_packet_port() -> i64 {}
 
     /// Returns whether this peer is open: by [method bind], or by connecting, sending or joining a group.
-    #[func(gd_self)]
-    fn is_bound(this: Gd<Self>) -> bool {
-        registry::of(&this).peer.is_open()
-    }
+    #[cfg(false)]
+    #[func]
+    fn is_bound() -> bool {}
 
     /// Returns whether this peer is connected by [method connect_to_host], or belongs to an [UdpServerRs]. For a server's
     /// peer this becomes `false` when it does not belong to the server any more.
-    #[func(gd_self)]
-    fn is_socket_connected(this: Gd<Self>) -> bool {
-        registry::of(&this).peer.is_connected()
-    }
+    #[cfg(false)]
+    #[func]
+    fn is_socket_connected() -> bool {}
 
     /// Joins the multicast group `multicast_address` on an interface, opening the peer if it is not open.
     ///
@@ -402,10 +399,9 @@ impl PacketPeerUdpRs {
     /// Returns [constant OK]; [constant ERR_CANT_RESOLVE] for a text that does not resolve, and the destination stays what
     /// it was; [constant ERR_UNAVAILABLE] if another thread set a destination while the name was looked up. On a connected
     /// peer this prints an error and changes nothing.
-    #[func(gd_self)]
-    fn set_dest_address(this: Gd<Self>, host: GString, port: i64) -> GodotError {
-        destination::set_dest_address(registry::of(&this), &host, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn set_dest_address(host: GString, port: i64) -> GodotError {}
 
     /// Sets the destination as [method set_dest_address] does, but returns at once even if `host` is a name that must be
     /// looked up: the game goes on, and [signal host_resolved] is emitted when it is done; until then packets are sent to
@@ -530,10 +526,9 @@ impl PacketPeerUdpRs {
     ///
     /// What the `get_batch_` methods return belongs to the last such call on this peer, from any thread, and stays until the
     /// next one, also when this peer is closed: threads that share a peer and need senders take turns.
-    #[func(gd_self)]
-    fn get_packets(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> Array<PackedByteArray> {
-        receiving::get_packets(registry::of(&this), max_packets)
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_packets(#[opt(default = -1)] max_packets: i64) -> Array<PackedByteArray> {}
 
     /// Takes packets as [method get_packets] does, and returns their bytes back to back in one array; the number of bytes of
     /// each packet is in [method get_batch_sizes]. Even cheaper for many small packets, since nothing is allocated per
@@ -546,38 +541,33 @@ impl PacketPeerUdpRs {
     ///     read_sample(bytes.decode_float(start), bytes.decode_float(start + 4))
     ///     start += size
     /// ```
-    #[func(gd_self)]
-    fn get_packets_joined(this: Gd<Self>, #[opt(default = -1)] max_packets: i64) -> PackedByteArray {
-        receiving::get_packets_joined(registry::of(&this), max_packets)
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_packets_joined(#[opt(default = -1)] max_packets: i64) -> PackedByteArray {}
 
     /// Returns the sender's address of each packet of the last [method get_packets] or [method get_packets_joined], in its
     /// order; written as by [method get_packet_ip].
-    #[func(gd_self)]
-    fn get_batch_ips(this: Gd<Self>) -> PackedStringArray {
-        receiving::get_batch_ips(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_batch_ips() -> PackedStringArray {}
 
     /// Returns the sender's port of each packet of the last [method get_packets] or [method get_packets_joined], in its
     /// order.
-    #[func(gd_self)]
-    fn get_batch_ports(this: Gd<Self>) -> PackedInt32Array {
-        receiving::get_batch_ports(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_batch_ports() -> PackedInt32Array {}
 
     /// Returns the time when each packet of the last [method get_packets] or [method get_packets_joined] arrived, in its
     /// order; see [method get_packet_time_usec].
-    #[func(gd_self)]
-    fn get_batch_times_usec(this: Gd<Self>) -> PackedInt64Array {
-        receiving::get_batch_times_usec(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_batch_times_usec() -> PackedInt64Array {}
 
     /// Returns the number of bytes of each packet of the last [method get_packets] or [method get_packets_joined], in its
     /// order.
-    #[func(gd_self)]
-    fn get_batch_sizes(this: Gd<Self>) -> PackedInt32Array {
-        receiving::get_batch_sizes(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_batch_sizes() -> PackedInt32Array {}
 
     /// Returns when the last packet taken arrived, in microseconds, on the clock of [method Time.get_ticks_usec]; 0 before
     /// the first. It does not depend on when the packet is taken: so round-trip times do not depend on the frame rate.
@@ -585,10 +575,9 @@ impl PacketPeerUdpRs {
     /// On Linux and Android it is the time when the system received the packet, elsewhere the time when it was read from the
     /// socket (with [member background_receive]: soon after it arrived). It is never later than the read. Like
     /// [method get_packet_ip], it belongs to the last packet that any thread took from this peer.
-    #[func(gd_self)]
-    fn get_packet_time_usec(this: Gd<Self>) -> i64 {
-        receiving::get_packet_time_usec(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_packet_time_usec() -> i64 {}
 
     /// Sends many packets to the destination, in order, with few system calls: `packets` is an array of
     /// [PackedByteArray]s. An empty one is sent as an empty packet. Opens this peer if it is not open.
@@ -600,20 +589,18 @@ impl PacketPeerUdpRs {
     ///
     /// **Note:** on Linux and Android, consecutive packets of one size are handed to the system as one, which makes sending
     /// them several times as fast.
-    #[func(gd_self)]
-    fn put_packets(this: Gd<Self>, packets: AnyArray) -> i64 {
-        sending::put_packets(registry::of(&this), &packets)
-    }
+    #[cfg(false)]
+    #[func]
+    fn put_packets(packets: AnyArray) -> i64 {}
 
     /// Splits `data` into packets of `segment_size` bytes, 1 to 65507 (the last may be shorter), and sends them to the
     /// destination without copying them, in as few system calls as the platform allows: the fastest way to send many packets
     /// of one size. Opens this peer if it is not open.
     ///
     /// Returns how many packets the system took, as [method put_packets] does; -1 for a `segment_size` out of range.
-    #[func(gd_self)]
-    fn put_segmented(this: Gd<Self>, data: PackedByteArray, segment_size: i64) -> i64 {
-        sending::put_segmented(registry::of(&this), &data, segment_size)
-    }
+    #[cfg(false)]
+    #[func]
+    fn put_segmented(data: PackedByteArray, segment_size: i64) -> i64 {}
 
     /// Returns the directed broadcast address of every interface that is up, such as `192.168.1.255`, computed from its real
     /// netmask. They reach networks that `255.255.255.255` does not, since that leaves by one interface only. Loopback and
@@ -644,10 +631,9 @@ impl PacketPeerUdpRs {
     /// Returns [constant OK]; [constant ERR_INVALID_PARAMETER] for an `ip` that is no numeric address, or a port below 0 or
     /// above 65535 (to port 0 the system refuses to send); [constant ERR_LOCKED] on a connected peer; else as
     /// [method PacketPeer.put_packet].
-    #[func(gd_self)]
-    fn send_to(this: Gd<Self>, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
-        sending::send_to(registry::of(&this), &packet, &ip, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn send_to(packet: PackedByteArray, ip: GString, port: i64) -> GodotError {}
 
     /// Returns what this peer has counted since it was created, or since [method reset_stats]:
     /// - `packets_sent`, `bytes_sent`: what the system took;
@@ -780,6 +766,71 @@ impl PacketPeerUdpRs {
     #[func]
     fn set_multicast_interface(&self, name: GString) {
         options::set_option(&*self.shared, SocketOption::MulticastInterface(name.to_string()));
+    }
+}
+
+// The methods that are declared under `#[cfg(false)]` above, for their documentation.
+direct_methods! {
+    PacketPeerUdpRs;
+
+    fn get_packet_ip(shared) -> GString {
+        receiving::get_packet_ip(shared)
+    }
+
+    fn get_packet_port(shared) -> i64 {
+        receiving::get_packet_port(shared)
+    }
+
+    fn is_bound(shared) -> bool {
+        shared.peer.is_open()
+    }
+
+    fn is_socket_connected(shared) -> bool {
+        shared.peer.is_connected()
+    }
+
+    fn set_dest_address(shared, host: GString, port: i64) -> GodotError {
+        destination::set_dest_address(shared, &host, port)
+    }
+
+    fn get_packets(shared, max_packets: i64 = -1) -> Array<PackedByteArray> {
+        receiving::get_packets(shared, max_packets)
+    }
+
+    fn get_packets_joined(shared, max_packets: i64 = -1) -> PackedByteArray {
+        receiving::get_packets_joined(shared, max_packets)
+    }
+
+    fn get_batch_ips(shared) -> PackedStringArray {
+        receiving::get_batch_ips(shared)
+    }
+
+    fn get_batch_ports(shared) -> PackedInt32Array {
+        receiving::get_batch_ports(shared)
+    }
+
+    fn get_batch_times_usec(shared) -> PackedInt64Array {
+        receiving::get_batch_times_usec(shared)
+    }
+
+    fn get_batch_sizes(shared) -> PackedInt32Array {
+        receiving::get_batch_sizes(shared)
+    }
+
+    fn get_packet_time_usec(shared) -> i64 {
+        receiving::get_packet_time_usec(shared)
+    }
+
+    fn put_packets(shared, packets: AnyArray) -> i64 {
+        sending::put_packets(shared, &packets)
+    }
+
+    fn put_segmented(shared, data: PackedByteArray, segment_size: i64) -> i64 {
+        sending::put_segmented(shared, &data, segment_size)
+    }
+
+    fn send_to(shared, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
+        sending::send_to(shared, &packet, &ip, port)
     }
 }
 

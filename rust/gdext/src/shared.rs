@@ -1,6 +1,6 @@
 //! The shared parts of the registered classes' objects: what their methods use, from any thread and without a borrow.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use packet_peer_udp_core::{Peer, Refusal, Server, Totals};
 
@@ -13,7 +13,6 @@ pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
     pub(crate) reporter: Reporter,
     object: WeakObject,
-    me: Weak<Self>,
 }
 
 /// The shared part of a `UdpServerRs`.
@@ -31,13 +30,7 @@ pub(crate) static SERVERS: Registry<SharedServer> = Registry::new();
 
 impl Shared {
     pub(crate) fn new(peer: Arc<Peer>) -> Arc<Self> {
-        let (reporter, object) = (Reporter::new("PacketPeerUdpRs"), WeakObject::default());
-        Arc::new_cyclic(|me| Self { peer, reporter, object, me: Weak::clone(me) })
-    }
-
-    /// A reference for a call that may run scripts and has none to the object: a script may free that.
-    pub(crate) fn keep(&self) -> Option<Arc<Self>> {
-        self.me.upgrade()
+        Arc::new(Self { peer, reporter: Reporter::new("PacketPeerUdpRs"), object: WeakObject::default() })
     }
 
     /// Prints which options the system refused when the peer was opened, if any. For every call that may open it.

@@ -23,7 +23,7 @@ use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Peer};
 use crate::calls::sending;
 use crate::convert::{count_to_int, to_godot_error};
 use crate::packet_peer::PacketPeerUdpRs;
-use crate::registry;
+use crate::registry::{self, InCall};
 use crate::shared::Shared;
 
 /// How many packets a thread may be decoding at once: decoding one can run a script, which may take and decode the next.
@@ -163,8 +163,9 @@ unsafe extern "C" fn get_available_packet_count(
         // SAFETY: as said above.
         return unsafe { returned.cast::<i64>().write(-1) };
     }
-    let method =
-        |shared: &Shared| shared.peer.available().map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX).into());
+    let method = |shared: InCall<'_, Shared>| {
+        shared.peer.available().map_or(-1, |count| i32::try_from(count).unwrap_or(i32::MAX).into())
+    };
     // SAFETY: as said above; `method` runs no script.
     let count = unsafe { guarded(instance, method) };
     // SAFETY: as said above.
@@ -199,7 +200,7 @@ unsafe extern "C" fn get_packet(
         // SAFETY: as said above.
         return unsafe { write_error(returned, Some(GodotError::OK)) };
     }
-    let method = |shared: &Shared| {
+    let method = |shared: InCall<'_, Shared>| {
         let packet = match shared.peer.take() {
             Ok(Some(packet)) => packet,
             Ok(None) => return GodotError::ERR_UNAVAILABLE,
@@ -250,8 +251,8 @@ unsafe extern "C" fn put_packet(
         // returns; the slice does not live longer.
         unsafe { slice::from_raw_parts(p_buffer, size) }
     };
-    let method = |shared: &Shared| sending::put_packet(shared, packet);
-    // SAFETY: as said above; before `put_packet` prints, it takes a reference of its own to the shared part.
+    let method = |shared: InCall<'_, Shared>| sending::put_packet(&shared, packet);
+    // SAFETY: as said above; `put_packet` calls `keep` before it prints.
     let result = unsafe { guarded(instance, method) };
     // SAFETY: as said above.
     unsafe { write_error(returned, result) };
@@ -263,7 +264,10 @@ unsafe extern "C" fn put_packet(
 /// # Safety
 ///
 /// As of [`registry::with_instance`], for [`PacketPeerUdpRs`].
-unsafe fn guarded<T>(instance: sys::GDExtensionClassInstancePtr, method: impl FnOnce(&Shared) -> T) -> Option<T> {
+unsafe fn guarded<T>(
+    instance: sys::GDExtensionClassInstancePtr,
+    method: impl FnOnce(InCall<'_, Shared>) -> T,
+) -> Option<T> {
     let call = || {
         // SAFETY: as this function's own.
         unsafe { registry::with_instance::<PacketPeerUdpRs, _>(instance, method) }

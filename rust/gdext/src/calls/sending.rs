@@ -8,23 +8,22 @@ use packet_peer_udp_core::{Error, Operation, Peer, Reason, Result};
 use super::outcome::{to_count, to_error};
 use crate::convert::{self, Text};
 use crate::messages;
+use crate::registry::InCall;
 use crate::report::Limit;
 use crate::shared::Shared;
 
 /// Not a registered member: what [`put_packet`](crate::virtuals) does for each packet.
 ///
-/// Unlike the members, it holds no reference to the object. Before it prints, which may run a script that frees the object,
-/// it takes one to the shared part.
-pub(crate) fn put_packet(shared: &Shared, packet: &[u8]) -> GodotError {
+/// Before it prints, which runs scripts, it calls [`InCall::keep`].
+pub(crate) fn put_packet(shared: &InCall<'_, Shared>, packet: &[u8]) -> GodotError {
     let result = shared.peer.send(packet);
     let refusals = shared.peer.take_refusals();
     if result.is_ok() && refusals.is_empty() {
         return GodotError::OK;
     }
-    let kept = shared.keep();
-    let shared = kept.as_deref().unwrap_or(shared);
+    let shared = shared.keep();
     shared.report(&refusals);
-    to_error(shared, "put_packet", Limit::Native, result, messages::put_packet)
+    to_error(&shared, "put_packet", Limit::Native, result, messages::put_packet)
 }
 
 pub(crate) fn send_to(shared: &Shared, packet: &PackedByteArray, ip: &GString, port: i64) -> GodotError {

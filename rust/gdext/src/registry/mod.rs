@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::marker::PhantomData;
 use std::ops::Deref;
-use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
 use godot::builtin::Variant;
@@ -136,7 +136,7 @@ impl<S: Registered> Registry<S> {
     }
 
     fn add(&self, id: u64, shared: Arc<S>) {
-        self.slots.add(id, NonNull::from(&*shared));
+        self.slots.add(id, Arc::as_ptr(&shared));
         self.objects.write().by_id.insert(id, shared);
     }
 
@@ -148,10 +148,9 @@ impl<S: Registered> Registry<S> {
         objects.freed += totals;
     }
 
-    /// The shared part of the object that has this id.
-    fn get(&self, id: u64) -> Option<NonNull<S>> {
-        let in_map = || self.objects.read().by_id.get(&id).map(|shared| NonNull::from(&**shared));
-        self.slots.get(id).or_else(in_map)
+    /// The shared part of the object that has this id: what [`Arc::as_ptr`] gives.
+    fn get(&self, id: u64) -> Option<*const S> {
+        self.slots.get(id).or_else(|| self.objects.read().by_id.get(&id).map(Arc::as_ptr))
     }
 }
 
@@ -159,33 +158,57 @@ impl<S: Registered> Registry<S> {
 pub(crate) fn of<C: HasShared>(object: &Gd<C>) -> &C::Shared {
     let registry = C::Shared::registry();
     // (An object is in the registry as long as it lives. If it were not, its own registration has the same answer.)
-    let shared = registry.get(id_of(object)).unwrap_or_else(|| NonNull::from(&**object.bind().registration()));
+    let shared = registry.get(id_of(object)).unwrap_or_else(|| Arc::as_ptr(&object.bind().registration().shared));
     // SAFETY: the pointer is that of the `Arc` in the object's registration, which the object keeps as long as it lives.
     // It lives at least as long as this borrow of `object`, a strong reference to it.
-    unsafe { shared.as_ref() }
+    unsafe { &*shared }
 }
 
-/// What `call` makes of the shared part of the object that the engine calls a virtual method of.
+/// What `call` makes of the shared part of the object that the engine calls a method of.
 ///
 /// # Safety
 ///
-/// `instance` is what the engine passes to a virtual method of the class `C`, and this is called within that method. If
-/// `call` runs scripts, which may free the object, it holds a reference of its own to the shared part from then on.
+/// `instance` is what the engine passes to a method of the class `C`, and this is called within that method. If `call` runs
+/// scripts, which may free the object, it calls [`InCall::keep`] before and holds what that returns until it returns itself.
 pub(crate) unsafe fn with_instance<C: HasShared, T>(
     instance: sys::GDExtensionClassInstancePtr,
-    call: impl FnOnce(&C::Shared) -> T,
+    call: impl FnOnce(InCall<'_, C::Shared>) -> T,
 ) -> T {
     // SAFETY: the engine passes what gdext has given it when the object was made: its storage, which lives as long as the
-    // object, and so until the call returns.
+    // object, and nothing has run yet that could free that.
     let storage = unsafe { as_storage::<C>(instance) };
     // SAFETY: the object lives, as said.
     let id = unsafe { interface_fn!(object_get_instance_id)(storage.base().obj_sys()) };
     // (As in `of`.)
-    let shared = C::Shared::registry().get(id).unwrap_or_else(|| NonNull::from(&**storage.get().registration()));
-    // SAFETY: the pointer is that of the `Arc` in the object's registration, which the object keeps as long as it lives.
-    // Only a script can free it meanwhile, and then `call` keeps the shared part alive, as said. The reference does not
-    // outlive `call`.
-    call(unsafe { shared.as_ref() })
+    let shared = C::Shared::registry().get(id).unwrap_or_else(|| Arc::as_ptr(&storage.get().registration().shared));
+    call(InCall { shared, call: PhantomData })
+}
+
+/// The shared part of an object, during a call of the engine's. It is no reference that counts, so it costs nothing.
+pub(crate) struct InCall<'call, S> {
+    /// That of the `Arc` in the object's registration, which the object keeps as long as it lives: until the call has returned,
+    /// unless a script frees it meanwhile, and then this is [kept](Self::keep), as [`with_instance`] demands.
+    shared: *const S,
+    call: PhantomData<&'call S>,
+}
+
+impl<S> InCall<'_, S> {
+    /// A reference that counts, for a call that runs scripts.
+    pub(crate) fn keep(&self) -> Arc<S> {
+        // SAFETY: it comes from `Arc::as_ptr`, and at least that `Arc` is alive, see `shared`.
+        unsafe { Arc::increment_strong_count(self.shared) };
+        // SAFETY: as above; this takes over the reference that was added.
+        unsafe { Arc::from_raw(self.shared) }
+    }
+}
+
+impl<S> Deref for InCall<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        // SAFETY: see `shared`.
+        unsafe { &*self.shared }
+    }
 }
 
 /// Makes `object` one that [`Registry::find`] finds, by the token that this returns.

@@ -5,7 +5,7 @@
 //! one. They are the index here. That is an optimization only: each slot holds the full id, a look-up compares it, and an
 //! id whose slot is taken is not in the table.
 
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// How many bits of an id are the index.
@@ -43,23 +43,23 @@ impl<S> SlotTable<S> {
     /// The pointer that was added for `id`; `None` if there is none, or if its slot was taken.
     ///
     /// The pointer belongs to `id` if no thread removes that at the same time: the caller holds a reference to the object.
-    pub(crate) fn get(&self, id: u64) -> Option<NonNull<S>> {
+    pub(crate) fn get(&self, id: u64) -> Option<*const S> {
         let (chunk, index) = place(id);
         let slot = self.chunk(chunk)?.get(index)?;
         // Acquire, for the pointer that was stored before this id.
         if id == NO_ID || slot.id.load(Ordering::Acquire) != id {
             return None;
         }
-        NonNull::new(slot.pointer.load(Ordering::Relaxed))
+        Some(slot.pointer.load(Ordering::Relaxed).cast_const())
     }
 
-    /// Adds a pointer for `id`, unless another id has the slot.
-    pub(crate) fn add(&self, id: u64, pointer: NonNull<S>) {
+    /// Adds a pointer for `id`, which is not null, unless another id has the slot.
+    pub(crate) fn add(&self, id: u64, pointer: *const S) {
         let (chunk, index) = place(id);
         let Some(slot) = self.chunk_or_new(chunk).get(index) else { return };
         // Acquire, for the id that the slot's former owner has cleared before.
         let is_free =
-            slot.pointer.compare_exchange(ptr::null_mut(), pointer.as_ptr(), Ordering::Acquire, Ordering::Relaxed);
+            slot.pointer.compare_exchange(ptr::null_mut(), pointer.cast_mut(), Ordering::Acquire, Ordering::Relaxed);
         if is_free.is_ok() {
             slot.id.store(id, Ordering::Release);
         }
@@ -127,10 +127,10 @@ mod tests {
         let values: Vec<u32> = (0..6).collect();
         for (id, value) in ids.iter().zip(&values) {
             assert_eq!(table.get(*id), None);
-            table.add(*id, NonNull::from(value));
+            table.add(*id, ptr::from_ref(value));
         }
         for (id, value) in ids.iter().zip(&values) {
-            assert_eq!(table.get(*id), Some(NonNull::from(value)), "{id:x}");
+            assert_eq!(table.get(*id), Some(ptr::from_ref(value)), "{id:x}");
             table.remove(*id);
             assert_eq!(table.get(*id), None, "{id:x}");
         }
@@ -141,23 +141,23 @@ mod tests {
         let table = SlotTable::new();
         let (first, second) = (3, (1 << 24) | 3);
         let (one, two) = (1, 2);
-        table.add(first, NonNull::from(&one));
-        table.add(second, NonNull::from(&two));
-        assert_eq!(table.get(first), Some(NonNull::from(&one)));
+        table.add(first, ptr::from_ref(&one));
+        table.add(second, ptr::from_ref(&two));
+        assert_eq!(table.get(first), Some(ptr::from_ref(&one)));
         assert_eq!(table.get(second), None);
         // Removing the one that is not there leaves the other.
         table.remove(second);
-        assert_eq!(table.get(first), Some(NonNull::from(&one)));
+        assert_eq!(table.get(first), Some(ptr::from_ref(&one)));
         table.remove(first);
-        table.add(second, NonNull::from(&two));
-        assert_eq!(table.get(second), Some(NonNull::from(&two)));
+        table.add(second, ptr::from_ref(&two));
+        assert_eq!(table.get(second), Some(ptr::from_ref(&two)));
         assert_eq!(table.get(first), None);
     }
 
     #[test]
     fn nothing_is_found_for_the_id_that_no_object_has() {
         let table = SlotTable::<u32>::new();
-        table.add(1024, NonNull::from(&1));
+        table.add(1024, ptr::from_ref(&1));
         assert_eq!(table.get(0), None);
     }
 
@@ -172,9 +172,9 @@ mod tests {
                     for round in 0..2_000_u64 {
                         // One of eight slots; no id twice.
                         let id = ((thread * 2_000 + round) << 24) | (1 + round % 8);
-                        table.add(id, NonNull::from(&value));
+                        table.add(id, ptr::from_ref(&value));
                         let found = table.get(id);
-                        assert!(found.is_none_or(|found| found == NonNull::from(&value)));
+                        assert!(found.is_none_or(|found| found == ptr::from_ref(&value)));
                         table.remove(id);
                         assert_eq!(table.get(id), None);
                     }
