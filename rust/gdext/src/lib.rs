@@ -4,31 +4,30 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`packet_peer`] | the class `PacketPeerUdpRs`: its registered members and their reference |
-//! | [`udp_server`] | the class `UdpServerRs`, likewise |
-//! | [`virtuals`] | what the engine calls for each packet |
+//! | [`virtuals`] | the constructor of `PacketPeerUdpRs`, and what the engine calls for each packet |
+//! | [`udp_server`] | the class `UdpServerRs`: its registered members and their reference |
+//! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
 //! | [`direct`] | registering methods without gdext's overhead |
 //! | [`calls`] | what the members do, by subject |
-//! | [`messages`] | what a line in the log says |
-//! | [`report`] | whether it is printed: the same line at most once a second |
 //! | [`signals`] | emitting signals, once a frame |
+//! | [`monitors`] | the traffic of all peers, in the editor's debugger |
+//! | [`unload`] | closing everything before the library is unloaded |
 //! | [`shared`] | what belongs to an object and may be used from any thread without a borrow |
 //! | [`registry`] | finding it by the object; all objects of a class |
+//! | [`messages`] | what a line in the log says |
+//! | [`report`] | whether it is printed: the same line at most once a second |
 //! | [`convert`] | the core's types and Godot's; which integers of scripts are in range |
 //! | [`arrays`] | packets as Godot's arrays |
-//! | [`monitors`] | the traffic of all peers, in the editor's debugger |
 //! | [`clock`] | the core's clock and the engine's |
-//! | [`unload`] | closing everything before the library is unloaded |
 //!
-//! A module uses only modules further down, or the core; so no two use each other ([`virtuals`] implements traits for a class,
-//! and only the engine uses it).
+//! A module uses only modules further down and the core, so no two use each other.
 //!
 //! # What holds everywhere
 //!
-//! - No method borrows its object while it blocks, prints or calls the engine. Nearly all are `gd_self`, which borrows
-//!   nothing: while one thread is in `wait()`, others may call anything.
-//! - Nothing is printed, and the engine is not called, under a lock or a borrow, because printing can run a script. There is
-//!   one exception, [`registry`]'s weak references, with the reason there.
+//! - No method borrows its object mutably, or while it blocks. Nearly all are `gd_self` or [`direct`], which borrow nothing:
+//!   while one thread is in `wait()`, others may call anything. Setters and getters take `&self`.
+//! - Nothing is printed, and the engine is not called, under a lock, because printing can run a script. There is one
+//!   exception, [`registry`]'s weak references, with the reason there.
 
 use godot::classes::Engine;
 use godot::init::InitStage;

@@ -136,7 +136,7 @@ pub(crate) struct PacketPeerUdpRs {
     /// goes no further. For multicast there is [member multicast_time_to_live].
     #[var(get = get_time_to_live, set = set_time_to_live, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
     time_to_live: PhantomVar<i64>,
-    /// The byte that tells routers and the network card how urgent packets are, 0 to 255 (`IP_TOS`, `IPV6_TCLASS`). The
+    /// The byte by which routers and the network card see how urgent packets are, 0 to 255 (`IP_TOS`, `IPV6_TCLASS`). The
     /// upper six bits are the DSCP, so 184 (46 << 2) is "expedited forwarding", which voice uses. Home networks mostly
     /// respect it on Wi-Fi only; on the internet hardly any router does.
     ///

@@ -52,7 +52,7 @@ use crate::signals;
 /// UDP has no connections: a "connection" here is an address and port from which something was received, and no message says
 /// that it has ended. A peer belongs to the server, and [method PacketPeerUdpRs.is_socket_connected] is `true`, until
 /// [method PacketPeerUdpRs.close] is called on it, nothing refers to it any more (a signal that is connected with
-/// `bind(peer)` does refer to it), it was silent for [member peer_timeout_msec], or the server stops. A sender that is heard
+/// `bind(peer)` does refer to it), it was silent for [member peer_timeout_msec], or the server stops. A sender that sends
 /// again after that is a new connection. The packet count of a closed peer is -1, so write
 /// `while peer.get_available_packet_count() > 0`.
 ///
@@ -98,7 +98,7 @@ pub(crate) struct UdpServerRs {
     /// [method PacketPeerUdpRs.get_last_error_message] says why.
     ///
     /// [method poll] closes such peers after it has read, so a game that was busy for long first reads what has arrived
-    /// meanwhile. If that was more than the system's buffer holds (Linux tells), no peer is closed: the time of every peer
+    /// meanwhile. If that was more than the system's buffer holds (known on Linux), no peer is closed: the time of every peer
     /// starts again. With [member background_receive], the addon's thread closes such peers when their time is over.
     /// [method PacketPeerUdpRs.wait] closes none. Finding them takes a time that does not grow with the number of peers.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
@@ -136,7 +136,7 @@ pub(crate) struct UdpServerRs {
     /// [member PacketPeerUdpRs.time_to_live].
     #[var(get = get_time_to_live, set = set_time_to_live, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
     time_to_live: PhantomVar<i64>,
-    /// The byte that tells routers and the network card how urgent packets are, 0 to 255. See
+    /// The byte by which routers and the network card see how urgent packets are, 0 to 255. See
     /// [member PacketPeerUdpRs.traffic_class].
     #[var(get = get_traffic_class, set = set_traffic_class, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
     traffic_class: PhantomVar<i64>,

@@ -37,7 +37,7 @@ fn port_to_connect(peer: &Peer, host: &str, port: i64) -> Result<NonZeroU16> {
 
 pub(crate) fn set_dest_address(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let text = Text::from(host);
-    // A script that sends to many hosts sets the destination before each packet, mostly the same again.
+    // Many scripts set the destination before each packet, and it is mostly the same: then nothing is allocated or written.
     if shared.peer.has_destination(&text, truncated_port(port)) {
         return GodotError::OK;
     }

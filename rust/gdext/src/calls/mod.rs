@@ -2,7 +2,7 @@
 //!
 //! | module | members about |
 //! |---|---|
-//! | [`opening`] | binding, listening, closing; the local address |
+//! | [`opening`] | binding and listening; the local address |
 //! | [`destination`] | where packets are sent to: connecting, setting the destination, looking names up |
 //! | [`sending`] | sending packets |
 //! | [`receiving`] | taking packets, and what is known of them |

@@ -1,4 +1,4 @@
-//! Opening and closing: `bind()` of a peer, `listen()` of a server, and their local addresses.
+//! Opening: `bind()` of a peer, `listen()` of a server, and their local addresses.
 
 use godot::builtin::GString;
 use godot::global::Error as GodotError;

@@ -12,7 +12,7 @@ use crate::registry::InCall;
 use crate::report::Limit;
 use crate::shared::Shared;
 
-/// Not a registered member: what [`put_packet`](crate::virtuals) does for each packet.
+/// Not a registered member: what the [virtual method](crate::virtuals) of `put_packet()` and `put_var()` does.
 ///
 /// Before it prints, which runs scripts, it calls [`InCall::keep`].
 pub(crate) fn put_packet(shared: &InCall<'_, Shared>, packet: &[u8]) -> GodotError {

@@ -42,13 +42,13 @@ pub(crate) trait Registered: Send + Sync + Sized + 'static {
     /// Where all of them are.
     fn registry() -> &'static Registry<Self>;
 
-    /// Closes the sockets, for good if the object is being freed. Ends all waits.
+    /// Closes the socket, and ends all waits on it.
     fn close(&self);
 
     /// How many threads are in a wait.
     fn waits(&self) -> usize;
 
-    /// What has passed through the sockets since the object was made.
+    /// What has passed through its sockets since it was created.
     fn totals(&self) -> Totals;
 
     /// Where [`make_findable`] keeps its reference to the object.
@@ -65,7 +65,7 @@ pub(crate) struct Registration<S: Registered> {
 impl<S: Registered> Registration<S> {
     /// Registers the object that is being constructed.
     pub(crate) fn new<B: GodotClass>(base: &Base<B>, shared: Arc<S>) -> Self {
-        // SAFETY: the engine's part of the object exists when its constructor runs, and has got its id.
+        // SAFETY: when the constructor runs, the engine's part of the object exists and has its id.
         let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
         S::registry().add(id, Arc::clone(&shared));
         Self { id, shared }

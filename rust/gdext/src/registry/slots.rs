@@ -20,7 +20,7 @@ const CHUNKS: usize = 1 << (INDEX_BITS - CHUNK_BITS);
 /// No object has this id.
 const NO_ID: u64 = 0;
 
-/// The table. A chunk of 16 KiB is allocated when the first id that belongs to it is added, and is never freed.
+/// The table. A chunk of 16 KiB is allocated when the first id that belongs to it is added, and lives as long as the table.
 pub(crate) struct SlotTable<S> {
     chunks: [AtomicPtr<Chunk<S>>; CHUNKS],
 }
@@ -77,8 +77,8 @@ impl<S> SlotTable<S> {
 
     fn chunk(&self, chunk: usize) -> Option<&Chunk<S>> {
         let chunk = self.chunks.get(chunk)?.load(Ordering::Acquire);
-        // SAFETY: null, or what `chunk_or_new` has made from a box and published with Release; chunks are never freed, and
-        // never borrowed mutably after that.
+        // SAFETY: null, or what `chunk_or_new` has made from a box and published with Release. It is not freed before the table
+        // is dropped, and never borrowed mutably.
         unsafe { chunk.as_ref() }
     }
 
@@ -98,6 +98,17 @@ impl<S> SlotTable<S> {
         };
         // SAFETY: from a box, this thread's or that of the thread that was faster; see `chunk`.
         unsafe { &*chunk }
+    }
+}
+
+impl<S> Drop for SlotTable<S> {
+    fn drop(&mut self) {
+        for chunk in &mut self.chunks {
+            if !chunk.get_mut().is_null() {
+                // SAFETY: from a box, see `chunk`; nothing borrows from the table any more.
+                drop(unsafe { Box::from_raw(*chunk.get_mut()) });
+            }
+        }
     }
 }
 
