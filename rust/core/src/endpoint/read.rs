@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Endpoint;
 use super::progress::{Direct, Hint, LARGEST_COST, Progress, Reader, kernel_cost};
-use super::receiver::Messages;
+use super::receiver::{Messages, Receiver};
 use crate::arena_pool::ArenaLease;
 use crate::clock::Clocks;
 use crate::sink::{Batch, Delivery, Wake};
@@ -26,13 +26,8 @@ impl Endpoint {
         // In the background a full queue drops, so it is read into.
         let room = if in_background { Some(usize::MAX) } else { demand.room };
         let Some(room) = room else { return nothing };
-        if hint == Hint::Unknown {
-            match receiver.is_readable(&self.diagnostics) {
-                Ok(true) => {}
-                Ok(false) => return nothing,
-                // A report about an earlier datagram; there may be packets behind it.
-                Err(error) => self.diagnostics.record_receive_errors(1, error),
-            }
+        if hint == Hint::Unknown && !self.may_be_readable(&receiver) {
+            return nothing;
         }
         let limit = match reader {
             // A waiter needs one packet; asking for more costs a failing receive.
@@ -65,6 +60,15 @@ impl Endpoint {
         progress
     }
 
+    /// Whether receiving may give a message. An error is recorded: it is a report about an earlier datagram, and there may be
+    /// packets behind it.
+    fn may_be_readable(&self, receiver: &Receiver) -> bool {
+        receiver.is_readable(&self.diagnostics).unwrap_or_else(|error| {
+            self.diagnostics.record_receive_errors(1, error);
+            true
+        })
+    }
+
     /// Receives up to `most` messages into the memory of `lease`, for a caller that hands them out itself instead of taking them from
     /// the sink. Allowed only where the sink is the inbox of one peer.
     ///
@@ -73,6 +77,7 @@ impl Endpoint {
         &self,
         lease: &mut ArenaLease,
         most: usize,
+        hint: Hint,
         adopt: impl FnOnce(&Messages<'_>) -> (T, bool),
     ) -> Direct<T> {
         if self.is_in_background() {
@@ -86,10 +91,8 @@ impl Endpoint {
         if demand.room.is_none() {
             return Direct::Nothing;
         }
-        match receiver.is_readable(&self.diagnostics) {
-            Ok(true) => {}
-            Ok(false) => return Direct::Nothing,
-            Err(error) => self.diagnostics.record_receive_errors(1, error),
+        if hint == Hint::Unknown && !self.may_be_readable(&receiver) {
+            return Direct::Nothing;
         }
         let messages = receiver.receive(lease.arena(), most.min(sys::SLOTS), &self.diagnostics);
         let cost = kernel_cost(0) + messages.sizes.iter().map(|size| kernel_cost(*size)).sum::<usize>();

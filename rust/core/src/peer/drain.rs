@@ -2,7 +2,7 @@
 
 use super::Peer;
 use crate::arena_pool::ArenaLease;
-use crate::endpoint::{Direct, Messages, kernel_cost};
+use crate::endpoint::{Direct, Hint, Messages, kernel_cost};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Packet, PacketMeta};
 use crate::sink::Received;
@@ -43,6 +43,8 @@ pub struct Drain<'a> {
     /// How many bytes may still be read, so that a flood does not keep the call busy.
     budget: usize,
     socket_is_empty: bool,
+    /// What is known about the socket, if it is not empty.
+    hint: Hint,
     metas: Vec<PacketMeta>,
     /// What was taken from the queue last.
     run: Packet,
@@ -81,6 +83,7 @@ impl Peer {
             left: max.unwrap_or(if is_read_externally { available } else { usize::MAX }),
             budget: bound.saturating_add(read_limit),
             socket_is_empty: is_read_externally,
+            hint: Hint::Unknown,
             metas,
             run: Packet::default(),
             lease: None,
@@ -146,13 +149,15 @@ impl Drain<'_> {
         self.next = 0;
         let most = self.left;
         let adopt = |messages: &Messages<'_>| peer.adopt(messages, &mut self.left, &mut self.direct);
-        match own.endpoint.read_direct(self.lease.get_or_insert_with(ArenaLease::get), most, adopt) {
+        match own.endpoint.read_direct(self.lease.get_or_insert_with(ArenaLease::get), most, self.hint, adopt) {
             // Another thread has read them meanwhile.
             Direct::Queued => true,
             Direct::Nothing => false,
             Direct::Messages { adopted: following, more, cost } => {
                 self.following = following;
                 self.socket_is_empty = !more;
+                // After a full batch, asking whether there is more costs as much as finding out by receiving.
+                self.hint = Hint::Readable;
                 self.spend(cost);
                 true
             }
