@@ -87,7 +87,7 @@ func test_several_threads_send_at_once() -> void:
 # The engine looks up the virtual methods of a class at the first call of an object, which is not
 # thread-safe.
 func test_the_first_calls_of_a_peer_may_come_from_two_threads_at_once() -> void:
-	const COUNT := 3000
+	const COUNT := 1500
 	for method: StringName in [&"put_packet", &"get_packet", &"get_available_packet_count"]:
 		var peers: Array[PacketPeer] = []
 		for i in COUNT:

@@ -259,7 +259,7 @@ func test_connecting_that_the_system_refuses_closes_the_peer() -> void:
 
 
 func test_the_first_calls_may_come_from_two_threads_at_once() -> void:
-	const COUNT := 3000
+	const COUNT := 1500
 	var peers: Array[PacketPeer] = []
 	var emissions := PackedInt32Array()
 	emissions.resize(COUNT)
