@@ -1,4 +1,4 @@
-extends "res://tests/support/asked_process.gd"
+extends "res://tests/support/helper_process.gd"
 ## The clients of servers (clients.py): up to thousands of sockets in a process of their own. Every
 ## packet begins with its client's number and its own number, 32 bits each.
 

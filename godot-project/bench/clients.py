@@ -1,7 +1,7 @@
 """The clients of the benchmark's servers: up to thousands of sockets in a process of their own, so that their time and memory
 are not counted as the server's.
 
-Started by clients.gd; tests/support/asked_process.py passes the requests to answer().
+Started by clients.gd; tests/support/helper_process.py passes the requests to answer().
 """
 
 import random
