@@ -146,7 +146,7 @@ mod tests {
             assert_eq!(format_address(address.into()), written);
         }
         assert!(matches!(parse_scoped("fe80::1%nowhere"), Err(Reason::UnknownInterface(name)) if name == "nowhere"));
-        // What is good everywhere, is no address, or says nothing after the sign.
+        // Addresses without a link, text that is no address, and an empty scope.
         for text in ["::1%1", "2001:db8::1%1", "ff05::1%1", "10.0.0.1%1", "fe80::1%", "%1", "localhost", "localhost%1"]
         {
             assert!(matches!(parse_scoped(text), Ok(None)), "{text:?}");

@@ -1,20 +1,20 @@
-//! When packets arrive, on the clock that the game goes by.
+//! Arrival times of packets, on the clock of the game (`Time.get_ticks_usec()`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sys;
 
-/// How far apart two comparisons of the clocks may be that are taken to be the same: reading both takes much less, and losing
-/// the processor in between much longer.
+/// Two comparisons of the clocks that differ by at most this count as equal. Reading both clocks takes much less; if the thread
+/// loses the processor in between, it takes much longer.
 const SAME_NSEC: u64 = 20_000;
 
-/// How often the clocks are compared, at most, until two comparisons in a row are the same.
+/// How often the clocks are compared at most until two comparisons in a row are equal.
 const ATTEMPTS: usize = 4;
 
-/// By how much the real time was ahead when the clocks were compared lately.
+/// By how much the real time was ahead at the last comparison, in nanoseconds.
 static AHEAD: AtomicU64 = AtomicU64::new(0);
 
-/// Where the game's clock begins, in nanoseconds of the system's clock.
+/// The origin of the game's clock, in nanoseconds of the system's clock.
 static ORIGIN: AtomicU64 = AtomicU64::new(0);
 
 /// Sets the moment from which arrival times are counted, as [`clock_nsec`] tells it.
@@ -46,13 +46,13 @@ impl Clocks {
         clocks
     }
 
-    /// The game's clock is read first: so no packet ever seems to have come later than it was read.
+    /// Reads the game's clock first, so that no arrival time is later than the read.
     fn read() -> Self {
         Self { ticks: sys::ticks_nsec(), real_time: sys::real_time_nsec() }
     }
 
-    /// A reading that was not torn apart by the thread's losing the processor between the two clocks: one that is ahead by as
-    /// much as the one before. (The real time may be set, and then it is ahead by another amount for good.)
+    /// A reading in which the thread has not lost the processor between the two clocks: one that is ahead by as much as the one
+    /// before. After the real time was set, all readings are ahead by another amount, so the second of these counts.
     fn agreed(mut before: u64, mut read: impl FnMut() -> Self) -> Self {
         let mut clocks = read();
         for _ in 1..ATTEMPTS {
@@ -69,10 +69,10 @@ impl Clocks {
         self.real_time.wrapping_sub(self.ticks)
     }
 
-    /// When a packet came that was read just before: at `real_time`, in nanoseconds of the kernel's clock, or just now
-    /// where the kernel does not tell. In microseconds since the clock's origin.
+    /// The arrival time of a packet that was read just before, in microseconds since the clock's origin. `real_time` is the kernel's
+    /// receive time in nanoseconds; without it, the packet counts as having arrived now.
     pub(crate) fn time_of(&self, real_time: Option<u64>) -> u64 {
-        // In the future when somebody has set the clock back meanwhile.
+        // Zero for a packet from the future, which occurs when the clock was set back meanwhile.
         let age = real_time.map_or(0, |time| self.real_time.saturating_sub(time));
         let time = self.ticks.saturating_sub(age);
         time.saturating_sub(ORIGIN.load(Ordering::Relaxed)) / 1_000
@@ -83,7 +83,7 @@ impl Clocks {
 mod tests {
     use super::*;
 
-    /// What is agreed on of readings that are ahead by so much, and how many were needed.
+    /// The result for readings that are ahead by these amounts, and how many of them were needed.
     fn agreed(before: u64, ahead: &[u64]) -> (u64, usize) {
         let mut count = 0;
         let clocks = Clocks::agreed(before, || {
@@ -99,9 +99,9 @@ mod tests {
         const TORN: u64 = USUAL + 3_000_000;
         assert_eq!(agreed(USUAL, &[USUAL + 100]), (USUAL + 100, 1));
         assert_eq!(agreed(USUAL, &[TORN, USUAL, USUAL + 1]), (USUAL + 1, 3));
-        // The first of all, and one after somebody has set the clock.
+        // The first reading of all, and one after the clock was set.
         assert_eq!(agreed(0, &[USUAL, USUAL + 7]), (USUAL + 7, 2));
-        // It has to end some time.
+        // Bounded, if no two readings agree.
         assert_eq!(agreed(0, &[USUAL, TORN, USUAL, TORN]).1, ATTEMPTS);
     }
 }

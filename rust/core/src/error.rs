@@ -1,4 +1,4 @@
-//! What can go wrong: one type, which keeps the operation, what it was done with, and the system's own error.
+//! The error type: the operation, its subject, and the reason with the system's own error.
 
 use std::fmt;
 use std::io;
@@ -8,15 +8,15 @@ use crate::sys;
 /// A call that failed.
 #[derive(Debug)]
 pub struct Error {
-    /// What was being done.
+    /// The operation that failed.
     pub operation: Operation,
-    /// With what, in words: an address, a host name, a group. Empty where there is nothing to name.
+    /// Its subject: an address, a host name, a group. Empty if there is none.
     pub subject: String,
     /// Why it failed.
     pub reason: Reason,
 }
 
-/// What was being done when an [`Error`] happened.
+/// The operation of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Binding to a local port.
@@ -35,7 +35,7 @@ pub enum Operation {
     LeaveGroup,
     /// Sending a datagram.
     Send,
-    /// Sending a datagram to every network.
+    /// Sending a datagram to the broadcast address of every interface.
     Broadcast,
     /// Receiving datagrams.
     Receive,
@@ -54,7 +54,7 @@ pub enum Reason {
     Closed,
     /// A newer call has set a destination before this was done.
     Superseded,
-    /// The peer is connected, and sends to nobody else.
+    /// The peer is connected, so it sends to no other address.
     Connected,
     /// The peer belongs to a server, whose socket this would change.
     Accepted,
@@ -64,7 +64,7 @@ pub enum Reason {
     InvalidAddress,
     /// The port is out of range.
     InvalidPort(i64),
-    /// The size of the packets to cut is out of range.
+    /// The size of segments is out of range.
     InvalidSegment(i64),
     /// The value of an option is out of range.
     OutOfRange(i64),
@@ -84,7 +84,7 @@ pub enum Reason {
     Unresolvable(String),
     /// No interface of that name has a fitting address.
     UnknownInterface(String),
-    /// The address is good on one interface only, and does not say on which; the system's own error.
+    /// The address is valid on one interface only, and does not name it; the system's own error.
     NoScope(io::Error),
     /// The address is of a family that the socket does not have; the system's own error, where it was asked.
     WrongFamily(Option<io::Error>),
@@ -178,7 +178,7 @@ impl fmt::Display for Error {
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
             Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
             Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),
-            // What a system says when broadcasts are not allowed does not tell anybody what is missing.
+            // The system's words for a broadcast that is not allowed do not say what is missing.
             Reason::Os(error)
                 if error.kind() == io::ErrorKind::PermissionDenied
                     && matches!(self.operation, Operation::Send | Operation::Connect) =>
@@ -205,5 +205,5 @@ impl std::error::Error for Error {
     }
 }
 
-/// The result of anything here that can fail.
+/// The result of every call of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -169,7 +169,7 @@ impl Contents {
         self.batch.clone()
     }
 
-    /// An empty list for the metadata of the next batch, in the memory of the last one if nobody else uses that.
+    /// An empty list for the metadata of the next batch, in the memory of the last one if no other thread uses that.
     pub(crate) fn take_batch_memory(&mut self) -> Vec<PacketMeta> {
         let mut metas = self.batch.take().and_then(Arc::into_inner).unwrap_or_default();
         metas.clear();
@@ -243,6 +243,6 @@ impl Sink for Inbox {
         let token = if batch.in_background { self.take_mark(&mut contents) } else { None };
         drop(contents);
         pending_signals::mark(token.as_slice());
-        Delivery { available, wake: Wake::Everybody }
+        Delivery { available, wake: Wake::All }
     }
 }

@@ -108,7 +108,7 @@ mod tests {
         let netmask = Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(prefixlen)).unwrap_or(0));
         if_addrs::Interface {
             name: name.to_owned(),
-            // What the system says of a broadcast address may be missing, and is not asked for.
+            // The system's broadcast address may be missing, and is not used.
             addr: IfAddr::V4(Ifv4Addr { ip: ip.into(), netmask, prefixlen, broadcast: None }),
             index: Some(1),
             oper_status: IfOperStatus::Up,
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(scope_of("no-such-interface"), None);
         assert_eq!(scope_of("0"), None);
         assert_eq!(scope_of(""), None);
-        // One that is gone by now.
+        // An interface that does not exist.
         assert_eq!(scope_text(4_000_000), "4000000");
     }
 }

@@ -154,7 +154,7 @@ impl Server {
     /// Sets after how many milliseconds an accepted peer that sends nothing is closed; 0 for never.
     ///
     /// Such a peer has lost its destination too, so that sending by it fails. Packets that wait in the system's buffer are read first.
-    /// Where the kernel tells that it has dropped packets because nobody polled for half that time (Linux), the idle time of all peers
+    /// Where the kernel tells that it has dropped packets because it was not polled for half that time (Linux), the idle time of all peers
     /// begins anew.
     pub fn set_peer_timeout_msec(&self, msec: u32) {
         self.0.table().lock().set_idle_timeout(u64::from(msec) * 1_000);
@@ -343,7 +343,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Restarts the idle time of all peers if nobody has polled for so long that the kernel has dropped packets: these may be from
+    /// Restarts the idle time of all peers if the server was not polled for so long that the kernel has dropped packets: these may be from
     /// peers that seem to be idle.
     fn excuse_unread(&self, timeout: u64) {
         let now = now();

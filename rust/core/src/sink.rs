@@ -81,13 +81,13 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Delivery {
     /// How many packets can be taken now, where one peer takes them; else 0.
     pub(crate) available: usize,
-    /// Whose waits may have come to their end.
+    /// The waits that may have come to their end.
     pub(crate) wake: Wake,
 }
 
-/// Whose waits are to be woken.
+/// The waits that are to be woken: all on the socket, or those of these waiters.
 #[derive(Debug)]
 pub(crate) enum Wake {
-    Everybody,
+    All,
     These(ArrayVec<WaiterId, { sys::SLOTS }>),
 }

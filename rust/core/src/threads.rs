@@ -1,14 +1,14 @@
-//! Joining the threads of this library, which must all be gone before it is.
+//! Joining the threads of this library. All must have ended before it is unloaded.
 
 use std::mem;
 use std::thread::JoinHandle;
 
 pub(crate) fn join(thread: JoinHandle<()>) {
-    // An error means that the thread has panicked: said already, and there is nothing left to do about it.
+    // An error means that the thread has panicked, which was printed already.
     let _ = thread.join();
 }
 
-/// Joins those that have come to their end. The others are not waited for: they may need a lock that the caller holds.
+/// Joins the threads that have ended. It does not wait for the others, which may need a lock that the caller holds.
 pub(crate) fn join_ended(threads: &mut Vec<JoinHandle<()>>) {
     let (ended, going) = mem::take(threads).into_iter().partition::<Vec<_>, _>(JoinHandle::is_finished);
     *threads = going;

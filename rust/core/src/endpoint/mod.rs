@@ -52,7 +52,7 @@ pub(crate) struct Endpoint {
     closed: Condvar,
 }
 
-/// Who is to be told that the socket has become readable: the reactor, or a waiting thread.
+/// What is notified when the socket becomes readable: the reactor, or a waiting thread.
 #[derive(Debug, Default)]
 struct Attention {
     waiters: Waiters<Waker>,

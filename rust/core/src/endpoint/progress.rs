@@ -14,12 +14,12 @@ pub(crate) enum Hint {
     Readable,
 }
 
-/// On whose behalf a socket is read.
+/// The thread that reads a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// A thread that takes packets. Reads nothing while the reactor does.
+    /// One that takes packets. Reads nothing while the reactor does.
     Caller,
-    /// The wait of that number.
+    /// One in the wait of that number.
     Wait(u64),
 }
 

@@ -100,7 +100,7 @@ impl Endpoint {
         let (adopted, any_queued) = adopt(&messages);
         drop(receiver);
         if any_queued {
-            self.wake(&Wake::Everybody, None);
+            self.wake(&Wake::All, None);
         }
         Direct::Messages { adopted, more, cost }
     }
@@ -138,7 +138,7 @@ impl Endpoint {
             return;
         }
         match wake {
-            Wake::Everybody => self.attention().waiters.wake_others(except),
+            Wake::All => self.attention().waiters.wake_others(except),
             Wake::These(waiters) => self.attention().waiters.wake_these(waiters, except),
         }
     }

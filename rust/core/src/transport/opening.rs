@@ -41,7 +41,7 @@ impl MulticastInterface {
     }
 }
 
-/// Who uses a new endpoint.
+/// What a new endpoint delivers to and counts with.
 pub(crate) struct User {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) diagnostics: Arc<Diagnostics>,
