@@ -263,9 +263,15 @@ impl Peer {
         self.diagnostics.last_error()
     }
 
-    /// Keeps an error that was found before this peer was asked for anything, for [`last_error`](Self::last_error).
+    /// Keeps an error that was found before this peer was asked for anything, for [`last_error`](Self::last_error). A bad port
+    /// of a send counts as a send error, as an address that the system refuses does.
     pub fn fail<T>(&self, error: Error) -> Result<T> {
-        self.diagnostics.recorded(Err(error))
+        match (error.operation, &error.reason) {
+            (Operation::Send | Operation::Broadcast, Reason::InvalidPort(_)) => {
+                self.diagnostics.recorded_send(Err(error))
+            }
+            _ => self.diagnostics.recorded(Err(error)),
+        }
     }
 
     /// The same, for an error that is no [`Error`].
