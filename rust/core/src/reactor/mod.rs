@@ -22,6 +22,11 @@ use crate::threads::{join, join_ended};
 
 mod timers;
 
+// Loom is a dependency on Linux only, see Cargo.toml.
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod model;
+
 use timers::Timers;
 
 /// The longest that [`Deregistration::wait`] waits. The thread notices at once, unless it gets no processor time.

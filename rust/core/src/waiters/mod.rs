@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::mem;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
@@ -93,8 +94,8 @@ pub(crate) struct Waiters<W> {
     next_id: u64,
     /// Whose next wait ends at once, because an interruption came while it did not wait.
     interrupted: BTreeSet<WaiterId>,
-    /// For the next wait on this socket, which then needs fewer system calls.
-    kept: Option<Watcher<W>>,
+    /// For the next waits on this socket, which then need fewer system calls. At most one while the socket is open.
+    kept: Vec<Watcher<W>>,
     is_closed: bool,
 }
 
@@ -143,7 +144,7 @@ pub(crate) struct Left {
 
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
-        Self { entries: Vec::new(), next_id: 0, interrupted: BTreeSet::new(), kept: None, is_closed: false }
+        Self { entries: Vec::new(), next_id: 0, interrupted: BTreeSet::new(), kept: Vec::new(), is_closed: false }
     }
 }
 
@@ -176,7 +177,7 @@ impl<W: Wakeable> Waiters<W> {
             return Ok(Entered::Interrupted);
         }
         let is_reader = !self.has_reader();
-        let mut watcher = match self.kept.take() {
+        let mut watcher = match self.kept.pop() {
             Some(kept) => kept,
             None => Watcher { waker: W::get()?, watches: false },
         };
@@ -202,19 +203,24 @@ impl<W: Wakeable> Waiters<W> {
     }
 
     /// Ends the wait `id` from the waiting thread's side. If another thread had ended it, that counts, or its interruption
-    /// would be lost. `socket` is `None` once it is closed.
+    /// would be lost. `socket` is `None` if it is being closed.
     pub(crate) fn leave(&mut self, id: u64, socket: Option<&W::Socket>) -> Left {
         let Some(index) = self.entries.iter().position(|entry| entry.id == id) else {
             return Left { ended: Some(WaitEnd::Closed), is_reader_missing: false };
         };
         let Entry { mut watcher, is_reader, ended, .. } = self.entries.swap_remove(index);
-        let Some(socket) = socket.filter(|_| !self.is_closed) else {
+        if self.is_closed {
             watcher.put_back();
+            return Left { ended, is_reader_missing: false };
+        }
+        let Some(socket) = socket else {
+            // The waker may watch the socket, which is still open. `end_all`, which comes next, takes the socket out.
+            self.kept.push(watcher);
             return Left { ended, is_reader_missing: false };
         };
         // A waker that was woken after its last sleep ends the next sleep too early, which does no harm.
-        if self.kept.is_none() {
-            self.kept = Some(watcher);
+        if self.kept.is_empty() {
+            self.kept.push(watcher);
         } else {
             watcher.unwatch(socket);
             watcher.put_back();
@@ -281,7 +287,7 @@ impl<W: Wakeable> Waiters<W> {
             entry.is_reader = false;
             entry.end(WaitEnd::Closed);
         }
-        if let Some(mut kept) = self.kept.take() {
+        for mut kept in mem::take(&mut self.kept) {
             kept.unwatch(socket);
             kept.put_back();
         }
@@ -306,7 +312,7 @@ impl<W: Wakeable> Watcher<W> {
     }
 
     fn unwatch(&mut self, socket: &W::Socket) {
-        if std::mem::take(&mut self.watches) {
+        if mem::take(&mut self.watches) {
             self.waker.unwatch(socket);
         }
     }
@@ -317,3 +323,8 @@ impl<W: Wakeable> Watcher<W> {
         }
     }
 }
+
+// Loom is a dependency on Linux only, see Cargo.toml.
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod model;
