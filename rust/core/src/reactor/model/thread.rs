@@ -3,8 +3,6 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -24,8 +22,14 @@ loom::lazy_static! {
 struct Thread {
     reactor: Option<(Arc<Reactor>, JoinHandle<()>)>,
     ended: Vec<JoinHandle<()>>,
-    /// How many threads have not come to their end. Not of loom: it is no part of the model.
-    running: Arc<AtomicUsize>,
+    running: Arc<Running>,
+}
+
+/// How many threads have not come to their end.
+#[derive(Default)]
+struct Running {
+    count: Mutex<usize>,
+    ended: Condvar,
 }
 
 struct Reactor {
@@ -123,10 +127,11 @@ impl Thread {
         });
         let of_thread = Arc::clone(&reactor);
         let running = Arc::clone(&self.running);
-        running.fetch_add(1, Relaxed);
+        *lock(&running.count) += 1;
         let handle = thread::spawn(move || {
             of_thread.run();
-            running.fetch_sub(1, Relaxed);
+            *lock(&running.count) -= 1;
+            running.ended.notify_all();
         });
         self.reactor = Some((Arc::clone(&reactor), handle));
         reactor
@@ -222,12 +227,17 @@ impl Reactor {
     }
 }
 
-/// Whether a thread was started and not told to end.
-pub(super) fn is_needed() -> bool {
-    lock(&THREAD).reactor.is_some()
-}
-
 /// How many threads have not come to their end.
 pub(super) fn running() -> usize {
-    lock(&THREAD).running.load(Relaxed)
+    let running = Arc::clone(&lock(&THREAD).running);
+    *lock(&running.count)
+}
+
+/// Returns when all threads have come to their end by themselves.
+pub(super) fn await_end() {
+    let running = Arc::clone(&lock(&THREAD).running);
+    let mut count = lock(&running.count);
+    while *count > 0 {
+        count = running.ended.wait(count).unwrap();
+    }
 }

@@ -70,7 +70,7 @@ fn an_interruption_ends_one_wait() {
 
 #[test]
 fn an_interruption_is_not_lost_if_a_packet_ends_the_wait() {
-    check(3, || {
+    check(None, || {
         let (endpoint, _) = endpoint();
         let waiting = wait(&endpoint, OWNER, false);
         let delivering = {
