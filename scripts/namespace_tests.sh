@@ -48,8 +48,8 @@ MADE=$temporary unshare --net --mount bash -euc '
     ip link set near up
     ip link set far up
     echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
-    UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test peer -- --ignored
-    cargo test --offline --locked -q -p packet_peer_udp_core --test names -- --ignored --test-threads=1
+    UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test sending -- --ignored
+    cargo test --offline --locked -q -p packet_peer_udp_core --test name_server -- --ignored --test-threads=1
     # With the MTU of an Ethernet, larger datagrams are fragmented, and the kernel refuses to segment them (UDP_SEGMENT).
     ip link set lo mtu 1500
     cargo test --offline --locked -q -p packet_peer_udp_core --lib sys::

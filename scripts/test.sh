@@ -262,9 +262,13 @@ step "import cycles" import_cycles
 step "third-party notices" scripts/notices.sh --check
 step "core tests" cargo test --workspace --locked
 # The I/O mode depends on the platform; Linux supports all modes and uses 'offload' by default.
+traffic_tests=()
+for test in receiving sending full_queue flooding background statistics server_accepting server_closing server_traffic; do
+    traffic_tests+=(--test "$test")
+done
 for mode in batch portable; do
-    step "core tests of receiving, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode \
-        cargo test --package packet_peer_udp_core --test receiving --test server --locked
+    step "core tests of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode \
+        cargo test --package packet_peer_udp_core "${traffic_tests[@]}" --locked
 done
 command -v ip > /dev/null || [ "$(platform)" != linux ] || apt_install iproute2 || true
 step "core tests in a network of their own" scripts/namespace_tests.sh
