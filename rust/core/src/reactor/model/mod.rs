@@ -148,6 +148,19 @@ fn a_source_that_is_registered_again_is_served() {
 }
 
 #[test]
+fn a_registration_ends_while_another_one_keeps_the_thread() {
+    check(3, || {
+        let [first, second] = [Source::new(), Source::new()];
+        let kept = second.register();
+        let registration = first.register();
+        first.socket.arrive();
+        registration.end(&first.socket).wait();
+        drop(first);
+        kept.end(&second.socket).wait();
+    });
+}
+
+#[test]
 fn a_registration_ends_while_its_source_is_served() {
     check(3, || {
         let source = Source::new();

@@ -228,9 +228,9 @@ fn the_reactor_reads_what_an_interrupted_wait_leaves() {
 fn the_reactor_starts_while_a_wait_begins_or_ends() {
     check_in_background(2, 1, |endpoint| {
         let waiting = wait(endpoint, FIRST, true);
+        end_time();
         endpoint.start_background();
         assert!(endpoint.is_attended());
-        end_time();
         endpoint.socket().unwrap().arrive(SECOND);
         assert_eq!(waiting.join().unwrap(), WaitEnd::TimedOut);
     });
