@@ -19,7 +19,7 @@ use thread::{Registration, Timer, await_end, lock, register, running, set_timer,
 
 const SOON: Duration = Duration::from_millis(1);
 /// Later than all that happens in a model.
-const LATER: Duration = Duration::from_secs(3_600);
+const LATER: Duration = Duration::from_hours(1);
 
 /// Runs a model in all interleavings that interrupt a running thread at most `preemptions` times; a thread that blocks is not
 /// counted. In the end the reactor's threads have to end by themselves; what the model returns is kept until then.

@@ -169,7 +169,9 @@ pub(super) fn shut_down() {
         if ended.is_empty() {
             return;
         }
-        ended.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in ended {
+            thread.join().unwrap();
+        }
     }
 }
 
