@@ -35,8 +35,8 @@
 //!
 //! A thread that holds a lock takes only locks to the right of it:
 //!
-//! accepted peer's state → server's state → endpoint's shared socket → receiver → peer table → inbox → attention (waiters and
-//! registration) → server's idle timer → reactor's thread → its sources → its timers
+//! accepted peer's state → server's idle timer → server's state → endpoint's shared socket → receiver → peer table → inbox → attention (waiters and
+//! registration) → reactor's thread → its sources → its timers
 //!
 //! A name look-up is started and cancelled under a peer's state (state → resolver). The diagnostics, the pools of arenas and wakers,
 //! the pending signals and the caches of names and interfaces are leaves: no other lock is taken under them. Several inboxes are

@@ -10,6 +10,8 @@ use lock_api::{RawMutex, RawMutexFair, RawRwLock, RawRwLockDowngrade};
 pub(crate) mod rank {
     /// The state of a peer.
     pub(crate) const PEER: u8 = 10;
+    /// A server's idle timer.
+    pub(crate) const IDLE_TIMER: u8 = 15;
     /// The state of a server.
     pub(crate) const SERVER: u8 = 20;
     /// An endpoint's socket, for the peers of a server.
@@ -23,8 +25,6 @@ pub(crate) mod rank {
     /// An endpoint's waiters and registration. The condition variable that it is used with wants a plain lock, so the order is
     /// checked by [`check`](super::check).
     pub(crate) const ATTENTION: u8 = 70;
-    /// A server's idle timer.
-    pub(crate) const IDLE_TIMER: u8 = 75;
     /// Starting and ending the reactor's thread.
     pub(crate) const REACTOR: u8 = 80;
     /// The reactor's sources, and its timers.

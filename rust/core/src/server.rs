@@ -305,11 +305,11 @@ impl Inner {
     }
 
     fn stop(&self) {
-        *self.idle_timer.lock() = None;
         let mut state = self.socket.state.write();
         let endpoint = state.take_own();
         let closed_last = state.closed_last();
         drop(state);
+        *self.idle_timer.lock() = None;
         let Some(endpoint) = endpoint else {
             if let Some(endpoint) = closed_last {
                 endpoint.await_closed();
@@ -372,9 +372,10 @@ impl Inner {
 
     /// Sets the timer for the next deadline, in background mode. Otherwise [`poll`](Self::poll) closes idle peers.
     fn set_idle_timer(&self) {
+        // Before the endpoint is looked at, so that a server which is stopped meanwhile keeps no timer.
+        let mut timer = self.idle_timer.lock();
         let deadline = self.table().lock().next_deadline();
         let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
-        let mut timer = self.idle_timer.lock();
         let Some(deadline) = deadline.filter(|_| in_background) else {
             *timer = None;
             return;

@@ -1,4 +1,6 @@
 //! Waiting for a packet on an endpoint's socket.
+//!
+//! `waiters/model` mirrors this loop, and checks it in every interleaving: keep both alike.
 
 use std::io;
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 //!
 //! It is started with the first registration or timer and ends with the last. While nothing happens it sleeps, on all sockets at
 //! once. It holds no lock while it sleeps or calls back.
+//!
+//! `model` mirrors how the thread starts and ends, and checks it in every interleaving: keep both alike.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,8 +11,8 @@ use std::io;
 use std::mem;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -63,6 +65,8 @@ struct Reactor {
     /// How often the thread has returned from its sleep; notified each time.
     generation: Mutex<u64>,
     next_generation: Condvar,
+    /// Set by the thread itself when it starts.
+    thread: OnceLock<ThreadId>,
     /// Whether the thread is to end, and whether it has.
     ends: AtomicBool,
     has_ended: AtomicBool,
@@ -149,7 +153,7 @@ impl Deregistration {
     /// Returns when the thread does not sleep on the socket any more; for systems where that keeps its port taken. The caller holds
     /// no lock that the thread needs. At most one second; not from the thread itself, which does not sleep.
     pub(crate) fn wait(self) {
-        if THREAD.lock().is_current() {
+        if self.reactor.thread.get() == Some(&thread::current().id()) {
             return;
         }
         let mut generation = self.reactor.generation.lock();
@@ -183,6 +187,7 @@ impl Thread {
             timers: locks::Mutex::default(),
             generation: Mutex::new(0),
             next_generation: Condvar::new(),
+            thread: OnceLock::new(),
             ends: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
         });
@@ -214,24 +219,23 @@ impl Thread {
             self.ended.push(handle);
         }
     }
-
-    /// Whether the calling thread is the reactor's, or was.
-    fn is_current(&self) -> bool {
-        let current = thread::current().id();
-        let handles = self.reactor.iter().map(|(_, handle)| handle).chain(&self.ended);
-        handles.into_iter().any(|handle| handle.thread().id() == current)
-    }
 }
 
 /// Ends the thread, and returns when it has ended. For the end of the process, or of the library. Peers that are still open then
 /// receive nothing in the background any more.
 pub(crate) fn shut_down() {
-    let ended = {
-        let mut thread = THREAD.lock();
-        thread.end();
-        mem::take(&mut thread.ended)
-    };
-    ended.into_iter().for_each(join);
+    // A callback in progress may start the next thread, by setting a timer.
+    loop {
+        let ended = {
+            let mut thread = THREAD.lock();
+            thread.end();
+            mem::take(&mut thread.ended)
+        };
+        if ended.is_empty() {
+            return;
+        }
+        ended.into_iter().for_each(join);
+    }
 }
 
 impl Reactor {
@@ -254,6 +258,7 @@ impl Reactor {
     }
 
     fn run(&self) {
+        let _ = self.thread.set(thread::current().id());
         let mut events = Events::new();
         while !self.ends.load(Ordering::Acquire) {
             events.clear();
