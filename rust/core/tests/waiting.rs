@@ -25,8 +25,8 @@ fn a_wait_is_ready_at_once_or_ends_in_time(setup: Setup) {
     assert!(start.elapsed() >= Duration::from_millis(50));
     pair.sender.send(b"x").unwrap();
     pair.await_available(1);
-    assert_eq!(pair.receiver.wait(None).unwrap(), WaitEnd::Ready, "a queued packet is ready");
-    assert_eq!(pair.receiver.wait(Some(Duration::MAX)).unwrap(), WaitEnd::Ready);
+    assert_eq!(Waiting::start(&pair.receiver, None).end(), WaitEnd::Ready, "a queued packet is ready");
+    assert_eq!(Waiting::start(&pair.receiver, Some(Duration::MAX)).end(), WaitEnd::Ready);
     assert_eq!(pair.receiver.wait(Some(Duration::ZERO)).unwrap(), WaitEnd::Ready);
     assert_eq!(pair.receiver.available(), Some(1), "a wait takes nothing");
 }
@@ -133,7 +133,7 @@ fn an_interruption_ends_every_wait_or_else_the_next_one(setup: Setup) {
     }
     peer.interrupt_wait();
     peer.interrupt_wait();
-    assert_eq!(peer.wait(None).unwrap(), WaitEnd::Interrupted);
+    assert_eq!(Waiting::start(peer, None).end(), WaitEnd::Interrupted);
     assert_eq!(peer.wait(Some(Duration::ZERO)).unwrap(), WaitEnd::TimedOut);
     if setup.kind == Kind::Own {
         peer.interrupt_wait();

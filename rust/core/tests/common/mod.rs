@@ -188,7 +188,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    fn start(peer: &Arc<Peer>, timeout: Option<Duration>) -> Self {
+    /// Starts a thread that waits on `peer`.
+    pub fn start(peer: &Arc<Peer>, timeout: Option<Duration>) -> Self {
         let peer = Arc::clone(peer);
         let (sender, end) = mpsc::channel();
         let thread = thread::spawn(move || sender.send(peer.wait(timeout).unwrap()).unwrap());
@@ -199,7 +200,7 @@ impl Waiting {
         self.thread.is_finished()
     }
 
-    /// How the wait ended.
+    /// How the wait ended. Fails if it does not end, also if it is unlimited.
     pub fn end(self) -> WaitEnd {
         let end = self.end.recv_timeout(2 * LONG).unwrap();
         self.thread.join().unwrap();
