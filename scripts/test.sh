@@ -263,7 +263,8 @@ step "third-party notices" scripts/notices.sh --check
 step "core tests" cargo test --workspace --locked
 # The I/O mode depends on the platform; Linux supports all modes and uses 'offload' by default.
 traffic_tests=()
-for test in receiving sending full_queue flooding background statistics server_accepting server_closing server_traffic; do
+for test in receiving sending full_queue flooding waiting connecting background statistics threads \
+    server_accepting server_closing server_traffic; do
     traffic_tests+=(--test "$test")
 done
 for mode in batch portable; do

@@ -1,6 +1,7 @@
 //! The inbox of one peer: what has been received and not yet taken, and what was taken last.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::locks::{Mutex, MutexGuard, rank};
@@ -11,11 +12,19 @@ use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
 /// The size of messages beyond which the lock is offered to other threads after each of them.
 const LARGE_MESSAGE: usize = 2_048;
 
+/// [`Inbox::count`] needs the lock: what was kept aside may fit by now.
+const ASK: u32 = u32::MAX;
+
+/// The peer is closed.
+const CLOSED: u32 = u32::MAX - 1;
+
 /// The [sink](Sink) of one peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 // The first cache lines hold what a server needs to deliver a packet to one of thousands of peers.
 #[repr(C, align(64))]
 pub(crate) struct Inbox {
+    /// How many packets can be taken, [`CLOSED`], or [`ASK`].
+    published: AtomicU32,
     contents: Mutex<Contents, { rank::INBOX }>,
     /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
     /// stale answer does no harm, since any thread may read the queue and the socket.
@@ -23,8 +32,6 @@ pub(crate) struct Inbox {
     /// What [`pending_signals`] calls this peer.
     token: OnceLock<u64>,
 }
-
-pub(crate) type ContentsGuard<'a> = MutexGuard<'a, Contents, { rank::INBOX }>;
 
 /// What the lock of an inbox guards.
 #[derive(Debug, Default)]
@@ -43,6 +50,54 @@ pub(crate) struct Contents {
     batch: Option<Arc<Vec<PacketMeta>>>,
 }
 
+/// A packet that was taken by [`Peer::take_or_copy`](crate::Peer::take_or_copy).
+#[derive(Debug)]
+pub enum Taken {
+    /// Its bytes are in the buffer.
+    Copied,
+    /// Its bytes are in the queue's memory.
+    Shared(Packet),
+}
+
+/// The lock of an inbox. When it is given back, [`Inbox::count`] tells what was changed.
+pub(crate) struct ContentsGuard<'a> {
+    contents: MutexGuard<'a, Contents, { rank::INBOX }>,
+    published: &'a AtomicU32,
+}
+
+impl ContentsGuard<'_> {
+    /// Offers the lock to other threads.
+    fn bump(guard: &mut Self) {
+        guard.publish();
+        MutexGuard::bump(&mut guard.contents);
+    }
+
+    fn publish(&self) {
+        self.published.store(self.contents.published(), Ordering::Release);
+    }
+}
+
+impl Deref for ContentsGuard<'_> {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.contents
+    }
+}
+
+impl DerefMut for ContentsGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Contents {
+        &mut self.contents
+    }
+}
+
+impl Drop for ContentsGuard<'_> {
+    fn drop(&mut self) {
+        // Before the lock is given back, so that the last change is published last.
+        self.publish();
+    }
+}
+
 impl Inbox {
     /// The inbox of a peer that a server has for the sender of a packet.
     pub(crate) fn accepted(packet: PacketMeta) -> Arc<Self> {
@@ -52,6 +107,7 @@ impl Inbox {
         // Before the first packet is taken, the sender is known all the same.
         let last_taken = Some(PacketMeta::new(0, packet.sender(), 0));
         Arc::new(Self {
+            published: AtomicU32::new(0),
             contents: Mutex::new(Contents { is_open: true, queue, last_taken, ..Contents::default() }),
             is_read_externally: AtomicBool::new(true),
             token: OnceLock::new(),
@@ -59,11 +115,21 @@ impl Inbox {
     }
 
     pub(crate) fn lock(&self) -> ContentsGuard<'_> {
-        self.contents.lock()
+        ContentsGuard { contents: self.contents.lock(), published: &self.published }
     }
 
     pub(crate) fn try_lock(&self) -> Option<ContentsGuard<'_>> {
-        self.contents.try_lock()
+        Some(ContentsGuard { contents: self.contents.try_lock()?, published: &self.published })
+    }
+
+    /// How many packets can be taken without reading a socket; `None` when the peer is closed. Takes the lock only where there are
+    /// none, and then this counts as a look at an empty queue.
+    pub(crate) fn count(&self) -> Option<usize> {
+        match self.published.load(Ordering::Acquire) {
+            0 | ASK => self.lock().available_without_reading(),
+            CLOSED => None,
+            count => Some(count as usize),
+        }
     }
 
     /// Opens an empty queue.
@@ -125,9 +191,30 @@ impl Inbox {
     }
 }
 
+impl Default for Inbox {
+    /// A closed one.
+    fn default() -> Self {
+        Self {
+            published: AtomicU32::new(CLOSED),
+            contents: Mutex::default(),
+            is_read_externally: AtomicBool::new(false),
+            token: OnceLock::new(),
+        }
+    }
+}
+
 impl Contents {
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
+    }
+
+    /// What [`Inbox::count`] is to find.
+    fn published(&self) -> u32 {
+        match u32::try_from(self.queue.len()) {
+            _ if !self.is_open => CLOSED,
+            Ok(count) if self.queue.has_no_overflow() && count < CLOSED => count,
+            _ => ASK,
+        }
     }
 
     /// How many packets can be taken; `None` when the peer is closed.
@@ -137,7 +224,7 @@ impl Contents {
     }
 
     /// The same, for a caller that does not read the socket. Counts as a look at an empty queue, if it is one.
-    pub(crate) fn available_without_reading(&mut self) -> Option<usize> {
+    fn available_without_reading(&mut self) -> Option<usize> {
         let available = self.available();
         if available == Some(0) {
             self.queue.note_empty_read();
@@ -153,6 +240,16 @@ impl Contents {
         let (packet, meta) = self.queue.pop()?;
         self.last_taken = Some(meta);
         Some(packet)
+    }
+
+    /// Takes the oldest packet. A small one is copied, see [`Queue::pop_or_copy`].
+    pub(crate) fn take_or_copy(&mut self, buffer: &mut Vec<u8>) -> Option<Taken> {
+        if self.queue.len() == 0 {
+            self.queue.promote();
+        }
+        let (packet, meta) = self.queue.pop_or_copy(buffer)?;
+        self.last_taken = Some(meta);
+        Some(packet.map_or(Taken::Copied, Taken::Shared))
     }
 
     pub(crate) fn last_taken(&self) -> Option<PacketMeta> {

@@ -76,6 +76,7 @@ pub use address::format_address;
 pub use clock::{clock_nsec, set_clock_origin};
 pub use diagnostics::LastError;
 pub use error::{Error, Operation, Reason, Result};
+pub use inbox::Taken;
 pub use interface::broadcast_addresses;
 pub use peer::drain::{Drain, PacketRun};
 pub use peer::send::MAX_PAYLOAD_IPV4;

@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use godot::builtin::{PackedByteArray, StringName, VariantType};
 use godot::global::Error as GodotError;
@@ -18,7 +19,7 @@ use godot::obj::{Base, EngineEnum, GodotClass};
 use godot::private::virtuals::PacketPeerExtension as virtuals;
 use godot::private::{ClassShard, ITraitImpl, ShardItem};
 use godot::sys::{self, GodotFfi, interface_fn};
-use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Peer};
+use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Peer, Result, Taken as TakenPacket};
 
 use crate::calls::sending;
 use crate::convert::{count_to_int, to_godot_error};
@@ -29,6 +30,9 @@ use crate::shared::Shared;
 /// How many packets a thread may be decoding at once: decoding one can run a script, which may take and decode the next.
 const NESTED: usize = 4;
 
+/// Up to this many bytes, copying a packet costs less than sharing its queue's memory.
+const SMALL: usize = 256;
+
 thread_local! {
     /// What each thread took last, from any peer: `get_packet()` and `get_var()` read it after `_get_packet` has returned.
     /// Each thread has its own, so that no other thread can change what it is reading.
@@ -37,8 +41,11 @@ thread_local! {
 
 #[derive(Default)]
 struct Taken {
-    /// The last packet, in its queue's memory. The engine has read it before this thread can take another.
-    plain: Packet,
+    /// The last packet, if it was larger than `small`: in its queue's memory. The engine has read it before this thread can take
+    /// another.
+    large: Packet,
+    /// The last packet, if it has at most [`SMALL`] bytes, for which there is room from the first use on.
+    small: Vec<u8>,
     /// Copies of the last packets whose decoding may run scripts, in rotation. Each has room for any datagram from its first
     /// use on, and never moves.
     scripted: [Vec<u8>; NESTED],
@@ -46,18 +53,28 @@ struct Taken {
 }
 
 impl Taken {
-    /// Keeps a packet for the engine to read from.
-    fn keep(&mut self, packet: Packet) -> &[u8] {
-        if !may_run_scripts(&packet) {
-            self.plain = packet;
-            return &self.plain;
+    /// Takes a packet, and keeps it for the engine to read from.
+    fn take(&mut self, peer: &Peer) -> Result<Option<&[u8]>> {
+        if self.small.capacity() == 0 {
+            self.small.reserve_exact(SMALL);
+        }
+        let Some(taken) = peer.take_or_copy(&mut self.small)? else { return Ok(None) };
+        let packet: &[u8] = match taken {
+            TakenPacket::Copied => &self.small,
+            TakenPacket::Shared(packet) => {
+                self.large = packet;
+                &self.large
+            }
+        };
+        if !may_run_scripts(packet) {
+            return Ok(Some(packet));
         }
         let copy = &mut self.scripted[self.next];
         self.next = (self.next + 1) % NESTED;
         copy.clear();
         copy.reserve_exact(MAX_DATAGRAM);
-        copy.extend_from_slice(&packet);
-        copy
+        copy.extend_from_slice(packet);
+        Ok(Some(copy))
     }
 }
 
@@ -107,8 +124,11 @@ sys::shard_add!(
 /// `Object.NOTIFICATION_POSTINITIALIZE`: the object is constructed, and no other code has it yet.
 const POSTINITIALIZE: i32 = 0;
 
+/// How many threads are in [`warm_up`].
+static WARMING_UP: AtomicUsize = AtomicUsize::new(0);
+
 thread_local! {
-    /// Whether this thread is in [`warm_up`].
+    /// Whether this thread is.
     static WARMS_UP: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -116,6 +136,7 @@ thread_local! {
 /// call (`Object::_gdvirtual_init_method_ptr`, as of 4.6), and meanwhile the address is null for other threads: two threads
 /// that made the first call at the same time would crash the engine.
 fn warm_up(object: sys::GDExtensionObjectPtr) {
+    WARMING_UP.fetch_add(1, Ordering::Relaxed);
     WARMS_UP.set(true);
     let mut packet = PackedByteArray::new();
     let mut number: i64 = 0;
@@ -126,6 +147,13 @@ fn warm_up(object: sys::GDExtensionObjectPtr) {
     packet.push(0);
     call(object, "put_packet", 680_677_267, &[packet.sys()], number);
     WARMS_UP.set(false);
+    WARMING_UP.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Whether this thread is in [`warm_up`].
+fn warms_up() -> bool {
+    // Nearly always no thread is, and a thread-local costs more to ask than all that counting packets does.
+    WARMING_UP.load(Ordering::Relaxed) != 0 && WARMS_UP.get()
 }
 
 /// Calls a method of the engine's class `PacketPeer`, given by its name and the hash of its signature (both are in the
@@ -159,7 +187,7 @@ unsafe extern "C" fn get_available_packet_count(
     _arguments: *const sys::GDExtensionConstTypePtr,
     returned: sys::GDExtensionTypePtr,
 ) {
-    if WARMS_UP.get() {
+    if warms_up() {
         // SAFETY: as said above.
         return unsafe { returned.cast::<i64>().write(-1) };
     }
@@ -194,20 +222,19 @@ unsafe extern "C" fn get_packet(
     let r_buffer = unsafe { r_buffer.cast::<*mut *const u8>().read() };
     // SAFETY: as said above.
     let r_buffer_size = unsafe { r_buffer_size.cast::<*mut i32>().read() };
-    if WARMS_UP.get() {
+    if warms_up() {
         // SAFETY: as said above; the engine takes an empty packet without looking at the pointer.
         unsafe { r_buffer_size.write(0) };
         // SAFETY: as said above.
         return unsafe { write_error(returned, Some(GodotError::OK)) };
     }
     let method = |shared: InCall<'_, Shared>| {
-        let packet = match shared.peer.take() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return GodotError::ERR_UNAVAILABLE,
-            Err(error) => return to_godot_error(&error),
-        };
         TAKEN.with_borrow_mut(|taken| {
-            let packet = taken.keep(packet);
+            let packet = match taken.take(&shared.peer) {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return GodotError::ERR_UNAVAILABLE,
+                Err(error) => return to_godot_error(&error),
+            };
             // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. It is filled with a
             // pointer to the packet's bytes in TAKEN. They belong to this thread, and do not change or move before this thread
             // takes another packet. The engine copies or decodes them on this thread as soon as this function has returned, and
@@ -233,7 +260,7 @@ unsafe extern "C" fn put_packet(
     arguments: *const sys::GDExtensionConstTypePtr,
     returned: sys::GDExtensionTypePtr,
 ) {
-    if WARMS_UP.get() {
+    if warms_up() {
         // SAFETY: as said above.
         return unsafe { write_error(returned, Some(GodotError::OK)) };
     }

@@ -3,6 +3,7 @@
 use super::Peer;
 use crate::endpoint::{Budget, Hint, Reader};
 use crate::error::{Error, Operation, Reason, Result};
+use crate::inbox::{Contents, Taken};
 use crate::queue::Packet;
 
 impl Peer {
@@ -19,7 +20,7 @@ impl Peer {
     #[must_use]
     pub fn available(&self) -> Option<usize> {
         if self.inbox.is_read_externally() {
-            return self.inbox.lock().available_without_reading();
+            return self.inbox.count();
         }
         let mut budget = Budget::default();
         let mut hint = Hint::Unknown;
@@ -38,9 +39,19 @@ impl Peer {
 
     /// Takes the oldest packet; `Ok(None)` when there is none.
     pub fn take(&self) -> Result<Option<Packet>> {
+        self.take_by(Contents::take)
+    }
+
+    /// Takes the oldest packet; `Ok(None)` when there is none. A packet of at most `buffer`'s capacity is copied there, which costs
+    /// less than sharing the queue's memory if it is small.
+    pub fn take_or_copy(&self, buffer: &mut Vec<u8>) -> Result<Option<Taken>> {
+        self.take_by(|contents| contents.take_or_copy(buffer))
+    }
+
+    fn take_by<T>(&self, mut take: impl FnMut(&mut Contents) -> Option<T>) -> Result<Option<T>> {
         {
             let mut inbox = self.inbox.lock();
-            if let Some(packet) = inbox.take() {
+            if let Some(packet) = take(&mut inbox) {
                 return Ok(Some(packet));
             }
             if !inbox.is_open() {
@@ -55,7 +66,7 @@ impl Peer {
         let mut budget = Budget::default();
         let state = self.state.read();
         if let Some(own) = state.socket.transport.own() {
-            // A batch may consist of errors, or of strangers' packets from before the peer was connected.
+            // A batch may consist of errors, or of packets from other addresses from before the peer was connected.
             loop {
                 let progress = own.endpoint.read(Reader::Caller, Hint::Unknown);
                 if progress.available > 0 || !budget.allows_more(&progress) {
@@ -64,7 +75,7 @@ impl Peer {
             }
         }
         drop(state);
-        Ok(self.inbox.lock().take())
+        Ok(take(&mut self.inbox.lock()))
     }
 
     /// Has [`take_pending_signals`](crate::take_pending_signals) return this peer if packets are queued, as if they had just

@@ -103,6 +103,20 @@ impl Chunk {
         Some((Packet { chunk: Arc::clone(&self.bytes), start, length: header.length() }, header))
     }
 
+    /// The length of the oldest packet.
+    pub(super) fn next_length(&self) -> Option<usize> {
+        self.headers.get(self.taken).map(Header::length)
+    }
+
+    /// Takes the oldest packet, and replaces the contents of `buffer` by its payload.
+    pub(super) fn copy_next(&mut self, buffer: &mut Vec<u8>) -> Option<Header> {
+        let start = self.start;
+        let header = self.skip()?;
+        buffer.clear();
+        buffer.extend_from_slice(self.bytes.get(start..start + header.length()).unwrap_or_default());
+        Some(header)
+    }
+
     /// Takes up to `max` of the oldest packets: their payloads as one [`Packet`], and their headers. `None` if that is
     /// no packet.
     pub(super) fn take_run(&mut self, max: usize) -> Option<(Packet, &[Header])> {

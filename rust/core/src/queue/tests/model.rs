@@ -110,6 +110,8 @@ enum Operation {
     Promote,
     /// Takes up to so many packets one by one.
     Pop(usize),
+    /// Takes so many packets one by one; those of at most so many bytes are copied.
+    PopOrCopy(usize, usize),
     /// Takes up to so many packets in runs.
     PopRuns(usize),
     /// Lets go of the packets that were taken before.
@@ -133,6 +135,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         6 => packets().prop_map(|(count, length)| Operation::PushOrDrop(count, length)),
         3 => Just(Operation::Promote),
         4 => count().prop_map(Operation::Pop),
+        4 => (count(), 0..300_usize).prop_map(|(count, most)| Operation::PopOrCopy(count, most)),
         4 => prop_oneof![count(), Just(usize::MAX)].prop_map(Operation::PopRuns),
         1 => Just(Operation::Release),
         2 => select(vec![OverflowPolicy::DropNewest, OverflowPolicy::DropOldest]).prop_map(Operation::SetPolicy),
@@ -211,6 +214,19 @@ impl Pair {
                     self.check_taken(packet, &[meta])?;
                 }
             }
+            Operation::PopOrCopy(max, most) => {
+                let mut buffer = Vec::with_capacity(most);
+                for _ in 0..max {
+                    let popped = self.queue.pop_or_copy(&mut buffer);
+                    prop_assert_eq!(popped.is_none(), self.model.available.is_empty());
+                    let Some((packet, meta)) = popped else { break };
+                    prop_assert_eq!(packet.is_none(), meta.length() <= buffer.capacity());
+                    match packet {
+                        Some(packet) => self.check_taken(packet, &[meta])?,
+                        None => drop(self.check_bytes(&buffer, &[meta])?),
+                    }
+                }
+            }
             Operation::PopRuns(max) => {
                 let expected = max.min(self.model.available.len());
                 let mut metas = Vec::new();
@@ -250,6 +266,13 @@ impl Pair {
 
     /// Compares packets that were taken back to back with the model's oldest ones.
     fn check_taken(&mut self, packet: Packet, metas: &[PacketMeta]) -> Result<(), TestCaseError> {
+        let payload = self.check_bytes(&packet, metas)?;
+        self.taken.push((packet, payload));
+        Ok(())
+    }
+
+    /// Compares the bytes and metadata of packets that were taken with the model's oldest ones, which are taken; their bytes.
+    fn check_bytes(&mut self, bytes: &[u8], metas: &[PacketMeta]) -> Result<Vec<u8>, TestCaseError> {
         prop_assert!(metas.len() <= self.model.available.len(), "more packets than the model has");
         let entries: Vec<_> = metas.iter().filter_map(|_| self.model.take()).collect();
         for (meta, entry) in metas.iter().zip(&entries) {
@@ -259,9 +282,8 @@ impl Pair {
             );
         }
         let payload = entries.iter().map(|entry| entry.payload.as_slice()).collect::<Vec<_>>().concat();
-        prop_assert!(*packet == *payload, "other bytes than the model's");
-        self.taken.push((packet, payload));
-        Ok(())
+        prop_assert!(*bytes == *payload, "other bytes than the model's");
+        Ok(payload)
     }
 
     fn check(&mut self) -> Result<(), TestCaseError> {
