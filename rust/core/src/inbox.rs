@@ -20,7 +20,7 @@ const CLOSED: u32 = u32::MAX - 1;
 
 /// The [sink](Sink) of one peer.
 #[derive(Debug)]
-// The first cache lines hold what a server needs to deliver a packet to one of thousands of peers.
+// The first cache lines hold what delivering a packet to one of thousands of peers needs, and taking it.
 #[repr(C, align(64))]
 pub(crate) struct Inbox {
     /// How many packets can be taken, [`CLOSED`], or [`ASK`].
@@ -43,9 +43,9 @@ pub(crate) struct Contents {
     /// When the server last received a packet for this peer, also one that was dropped, or when the peer was accepted, if that was
     /// later. In microseconds, as packets' times.
     last_received: u64,
-    pub(crate) queue: Queue,
     /// The packet that was taken last.
     last_taken: Option<PacketMeta>,
+    pub(crate) queue: Queue,
     /// The packets that were taken by the last call that takes many.
     batch: Option<Arc<Vec<PacketMeta>>>,
 }

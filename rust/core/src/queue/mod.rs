@@ -84,24 +84,11 @@ impl QueueCounts {
 
 /// Packets in order of arrival, bounded in bytes. Allocates memory as packets arrive, and gives it back after a burst.
 ///
-/// The fields that adding a packet needs come first and close together: a server with thousands of peers adds each
-/// packet to another queue, none of which is in the processor's cache.
+/// The fields that adding and taking a packet need come first and close together: with thousands of peers of a server, each
+/// packet is in another queue, none of which is in the processor's cache.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Queue {
-    /// The newest packets.
-    last: Chunk,
-    /// The chunks before `last`. Each has at least one packet that was not taken.
-    chunks: VecDeque<Chunk>,
-    /// What the available packets cost.
-    used: usize,
-    /// What the available packets may cost at most.
-    bound: usize,
-    /// The time of arrival of the packet that was taken last.
-    front_time: u64,
-    /// The time of arrival of the packet that was added last.
-    back_time: u64,
-    counts: QueueCounts,
     /// How many packets can be taken.
     available: u32,
     /// How many packets behind these were read but exceed the bound. They cannot be taken and are not counted until
@@ -115,14 +102,27 @@ pub(crate) struct Queue {
     /// Whether the queue keeps at most [`KEPT_MEMORY`] when it becomes empty. For the peers of a server, of which there
     /// may be thousands.
     low_memory: bool,
+    /// What the available packets cost.
+    used: usize,
+    /// What the available packets may cost at most.
+    bound: usize,
+    /// The time of arrival of the packet that was taken last.
+    front_time: u64,
+    /// The time of arrival of the packet that was added last.
+    back_time: u64,
+    /// How many of the available packets, from the oldest on, were counted before the counts were last reset.
+    counted_before: usize,
+    /// The newest packets.
+    last: Chunk,
+    /// The chunks before `last`. Each has at least one packet that was not taken.
+    chunks: VecDeque<Chunk>,
+    counts: QueueCounts,
     /// Chunks without remaining packets, for reuse.
     spares: Vec<Chunk>,
     /// Where the overflow begins: the index of its chunk (`chunks.len()` is `last`), and the index of the packet there.
     overflow_start: (usize, usize),
     /// What was counted before the counts were last reset.
     before_reset: QueueCounts,
-    /// How many of the available packets, from the oldest on, were counted before the counts were last reset.
-    counted_before: usize,
 }
 
 impl Queue {
