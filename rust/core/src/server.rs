@@ -120,8 +120,9 @@ impl Server {
     /// Accepts the peer that has been pending for longest.
     #[must_use]
     pub fn accept(&self) -> Option<Arc<Peer>> {
-        let endpoint = self.0.endpoint()?;
         let accepted = self.0.table().lock().accept(now())?;
+        // Asked for afterwards: if the server is stopped in between, the peer is in the table no more, and is closed at once.
+        let endpoint = self.0.endpoint()?;
         let peer = Peer::accepted(&accepted, Arc::clone(&self.0.socket), endpoint);
         self.0.set_idle_timer();
         Some(peer)
