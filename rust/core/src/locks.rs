@@ -1,6 +1,6 @@
 //! The locks that are held while others are taken, and the order in which they may be taken.
 //!
-//! Each has a [rank](rank) in its type. Debug builds panic where a thread that holds a lock takes one of the same or a lower rank;
+//! Each has a [`rank`] in its type. Debug builds panic where a thread that holds a lock takes one of the same or a lower rank;
 //! in release builds the types are `parking_lot`'s with another name. Locks under which no other is taken have no rank and are
 //! plain `parking_lot` ones.
 

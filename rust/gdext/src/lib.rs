@@ -4,7 +4,7 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`virtuals`] | the constructor of `PacketPeerUdpRs`, and what the engine calls for each packet |
+//! | [`virtuals`] | what the engine calls to create a `PacketPeerUdpRs`, and for each packet |
 //! | [`udp_server`] | the class `UdpServerRs`: its registered members and their reference |
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
 //! | [`direct`] | registering methods without gdext's overhead |

@@ -13,6 +13,8 @@ impl Peer {
 
     /// Sets an option, now and at every later open. If the system refuses, the option stays as it was.
     pub fn set_option(&self, option: SocketOption) -> Result<()> {
+        // First: what the system has does not matter for a server's peer.
+        self.check_own(Operation::SetOption, &option.to_string())?;
         let checked = option.check().map_err(|reason| Error::new(Operation::SetOption, option.to_string(), reason));
         let set = |interface| self.state.write().socket.set_option(option, interface);
         self.diagnostics.recorded(checked.and_then(set))

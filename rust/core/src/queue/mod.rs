@@ -140,8 +140,8 @@ impl Queue {
 
     /// Empties the queue and gives its memory back.
     pub(crate) fn clear(&mut self) {
-        let Self { bound, counts, policy, low_memory, before_reset, .. } = *self;
-        *self = Self { bound, counts, policy, low_memory, before_reset, ..Self::default() };
+        let Self { policy, low_memory, bound, counts, before_reset, .. } = *self;
+        *self = Self { policy, low_memory, bound, counts, before_reset, ..Self::default() };
     }
 
     /// Sets whether the queue keeps at most 4,096 bytes of memory when it becomes empty.
