@@ -106,7 +106,7 @@ impl Pair {
         let sender = Peer::new();
         let receiver = bound_peer(background)?;
         let port = receiver.local_addr().map_or(0, |address| address.port());
-        sender.set_destination("127.0.0.1", port.into()).map_err(io::Error::other)?;
+        sender.set_destination("127.0.0.1", port).map_err(io::Error::other)?;
         Ok(Self { sender, receiver, joined: packets.concat(), packets, size, background })
     }
 
