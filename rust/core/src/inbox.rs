@@ -326,6 +326,10 @@ impl Sink for Inbox {
     fn deliver(&self, batch: &Batch<'_>) -> Delivery {
         let mut contents = self.lock();
         for message in &batch.messages {
+            // A closed peer holds nothing. The endpoint that has read this batch is being closed.
+            if !contents.is_open() {
+                break;
+            }
             if batch.in_background {
                 contents.file_or_drop(message, 0);
             } else {

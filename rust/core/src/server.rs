@@ -120,9 +120,12 @@ impl Server {
     /// Accepts the peer that has been pending for longest.
     #[must_use]
     pub fn accept(&self) -> Option<Arc<Peer>> {
-        let accepted = self.0.table().lock().accept(now())?;
-        // Asked for afterwards: if the server is stopped in between, the peer is in the table no more, and is closed at once.
-        let endpoint = self.0.endpoint()?;
+        let (endpoint, accepted) = {
+            // Both under the state's lock, so that the peer is one of this endpoint's.
+            let state = self.0.socket.state.read();
+            let endpoint = Arc::clone(&state.transport.own()?.endpoint);
+            (endpoint, self.0.table().lock().accept(now())?)
+        };
         let peer = Peer::accepted(&accepted, Arc::clone(&self.0.socket), endpoint);
         self.0.set_idle_timer();
         Some(peer)
@@ -306,19 +309,18 @@ impl Inner {
     }
 
     fn stop(&self) {
+        let mut timer = self.idle_timer.lock();
         let mut state = self.socket.state.write();
         let endpoint = state.take_own();
-        let closed_last = state.closed_last();
+        // Under the state's lock, since another thread may listen again as soon as that is given back.
+        let peers = if endpoint.is_some() { self.table().drain() } else { Vec::new() };
+        let endpoint = endpoint.or_else(|| state.closed_last());
         drop(state);
-        *self.idle_timer.lock() = None;
-        let Some(endpoint) = endpoint else {
-            if let Some(endpoint) = closed_last {
-                endpoint.await_closed();
-            }
-            return;
-        };
-        let peers = self.table().drain();
-        endpoint.close();
+        *timer = None;
+        drop(timer);
+        if let Some(endpoint) = endpoint {
+            endpoint.close();
+        }
         detach(&peers, Detachment::Stopped);
     }
 

@@ -4,7 +4,7 @@
 #[macro_use]
 mod common;
 
-use common::{Kind, Setup, await_available, eventually, join, size};
+use common::{Kind, Setup, await_available, bound, eventually, join, sender_to, size};
 
 for_every_peer!(statistics_agree_with_what_was_sent);
 fn statistics_agree_with_what_was_sent(setup: Setup) {
@@ -72,4 +72,26 @@ fn polling_in_background_mode_makes_no_system_call(setup: Setup) {
         (0..100).for_each(|_| pair.poll());
         calls() == before
     });
+}
+
+#[test]
+fn counters_that_are_reset_while_packets_are_taken_do_not_underflow() {
+    let receiver = bound("127.0.0.1");
+    let sender = sender_to(&receiver, "127.0.0.1");
+    for number in 0..5 {
+        sender.send(&[number; 10]).unwrap();
+    }
+    // One run is taken, the others are given up: they were counted before.
+    let mut drain = receiver.take_many(None).unwrap();
+    eventually("a packet arrives", || {
+        let is_taken = drain.next().is_some();
+        if !is_taken {
+            drain = receiver.take_many(None).unwrap();
+        }
+        is_taken
+    });
+    receiver.reset_stats();
+    drop(drain);
+    let stats = receiver.stats();
+    assert!(stats.packets_received <= 5 && stats.bytes_received <= 50, "{stats:?}");
 }

@@ -78,12 +78,22 @@ impl Taken {
     }
 }
 
-/// Whether decoding the packet as a `Variant` may run scripts while bytes are left to read: the setters of objects, which may
-/// lie in containers. (If decoding fails, a `Logger` may run, but nothing is read after that.)
+/// The types of Variants whose decoding may run scripts while bytes are left to read: the setters of objects, which may be in
+/// containers; and a `Logger`, to which malformed UTF-8 in a text is printed before the rest of the text is read.
+const RUN_SCRIPTS: [VariantType; 7] = [
+    VariantType::OBJECT,
+    VariantType::DICTIONARY,
+    VariantType::ARRAY,
+    VariantType::STRING,
+    VariantType::STRING_NAME,
+    VariantType::NODE_PATH,
+    VariantType::PACKED_STRING_ARRAY,
+];
+
+/// Whether decoding the packet as a `Variant` may run scripts while bytes are left to read.
 fn may_run_scripts(packet: &[u8]) -> bool {
     // The encoding begins with the type, least significant byte first.
-    let with_objects = [VariantType::OBJECT, VariantType::DICTIONARY, VariantType::ARRAY];
-    packet.first().is_some_and(|first| with_objects.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
+    packet.first().is_some_and(|first| RUN_SCRIPTS.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
 }
 
 impl GodotDefault for PacketPeerUdpRs {

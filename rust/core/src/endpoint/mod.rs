@@ -177,10 +177,10 @@ impl Endpoint {
         deregistration
     }
 
-    /// Returns when the socket is closed, if a thread has begun to close it.
+    /// Returns when the socket is closed. For an endpoint that its owner has let go of, so that a thread is about to close it.
     pub(crate) fn await_closed(&self) {
         let mut closing = self.closing.lock();
-        self.closed.wait_while_for(&mut closing, |closing| *closing == Closing::Begun, MAX_CLOSING_TIME);
+        self.closed.wait_while_for(&mut closing, |closing| *closing != Closing::Done, MAX_CLOSING_TIME);
     }
 
     /// Ends every wait of `waiter` in progress; if there is none, the next one.

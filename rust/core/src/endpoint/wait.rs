@@ -13,30 +13,38 @@ use crate::socket::Socket;
 use crate::sys::Waker;
 use crate::waiters::{Entered, Standing, WaitEnd, WaiterId};
 
+/// A wait that has begun and is to be [followed](Endpoint::wait) to its end, or that has ended at once.
+pub(crate) enum BegunWait {
+    Waits { id: u64, waker: Arc<Waker> },
+    Ended(WaitEnd),
+}
+
 impl Endpoint {
-    /// Blocks until `has_packet`, at most for `timeout` (`None`: without limit; zero: only looks). If no other thread does so yet,
-    /// this one reads the socket meanwhile, also in background mode.
+    /// Whether `has_packet`, after a look at the socket. An interruption that is pending counts as taken.
+    pub(crate) fn look(&self, waiter: WaiterId, has_packet: impl Fn() -> bool) -> WaitEnd {
+        if self.attention().waiters.take_interruption(waiter) {
+            return WaitEnd::Interrupted;
+        }
+        let is_ready = has_packet() || self.read_until(Reader::Caller, Hint::Unknown, &has_packet);
+        if is_ready { WaitEnd::Ready } else { WaitEnd::TimedOut }
+    }
+
+    /// Blocks until `has_packet`, at most for `timeout` (`None`: without limit). If no other thread does so yet, this one reads the
+    /// socket meanwhile, also in background mode.
     ///
     /// The caller holds no lock.
     pub(crate) fn wait(
         &self,
-        waiter: WaiterId,
+        begun: BegunWait,
         has_packet: impl Fn() -> bool,
         timeout: Option<Duration>,
     ) -> io::Result<WaitEnd> {
-        if self.attention().waiters.take_interruption(waiter) {
-            return Ok(WaitEnd::Interrupted);
-        }
-        if timeout == Some(Duration::ZERO) {
-            let is_ready = has_packet() || self.read_until(Reader::Caller, Hint::Unknown, &has_packet);
-            return Ok(if is_ready { WaitEnd::Ready } else { WaitEnd::TimedOut });
-        }
+        let (id, waker) = match begun {
+            BegunWait::Waits { id, waker } => (id, waker),
+            BegunWait::Ended(end) => return Ok(end),
+        };
         // A timeout beyond the clock's range is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (id, waker) = match self.begin_wait(waiter)? {
-            Ok(begun) => begun,
-            Err(end) => return Ok(end),
-        };
         // From here on, a thread that delivers a packet wakes this one. One that did so before has left the packet in the queue, so
         // the queue is looked at before the first sleep. The socket need not be: if it is readable, the sleep ends at once.
         let mut slept = Ok(false);
@@ -78,9 +86,10 @@ impl Endpoint {
         }
     }
 
-    fn begin_wait(&self, waiter: WaiterId) -> io::Result<Result<(u64, Arc<Waker>), WaitEnd>> {
+    /// Begins a wait, which must be followed to its end. The caller may hold the state of the peer that waits.
+    pub(crate) fn begin_wait(&self, waiter: WaiterId) -> io::Result<BegunWait> {
         let socket = self.shared_socket.read();
-        let Some(socket) = socket.as_deref().map(Socket::io) else { return Ok(Err(WaitEnd::Closed)) };
+        let Some(socket) = socket.as_deref().map(Socket::io) else { return Ok(BegunWait::Ended(WaitEnd::Closed)) };
         let mut attention = self.attention();
         match attention.waiters.enter(waiter, socket)? {
             Entered::Waiting { id, waker, is_reader } => {
@@ -88,10 +97,10 @@ impl Endpoint {
                     registration.pause(socket);
                 }
                 self.waits.store(attention.waiters.len(), Ordering::Relaxed);
-                Ok(Ok((id, waker)))
+                Ok(BegunWait::Waits { id, waker })
             }
-            Entered::Interrupted => Ok(Err(WaitEnd::Interrupted)),
-            Entered::Closed => Ok(Err(WaitEnd::Closed)),
+            Entered::Interrupted => Ok(BegunWait::Ended(WaitEnd::Interrupted)),
+            Entered::Closed => Ok(BegunWait::Ended(WaitEnd::Closed)),
         }
     }
 

@@ -14,16 +14,23 @@ impl Peer {
     /// as if none did. A report that an earlier datagram was refused does not end a wait. A server's peer reads the server's socket
     /// meanwhile, for all peers of the server.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<WaitEnd> {
-        let endpoint = {
-            let state = self.state.read();
-            state.socket.transport.endpoint().map(|(endpoint, waiter)| (Arc::clone(endpoint), waiter))
-        };
-        let Some((endpoint, waiter)) = endpoint.filter(|(endpoint, _)| !endpoint.is_closed()) else {
-            return self.diagnostics.recorded(Err(Error::new(Operation::Wait, "", Reason::NotOpen)));
-        };
         let has_packet = || self.inbox.lock().available().is_some_and(|count| count > 0);
-        let end = endpoint.wait(waiter, has_packet, timeout);
-        self.diagnostics.recorded(end.map_err(|error| Error::os(Operation::Wait, "", error)))
+        let wait = || {
+            let state = self.state.read();
+            let endpoint = state.socket.transport.endpoint().filter(|(endpoint, _)| !endpoint.is_closed());
+            let not_open = || Error::new(Operation::Wait, "", Reason::NotOpen);
+            let (endpoint, waiter) = endpoint.ok_or_else(not_open)?;
+            if timeout == Some(Duration::ZERO) {
+                return Ok(endpoint.look(waiter, has_packet));
+            }
+            let fail = |error| Error::os(Operation::Wait, "", error);
+            // Under the state's lock: a peer that leaves its server ends the waits that have begun, and others begin no more.
+            let begun = endpoint.begin_wait(waiter).map_err(fail)?;
+            let endpoint = Arc::clone(endpoint);
+            drop(state);
+            endpoint.wait(begun, has_packet, timeout).map_err(fail)
+        };
+        self.diagnostics.recorded(wait())
     }
 
     /// Ends every [`wait`](Self::wait) in progress with [`WaitEnd::Interrupted`]; if there is none, the next one, so that no wake-up

@@ -29,6 +29,7 @@ impl Outcome {
     fn deliver(&mut self, (inbox, id): (&Inbox, WaiterId), mut contents: ContentsGuard<'_>, message: &Received<'_>) {
         // A peer that is being closed is about to be removed.
         if !contents.is_open() {
+            self.change.dropped += message.count() as u64;
             return;
         }
         contents.note_received(message.meta.time_usec());

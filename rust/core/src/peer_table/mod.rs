@@ -138,7 +138,7 @@ impl PeerTable {
         entries.pending.clear();
         entries.deadlines = BinaryHeap::new();
         let all = mem::take(&mut entries.table);
-        drop(entries);
+        // Under the lock: a peer that leaves meanwhile waits for it, and may open its inbox again afterwards.
         let close = |entry: Entry| {
             entry.inbox.close();
             entry.peer

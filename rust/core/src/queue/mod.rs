@@ -74,10 +74,10 @@ impl QueueCounts {
         add(&mut self.dropped, before.dropped, after.dropped);
     }
 
-    /// Counts packets that had entered as dropped.
+    /// Counts packets that had entered as dropped. They may have entered before the counts were reset.
     pub(crate) fn discard(&mut self, packets: usize, bytes: usize) {
-        self.packets -= packets as u64;
-        self.bytes -= bytes as u64;
+        self.packets = self.packets.saturating_sub(packets as u64);
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
         self.dropped += packets as u64;
     }
 }
