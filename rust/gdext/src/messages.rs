@@ -228,7 +228,9 @@ pub(crate) fn refused_property(error: &Error, range: &str) -> String {
 /// For an option that the system refuses, or that is the server's.
 pub(crate) fn refused_option(error: &Error) -> String {
     match &error.reason {
-        Reason::Accepted => "the peer belongs to a server, and so does this; set it there.".to_owned(),
+        Reason::Accepted => {
+            "the peer belongs to a server and uses its socket; set the options of that on the server.".to_owned()
+        }
         Reason::UnknownInterface(name) => format!(
             "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
              the choice to the system."
