@@ -1,10 +1,11 @@
 //! What may happen between the steps of a close, a stop or an accept while another thread calls. Each test repeats a race for some
-//! rounds; the faults that these tests were written for showed within the first few dozen.
+//! rounds; the faults that these tests were written for showed within the first few dozen. The tests take turns, because some bind
+//! a port again that was free for a moment, which another test could have got from the system.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ const ROUNDS: usize = if cfg!(windows) { 5 } else { 100 };
 
 /// Enough peers that stopping their server takes a moment.
 const PEERS: usize = if cfg!(windows) { 20 } else { 200 };
+
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn server_port(server: &Server) -> u16 {
     server.local_addr().unwrap().port()
@@ -67,6 +74,7 @@ fn stopping(server: &Arc<Server>) -> thread::JoinHandle<()> {
 
 #[test]
 fn a_stop_during_another_returns_when_the_port_is_free_and_all_peers_are_closed() {
+    let _turn = turn();
     for _ in 0..=ROUNDS / 10 {
         let server = listening();
         let at = server_port(&server);
@@ -86,6 +94,7 @@ fn a_stop_during_another_returns_when_the_port_is_free_and_all_peers_are_closed(
 
 #[test]
 fn a_server_that_listens_again_while_it_is_stopped_lets_clients_in() {
+    let _turn = turn();
     let done = AtomicBool::new(false);
     for _ in 0..=ROUNDS / 5 {
         let server = listening();
@@ -114,6 +123,7 @@ fn a_server_that_listens_again_while_it_is_stopped_lets_clients_in() {
 
 #[test]
 fn a_peer_that_is_bound_while_another_thread_closes_it_gets_its_port_again() {
+    let _turn = turn();
     for _ in 0..ROUNDS * 10 {
         let peer = bound("127.0.0.1");
         let at = port(&peer);
@@ -157,6 +167,7 @@ fn closed_peer_is_empty(peer: &Peer, rounds: usize) {
 
 #[test]
 fn a_peer_that_is_closed_while_the_background_reads_is_empty() {
+    let _turn = turn();
     let peer = Peer::new();
     peer.set_background_receive(true).unwrap();
     closed_peer_is_empty(&peer, ROUNDS * 5);
@@ -164,6 +175,7 @@ fn a_peer_that_is_closed_while_the_background_reads_is_empty() {
 
 #[test]
 fn a_peer_that_is_closed_while_a_waiting_thread_reads_is_empty() {
+    let _turn = turn();
     let peer = Peer::new();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -180,6 +192,7 @@ fn a_peer_that_is_closed_while_a_waiting_thread_reads_is_empty() {
 
 #[test]
 fn closing_an_accepted_peer_ends_a_wait_that_is_just_beginning() {
+    let _turn = turn();
     let server = listening();
     for round in 0..ROUNDS * 5 {
         let (_client, peer) = accepted(&server, 1).remove(0);
@@ -202,6 +215,7 @@ fn closing_an_accepted_peer_ends_a_wait_that_is_just_beginning() {
 
 #[test]
 fn a_peer_that_is_accepted_while_the_server_is_stopped_and_listens_again_is_open_or_gone() {
+    let _turn = turn();
     let server = listening();
     server.set_background_receive(true).unwrap();
     let done = AtomicBool::new(false);
@@ -234,6 +248,7 @@ fn a_peer_that_is_accepted_while_the_server_is_stopped_and_listens_again_is_open
 
 #[test]
 fn a_peer_that_is_bound_again_while_its_server_stops_stays_open() {
+    let _turn = turn();
     for _ in 0..=ROUNDS / 20 {
         let server = listening();
         let peers = accepted(&server, PEERS);
