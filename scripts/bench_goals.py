@@ -2,7 +2,8 @@
 
 A goal is (must, aim); None where there is none. A figure must not be larger than its goal, except the packets that survive a
 stall, which must not be fewer. The musts of times are the ratios that were measured on an otherwise idle Intel Xeon with two cores,
-plus 10 %. Ratios differ between processors: compare two builds on one machine with scripts/bench.sh --against.
+plus 10 %; an earlier must that is stricter stays. Ratios differ between processors: compare two builds on one machine with
+scripts/bench.sh --against.
 """
 
 NO_GOAL = (None, None)
@@ -10,7 +11,7 @@ NO_GOAL = (None, None)
 # Row of the raw measurements and payload in bytes: ours / native.
 RATIO = {
     ("put_packet", 64): (1.14, 1.02),
-    ("put_packet", 1200): (1.16, 1.02),
+    ("put_packet", 1200): (1.15, 1.02),
     ("set_dest_address, put_packet", 64): (1.10, 1.00),
     ("put_packets", 64): (0.110, 0.061),
     ("put_packets", 1200): (0.163, 0.107),
@@ -18,8 +19,8 @@ RATIO = {
     ("put_segmented", 1200): (0.081, 0.050),
     ("get_packet of put_packet", 64): (0.92, 0.74),
     ("get_packet of put_packet", 1200): (0.58, 0.50),
-    ("get_packets of put_packet", 64): (0.62, 0.42),
-    ("get_packets of put_packet", 1200): (0.27, 0.20),
+    ("get_packets of put_packet", 64): (0.50, 0.42),
+    ("get_packets of put_packet", 1200): (0.25, 0.20),
     ("get_packets of put_packets", 64): (0.180, 0.094),
     ("get_packets of put_packets", 1200): (0.111, 0.082),
     ("get_packets_joined of put_segmented", 64): (0.041, 0.033),
