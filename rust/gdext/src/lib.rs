@@ -7,8 +7,9 @@
 //! | [`virtuals`] | what the engine calls to create a `PacketPeerUdpRs`, and for each packet |
 //! | [`udp_server`] | the class `UdpServerRs`: its registered members and their reference |
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
-//! | [`direct`] | registering methods without gdext's overhead |
+//! | [`direct`] | registering methods: no borrows, the engine's own words for wrong arguments |
 //! | [`calls`] | what the members do, by subject |
+//! | [`taken`] | the packets that the engine is reading |
 //! | [`signals`] | emitting signals, once a frame |
 //! | [`monitors`] | the traffic of all peers, in the editor's debugger |
 //! | [`unload`] | closing everything before the library is unloaded |
@@ -24,15 +25,14 @@
 //!
 //! # What holds everywhere
 //!
-//! - No method borrows its object mutably, or while it blocks. Nearly all are `gd_self` or [`direct`], which borrow nothing:
-//!   while one thread is in `wait()`, others may call anything. Setters and getters take `&self`.
+//! - No method borrows its object, or refers to it by a `Gd`: all are [`direct`]. So while one thread is in `wait()`, others may
+//!   call anything, and a script may call anything from wherever it runs: in a `Logger`, when an object is being freed.
 //! - Nothing is printed, and the engine is not called, under a lock, because printing can run a script. There is one
-//!   exception, [`registry`]'s weak references, with the reason there.
+//!   exception, [`registry`]'s references, with the reason there.
 
 use godot::classes::Engine;
 use godot::init::InitStage;
 use godot::prelude::*;
-use packet_peer::PacketPeerUdpRs;
 use packet_peer_udp_core::{IO_MODE_VARIABLE, io_mode_limit};
 
 mod arrays;
@@ -47,8 +47,10 @@ mod registry;
 mod report;
 mod shared;
 mod signals;
+mod taken;
 mod udp_server;
 mod unload;
+#[cfg(not(feature = "plain-virtuals"))]
 mod virtuals;
 
 struct PacketPeerUdpRsExtension;
@@ -58,7 +60,6 @@ struct PacketPeerUdpRsExtension;
 unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_init(stage: InitStage) {
         if stage == InitStage::Scene {
-            PacketPeerUdpRs::register_direct_methods();
             packet_peer_udp_core::set_clock_origin(clock::origin_nsec());
             if let Err(name) = io_mode_limit() {
                 godot_warn!("{IO_MODE_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");

@@ -12,15 +12,13 @@ use godot::classes::PacketPeerExtension;
 use godot::global::Error as GodotError;
 use godot::prelude::*;
 use godot::register::property::PhantomVar;
-use godot::sys;
 use packet_peer_udp_core::{Peer, SocketOption};
 
 use crate::calls::{destination, groups, opening, options, receiving, sending, waiting};
 use crate::convert::{self, count_to_int, hops_to_int, stats_dictionary};
 use crate::direct::direct_methods;
-use crate::registry::{self, HasShared, Registration};
+use crate::registry::{HasShared, Registration};
 use crate::shared::Shared;
-use crate::signals;
 
 /// UDP packet peer: a drop-in for [PacketPeerUDP].
 ///
@@ -163,10 +161,26 @@ pub(crate) struct PacketPeerUdpRs {
     #[var(get = get_multicast_interface, set = set_multicast_interface, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
     multicast_interface: PhantomVar<GString>,
     shared: Registration<Shared>,
+    /// Whether the object has got the notification that it is constructed.
+    #[cfg(not(feature = "plain-virtuals"))]
+    is_noticed: bool,
     base: Base<PacketPeerExtension>,
 }
 
+// Here, since gdext's macro looks for what its other one has defined in this file.
+#[cfg(feature = "plain-virtuals")]
+#[path = "virtuals_plain.rs"]
+mod virtuals_plain;
+
 impl PacketPeerUdpRs {
+    /// The constructor for scripts.
+    pub(crate) fn new_closed(base: Base<PacketPeerExtension>) -> Self {
+        let this = Self::new(base, Peer::new());
+        // Nothing is pending before a script has the object, and opens the peer.
+        this.shared.peer.enable_signals(this.shared.id());
+        this
+    }
+
     /// The constructor.
     pub(crate) fn new(base: Base<PacketPeerExtension>, peer: Arc<Peer>) -> Self {
         Self {
@@ -182,12 +196,21 @@ impl PacketPeerUdpRs {
             multicast_loopback: PhantomVar::default(),
             multicast_interface: PhantomVar::default(),
             shared: Registration::new(&base, Shared::new(peer)),
+            #[cfg(not(feature = "plain-virtuals"))]
+            is_noticed: false,
             base,
         }
     }
 
+    /// Whether this is called for the first time.
+    #[cfg(not(feature = "plain-virtuals"))]
+    pub(crate) fn is_first_notice(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_noticed, true)
+    }
+
     /// The engine's object.
-    pub(crate) fn object(&self) -> sys::GDExtensionObjectPtr {
+    #[cfg(not(feature = "plain-virtuals"))]
+    pub(crate) fn object(&self) -> godot::sys::GDExtensionObjectPtr {
         self.base.obj_sys()
     }
 }
@@ -253,14 +276,13 @@ impl PacketPeerUdpRs {
     /// [constant ERR_INVALID_PARAMETER] for a port out of range or a text that is no numeric address;
     /// [constant ERR_UNAVAILABLE] if the port is taken or no interface has the address (see
     /// [method get_last_error_message]); [constant ERR_CANT_CREATE] if the system cannot create a socket.
-    #[func(gd_self)]
+    #[cfg(false)]
+    #[func]
     fn bind(
-        this: Gd<Self>,
         port: i64,
         #[opt(default = "*")] bind_address: GString,
         #[opt(default = 65536)] recv_buf_size: i64,
     ) -> GodotError {
-        opening::bind(registry::of(&this), port, &bind_address, recv_buf_size)
     }
 
     /// Closes this peer. When this returns, its port can be bound again (but not the port of a server), nothing is queued,
@@ -268,10 +290,9 @@ impl PacketPeerUdpRs {
     ///
     /// The destination (also one that was connected to), [method get_packet_ip] and [method get_packet_port], and all
     /// options are kept. Closing a closed peer does nothing.
-    #[func(gd_self)]
-    fn close(this: Gd<Self>) {
-        registry::of(&this).peer.close();
-    }
+    #[cfg(false)]
+    #[func]
+    fn close() {}
 
     /// Connects this peer to one `host` and `port` (1 to 65535): packets are sent there, and packets from other addresses
     /// are not received. Opens the peer if it is not open; packets that were queued are dropped.
@@ -284,10 +305,9 @@ impl PacketPeerUdpRs {
     /// address nor name; [constant ERR_CANT_RESOLVE] for a name that does not resolve; [constant ERR_UNAVAILABLE] if
     /// [method close] or a newer call of this kind came while the name was looked up; [constant ERR_CANT_OPEN] if the
     /// system cannot create a socket; [constant FAILED] if it refuses to connect, and then the peer is closed.
-    #[func(gd_self)]
-    fn connect_to_host(this: Gd<Self>, host: GString, port: i64) -> GodotError {
-        destination::connect_to_host(registry::of(&this), &host, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn connect_to_host(host: GString, port: i64) -> GodotError {}
 
     /// Connects as [method connect_to_host] does, but returns at once even if `host` is a name that must be looked up: the
     /// game goes on, and [signal host_resolved] is emitted when it is done.
@@ -311,17 +331,14 @@ impl PacketPeerUdpRs {
     /// Returns [constant OK] if the look-up has begun or was not needed. Any other result means that there is no signal:
     /// [constant ERR_INVALID_PARAMETER] for a port out of range or a text that can be neither address nor name;
     /// [constant ERR_CANT_CREATE] if the system cannot start a thread.
-    #[func(gd_self)]
-    fn connect_to_host_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
-        signals::enable(&this);
-        destination::connect_to_host_async(registry::of(&this), &host, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn connect_to_host_async(host: GString, port: i64) -> GodotError {}
 
     /// Returns the local port of this peer, 0 if it is not open or has none yet.
-    #[func(gd_self)]
-    fn get_local_port(this: Gd<Self>) -> i64 {
-        opening::get_local_port(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_local_port() -> i64 {}
 
     /// Returns the address that the last packet taken came from; an empty string before the first.
     ///
@@ -364,29 +381,26 @@ impl PacketPeerUdpRs {
     ///
     /// **Note:** on Android, receiving multicast needs the `CHANGE_WIFI_MULTICAST_STATE` permission and a multicast lock
     /// held by the app.
-    #[func(gd_self)]
-    fn join_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
-        groups::join_multicast_group(registry::of(&this), &multicast_address, &interface_name)
-    }
+    #[cfg(false)]
+    #[func]
+    fn join_multicast_group(multicast_address: GString, interface_name: GString) -> GodotError {}
 
     /// Leaves the multicast group `multicast_address` on the interface on which it was joined. [method close] leaves all
     /// groups.
     ///
     /// Returns [constant OK]; [constant ERR_UNCONFIGURED] if this peer is not open; [constant FAILED] if the group was not
     /// joined there; else as [method join_multicast_group].
-    #[func(gd_self)]
-    fn leave_multicast_group(this: Gd<Self>, multicast_address: GString, interface_name: GString) -> GodotError {
-        groups::leave_multicast_group(registry::of(&this), &multicast_address, &interface_name)
-    }
+    #[cfg(false)]
+    #[func]
+    fn leave_multicast_group(multicast_address: GString, interface_name: GString) -> GodotError {}
 
     /// Allows or forbids sending to IPv4 broadcast addresses, such as `255.255.255.255`: now, and whenever this peer is
     /// opened again. Off by default; sending to one then fails.
     ///
     /// **Note:** receiving broadcasts needs only [method bind]; on Android also a multicast lock.
-    #[func(gd_self)]
-    fn set_broadcast_enabled(this: Gd<Self>, enabled: bool) {
-        groups::set_broadcast_enabled(registry::of(&this), enabled);
-    }
+    #[cfg(false)]
+    #[func]
+    fn set_broadcast_enabled(enabled: bool) {}
 
     /// Sets the destination of [method PacketPeer.put_packet] and [method PacketPeer.put_var]. It is kept when this peer is
     /// closed, and may be set before it is opened.
@@ -411,18 +425,15 @@ impl PacketPeerUdpRs {
     /// [constant ERR_CANT_RESOLVE] for a text that can be neither address nor name; [constant ERR_CANT_CREATE] if the system
     /// cannot start a thread. On a connected peer this prints an error and leaves the destination as it is, and the signal
     /// says [constant ERR_LOCKED].
-    #[func(gd_self)]
-    fn set_dest_address_async(this: Gd<Self>, host: GString, port: i64) -> GodotError {
-        signals::enable(&this);
-        destination::set_dest_address_async(registry::of(&this), &host, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn set_dest_address_async(host: GString, port: i64) -> GodotError {}
 
     /// Returns whether a name is being looked up for [method set_dest_address_async] or [method connect_to_host_async]. This
     /// becomes `false` as soon as the answer has taken effect; [signal host_resolved] follows.
-    #[func(gd_self)]
-    fn is_resolving(this: Gd<Self>) -> bool {
-        registry::of(&this).peer.is_resolving()
-    }
+    #[cfg(false)]
+    #[func]
+    fn is_resolving() -> bool {}
 
     /// Blocks the calling thread until a packet can be taken, for at most `timeout_msec` milliseconds (-1, the default:
     /// without a limit; 0: does not block). Uses no processor time while it waits.
@@ -460,43 +471,38 @@ impl PacketPeerUdpRs {
     /// **Note:** a waiting thread keeps the peer alive, and its port taken, even if no variable refers to the peer any more.
     /// End all waits ([method close], [method interrupt_wait]) and join their threads before the game quits; otherwise the
     /// engine reports the peers of threads that still run as leaked.
-    #[func(gd_self)]
-    fn wait(this: Gd<Self>, #[opt(default = -1)] timeout_msec: i64) -> GodotError {
-        waiting::wait(registry::of(&this), timeout_msec)
-    }
+    #[cfg(false)]
+    #[func]
+    fn wait(#[opt(default = -1)] timeout_msec: i64) -> GodotError {}
 
     /// Reads packets that have arrived into this peer's queue. Never needed: every method that looks at the queue does it.
     /// It exists for scripts written for engines whose [PacketPeerUDP] has such a method. On a peer of an [UdpServerRs] it
     /// does nothing: [method UdpServerRs.poll] reads for all of them.
     ///
     /// Returns [constant OK], or [constant FAILED] if this peer is not open.
-    #[func(gd_self)]
-    fn poll(this: Gd<Self>) -> GodotError {
-        receiving::poll(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn poll() -> GodotError {}
 
     /// Ends every [method wait] in progress on this peer, on any thread, with [constant ERR_SKIP]. If no thread is waiting,
     /// the next [method wait] returns [constant ERR_SKIP] at once instead of waiting. So a thread is woken whether it has
     /// begun to wait or is about to. Opening this peer again clears such an interruption.
-    #[func(gd_self)]
-    fn interrupt_wait(this: Gd<Self>) {
-        registry::of(&this).peer.interrupt_wait();
-    }
+    #[cfg(false)]
+    #[func]
+    fn interrupt_wait() {}
 
     /// Returns the local address of this peer, written as by [method get_packet_ip]; an empty string if it is not open. A
     /// peer bound to every address has `0:0:0:0:0:0:0:0` (or `0.0.0.0`, IPv4 only); the addresses at which other machines
     /// can reach this one are in [method IP.get_local_addresses].
-    #[func(gd_self)]
-    fn get_local_address(this: Gd<Self>) -> GString {
-        opening::get_local_address(registry::of(&this))
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_local_address() -> GString {}
 
     /// Returns the system's error code of the last failed call (`errno`; on Windows Winsock's); 0 if no call failed, if the
     /// system was not asked, or if its resolver failed, which has no such codes. A call that succeeds does not clear it.
-    #[func(gd_self)]
-    fn get_last_os_error(this: Gd<Self>) -> i64 {
-        registry::of(&this).peer.last_error().code.into()
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_last_os_error() -> i64 {}
 
     /// Returns why the last failed call failed: what was being done, and the system's own words. An empty string if no call
     /// failed. Answers of other hosts that a packet was refused are kept here as well.
@@ -504,10 +510,9 @@ impl PacketPeerUdpRs {
     /// A call that succeeds does not clear it, so look at it only after a failure. The following are no failures and change
     /// nothing here: a [method wait] that returned [constant ERR_TIMEOUT], [constant ERR_SKIP] or
     /// [constant ERR_UNAVAILABLE], and taking a packet when there is none.
-    #[func(gd_self)]
-    fn get_last_error_message(this: Gd<Self>) -> GString {
-        GString::from(&registry::of(&this).peer.last_error().message)
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_last_error_message() -> GString {}
 
     /// Takes up to `max_packets` packets at once, oldest first; with -1, the default, all that are there now. Much cheaper
     /// than [method PacketPeer.get_packet] for each of them.
@@ -606,10 +611,9 @@ impl PacketPeerUdpRs {
     /// netmask. They reach networks that `255.255.255.255` does not, since that leaves by one interface only. Loopback and
     /// point-to-point interfaces (VPNs) have none and are left out, and each network is listed once. Asks the system at each
     /// call.
+    #[cfg(false)]
     #[func]
-    fn get_broadcast_addresses() -> PackedStringArray {
-        groups::get_broadcast_addresses()
-    }
+    fn get_broadcast_addresses() -> PackedStringArray {}
 
     /// Sends one copy of `packet`, which may be empty, to `port` (1 to 65535) at each of the
     /// [method get_broadcast_addresses]: so it reaches every network that this machine is on (of two with the same
@@ -620,10 +624,9 @@ impl PacketPeerUdpRs {
     /// there is no interface with a broadcast address. Returns -1 and prints an error if broadcasts are not enabled, for a
     /// port out of range, on a connected peer, or on one that has IPv6 only (bound to `"::"`, or opened by sending to an
     /// IPv6 address).
-    #[func(gd_self)]
-    fn put_packet_broadcast(this: Gd<Self>, packet: PackedByteArray, port: i64) -> i64 {
-        sending::put_packet_broadcast(registry::of(&this), &packet, port)
-    }
+    #[cfg(false)]
+    #[func]
+    fn put_packet_broadcast(packet: PackedByteArray, port: i64) -> i64 {}
 
     /// Sends one packet to any numeric address, leaving the destination as it is; also an empty `packet`. Opens this peer if
     /// it is not open. A link-local IPv6 address needs its interface: `fe80::1%eth0`.
@@ -644,193 +647,248 @@ impl PacketPeerUdpRs {
     /// - `send_errors`: calls that could not send, or not all that they were given;
     /// - `receive_errors`: failed receives, mostly other hosts' answers that a packet was refused;
     /// - `send_syscalls`, `receive_syscalls`: how often the system was called for it.
-    #[func(gd_self)]
-    fn get_stats(this: Gd<Self>) -> VarDictionary {
-        stats_dictionary(&registry::of(&this).peer.stats())
-    }
+    #[cfg(false)]
+    #[func]
+    fn get_stats() -> VarDictionary {}
 
     /// Sets everything that [method get_stats] returns to 0.
-    #[func(gd_self)]
-    fn reset_stats(this: Gd<Self>) {
-        registry::of(&this).peer.reset_stats();
-    }
+    #[cfg(false)]
+    #[func]
+    fn reset_stats() {}
 
     // Setters and getters cannot be `gd_self`. They take `&self` and do not block, so no other thread has to wait for them.
-
-    #[func]
-    fn get_background_receive(&self) -> bool {
-        self.shared.peer.background_receive()
-    }
-
-    #[func]
-    fn set_background_receive(&self, enabled: bool) {
-        signals::enable(&self.to_gd());
-        options::set_background_receive(&*self.shared, enabled);
-    }
-
-    #[func]
-    fn get_overflow_policy(&self) -> i64 {
-        convert::overflow_policy_constant(self.shared.peer.overflow_policy())
-    }
-
-    #[func]
-    fn set_overflow_policy(&self, policy: i64) {
-        options::set_overflow_policy(&self.shared, policy);
-    }
-
-    #[func]
-    fn get_receive_buffer_size(&self) -> i64 {
-        count_to_int(self.shared.peer.receive_buffer_size())
-    }
-
-    #[func]
-    fn set_receive_buffer_size(&self, bytes: i64) {
-        options::set_receive_buffer_size(&*self.shared, bytes);
-    }
-
-    #[func]
-    fn get_send_buffer_size(&self) -> i64 {
-        count_to_int(self.shared.peer.send_buffer_size())
-    }
-
-    #[func]
-    fn set_send_buffer_size(&self, bytes: i64) {
-        options::set_send_buffer_size(&*self.shared, bytes);
-    }
-
-    #[func]
-    fn get_reuse_address(&self) -> bool {
-        self.shared.peer.option(|options| options.reuse_address)
-    }
-
-    #[func]
-    fn set_reuse_address(&self, enabled: bool) {
-        options::set_option(&*self.shared, SocketOption::ReuseAddress(enabled));
-    }
-
-    #[func]
-    fn get_reuse_port(&self) -> bool {
-        self.shared.peer.option(|options| options.reuse_port)
-    }
-
-    #[func]
-    fn set_reuse_port(&self, enabled: bool) {
-        options::set_option(&*self.shared, SocketOption::ReusePort(enabled));
-    }
-
-    #[func]
-    fn get_time_to_live(&self) -> i64 {
-        self.shared.peer.option(|options| hops_to_int(options.time_to_live))
-    }
-
-    #[func]
-    fn set_time_to_live(&self, hops: i64) {
-        options::set_time_to_live(&*self.shared, hops);
-    }
-
-    #[func]
-    fn get_traffic_class(&self) -> i64 {
-        self.shared.peer.option(|options| options.traffic_class.into())
-    }
-
-    #[func]
-    fn set_traffic_class(&self, class: i64) {
-        options::set_traffic_class(&*self.shared, class);
-    }
-
-    #[func]
-    fn get_multicast_time_to_live(&self) -> i64 {
-        self.shared.peer.option(|options| options.multicast_time_to_live.into())
-    }
-
-    #[func]
-    fn set_multicast_time_to_live(&self, hops: i64) {
-        options::set_multicast_time_to_live(&*self.shared, hops);
-    }
-
-    #[func]
-    fn get_multicast_loopback(&self) -> bool {
-        self.shared.peer.option(|options| options.multicast_loopback)
-    }
-
-    #[func]
-    fn set_multicast_loopback(&self, enabled: bool) {
-        options::set_option(&*self.shared, SocketOption::MulticastLoopback(enabled));
-    }
-
-    #[func]
-    fn get_multicast_interface(&self) -> GString {
-        self.shared.peer.option(|options| GString::from(&options.multicast_interface))
-    }
-
-    #[func]
-    fn set_multicast_interface(&self, name: GString) {
-        options::set_option(&*self.shared, SocketOption::MulticastInterface(name.to_string()));
-    }
 }
 
-// The methods that are declared under `#[cfg(false)]` above, for their documentation.
+// How these are written, and why they are no `#[func]`s: see `direct.rs`.
 direct_methods! {
-    PacketPeerUdpRs;
+    PacketPeerUdpRs, __godot_PacketPeerUdpRs_Funcs;
 
-    fn get_packet_ip(shared) -> GString {
+    mut fn bind(shared, port: i64, bind_address: GString = GString::from("*"), recv_buf_size: i64 = 65536) -> GodotError {
+        opening::bind(shared, port, &bind_address, recv_buf_size)
+    }
+
+    mut fn close(shared) {
+        shared.peer.close();
+    }
+
+    mut fn connect_to_host(shared, host: GString, port: i64) -> GodotError {
+        destination::connect_to_host(shared, &host, port)
+    }
+
+    mut fn connect_to_host_async(shared, host: GString, port: i64) -> GodotError {
+        destination::connect_to_host_async(shared, &host, port)
+    }
+
+    const fn get_local_port(shared) -> i64 {
+        opening::get_local_port(shared)
+    }
+
+    const fn get_packet_ip(shared) -> GString {
         receiving::get_packet_ip(shared)
     }
 
-    fn get_packet_port(shared) -> i64 {
+    const fn get_packet_port(shared) -> i64 {
         receiving::get_packet_port(shared)
     }
 
-    fn is_bound(shared) -> bool {
+    const fn is_bound(shared) -> bool {
         shared.peer.is_open()
     }
 
-    fn is_socket_connected(shared) -> bool {
+    const fn is_socket_connected(shared) -> bool {
         shared.peer.is_connected()
     }
 
-    fn set_dest_address(shared, host: GString, port: i64) -> GodotError {
+    mut fn join_multicast_group(shared, multicast_address: GString, interface_name: GString) -> GodotError {
+        groups::join_multicast_group(shared, &multicast_address, &interface_name)
+    }
+
+    mut fn leave_multicast_group(shared, multicast_address: GString, interface_name: GString) -> GodotError {
+        groups::leave_multicast_group(shared, &multicast_address, &interface_name)
+    }
+
+    mut fn set_broadcast_enabled(shared, enabled: bool) {
+        groups::set_broadcast_enabled(shared, enabled);
+    }
+
+    mut fn set_dest_address(shared, host: GString, port: i64) -> GodotError {
         destination::set_dest_address(shared, &host, port)
     }
 
-    fn get_packets(shared, max_packets: i64 = -1) -> Array<PackedByteArray> {
+    mut fn set_dest_address_async(shared, host: GString, port: i64) -> GodotError {
+        destination::set_dest_address_async(shared, &host, port)
+    }
+
+    const fn is_resolving(shared) -> bool {
+        shared.peer.is_resolving()
+    }
+
+    blocking fn wait(shared, timeout_msec: i64 = -1) -> GodotError {
+        waiting::wait(shared, timeout_msec)
+    }
+
+    mut fn poll(shared) -> GodotError {
+        receiving::poll(shared)
+    }
+
+    mut fn interrupt_wait(shared) {
+        shared.peer.interrupt_wait();
+    }
+
+    const fn get_local_address(shared) -> GString {
+        opening::get_local_address(shared)
+    }
+
+    const fn get_last_os_error(shared) -> i64 {
+        shared.peer.last_error().code.into()
+    }
+
+    const fn get_last_error_message(shared) -> GString {
+        GString::from(&shared.peer.last_error().message)
+    }
+
+    mut fn get_packets(shared, max_packets: i64 = -1) -> Array<PackedByteArray> {
         receiving::get_packets(shared, max_packets)
     }
 
-    fn get_packets_joined(shared, max_packets: i64 = -1) -> PackedByteArray {
+    mut fn get_packets_joined(shared, max_packets: i64 = -1) -> PackedByteArray {
         receiving::get_packets_joined(shared, max_packets)
     }
 
-    fn get_batch_ips(shared) -> PackedStringArray {
+    const fn get_batch_ips(shared) -> PackedStringArray {
         receiving::get_batch_ips(shared)
     }
 
-    fn get_batch_ports(shared) -> PackedInt32Array {
+    const fn get_batch_ports(shared) -> PackedInt32Array {
         receiving::get_batch_ports(shared)
     }
 
-    fn get_batch_times_usec(shared) -> PackedInt64Array {
+    const fn get_batch_times_usec(shared) -> PackedInt64Array {
         receiving::get_batch_times_usec(shared)
     }
 
-    fn get_batch_sizes(shared) -> PackedInt32Array {
+    const fn get_batch_sizes(shared) -> PackedInt32Array {
         receiving::get_batch_sizes(shared)
     }
 
-    fn get_packet_time_usec(shared) -> i64 {
+    const fn get_packet_time_usec(shared) -> i64 {
         receiving::get_packet_time_usec(shared)
     }
 
-    fn put_packets(shared, packets: AnyArray) -> i64 {
+    mut fn put_packets(shared, packets: AnyArray) -> i64 {
         sending::put_packets(shared, &packets)
     }
 
-    fn put_segmented(shared, data: PackedByteArray, segment_size: i64) -> i64 {
+    mut fn put_segmented(shared, data: PackedByteArray, segment_size: i64) -> i64 {
         sending::put_segmented(shared, &data, segment_size)
     }
 
-    fn send_to(shared, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
+    static fn get_broadcast_addresses(_) -> PackedStringArray {
+        groups::get_broadcast_addresses()
+    }
+
+    mut fn put_packet_broadcast(shared, packet: PackedByteArray, port: i64) -> i64 {
+        sending::put_packet_broadcast(shared, &packet, port)
+    }
+
+    mut fn send_to(shared, packet: PackedByteArray, ip: GString, port: i64) -> GodotError {
         sending::send_to(shared, &packet, &ip, port)
+    }
+
+    const fn get_stats(shared) -> VarDictionary {
+        stats_dictionary(&shared.peer.stats())
+    }
+
+    mut fn reset_stats(shared) {
+        shared.peer.reset_stats();
+    }
+
+    const fn get_background_receive(shared) -> bool {
+        shared.peer.background_receive()
+    }
+
+    mut fn set_background_receive(shared, enabled: bool) {
+        options::set_background_receive(shared, enabled);
+    }
+
+    const fn get_overflow_policy(shared) -> i64 {
+        convert::overflow_policy_constant(shared.peer.overflow_policy())
+    }
+
+    mut fn set_overflow_policy(shared, policy: i64) {
+        options::set_overflow_policy(shared, policy);
+    }
+
+    const fn get_receive_buffer_size(shared) -> i64 {
+        count_to_int(shared.peer.receive_buffer_size())
+    }
+
+    mut fn set_receive_buffer_size(shared, bytes: i64) {
+        options::set_receive_buffer_size(shared, bytes);
+    }
+
+    const fn get_send_buffer_size(shared) -> i64 {
+        count_to_int(shared.peer.send_buffer_size())
+    }
+
+    mut fn set_send_buffer_size(shared, bytes: i64) {
+        options::set_send_buffer_size(shared, bytes);
+    }
+
+    const fn get_reuse_address(shared) -> bool {
+        shared.peer.option(|options| options.reuse_address)
+    }
+
+    mut fn set_reuse_address(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::ReuseAddress(enabled));
+    }
+
+    const fn get_reuse_port(shared) -> bool {
+        shared.peer.option(|options| options.reuse_port)
+    }
+
+    mut fn set_reuse_port(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::ReusePort(enabled));
+    }
+
+    const fn get_time_to_live(shared) -> i64 {
+        shared.peer.option(|options| hops_to_int(options.time_to_live))
+    }
+
+    mut fn set_time_to_live(shared, hops: i64) {
+        options::set_time_to_live(shared, hops);
+    }
+
+    const fn get_traffic_class(shared) -> i64 {
+        shared.peer.option(|options| options.traffic_class.into())
+    }
+
+    mut fn set_traffic_class(shared, class: i64) {
+        options::set_traffic_class(shared, class);
+    }
+
+    const fn get_multicast_time_to_live(shared) -> i64 {
+        shared.peer.option(|options| options.multicast_time_to_live.into())
+    }
+
+    mut fn set_multicast_time_to_live(shared, hops: i64) {
+        options::set_multicast_time_to_live(shared, hops);
+    }
+
+    const fn get_multicast_loopback(shared) -> bool {
+        shared.peer.option(|options| options.multicast_loopback)
+    }
+
+    mut fn set_multicast_loopback(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::MulticastLoopback(enabled));
+    }
+
+    const fn get_multicast_interface(shared) -> GString {
+        shared.peer.option(|options| GString::from(&options.multicast_interface))
+    }
+
+    mut fn set_multicast_interface(shared, name: GString) {
+        options::set_option(shared, SocketOption::MulticastInterface(name.to_string()));
     }
 }
 

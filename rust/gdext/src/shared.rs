@@ -5,21 +5,19 @@ use std::sync::Arc;
 use packet_peer_udp_core::{Peer, Refusal, Server, Totals};
 
 use crate::messages;
-use crate::registry::{Registered, Registry, WeakObject};
+use crate::registry::{Registered, Registry};
 use crate::report::Reporter;
 
 /// The shared part of a `PacketPeerUdpRs`.
 pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
     pub(crate) reporter: Reporter,
-    object: WeakObject,
 }
 
 /// The shared part of a `UdpServerRs`.
 pub(crate) struct SharedServer {
     pub(crate) server: Server,
     pub(crate) reporter: Reporter,
-    object: WeakObject,
 }
 
 /// Every `PacketPeerUdpRs`.
@@ -30,7 +28,7 @@ pub(crate) static SERVERS: Registry<SharedServer> = Registry::new();
 
 impl Shared {
     pub(crate) fn new(peer: Arc<Peer>) -> Arc<Self> {
-        Arc::new(Self { peer, reporter: Reporter::new("PacketPeerUdpRs"), object: WeakObject::default() })
+        Arc::new(Self { peer, reporter: Reporter::new("PacketPeerUdpRs") })
     }
 
     /// Prints which options the system refused when the peer was opened, if any. For every call that may open it.
@@ -46,11 +44,16 @@ impl Shared {
 
 impl Default for SharedServer {
     fn default() -> Self {
-        Self { server: Server::default(), reporter: Reporter::new("UdpServerRs"), object: WeakObject::default() }
+        Self { server: Server::default(), reporter: Reporter::new("UdpServerRs") }
     }
 }
 
 impl SharedServer {
+    /// Lets [`take_pending_signals`](packet_peer_udp_core::take_pending_signals) return this token when the server may have a signal
+    /// to emit.
+    #[expect(clippy::unused_self, reason = "the core's servers have no signals yet")]
+    pub(crate) fn enable_signals(&self, _token: u64) {}
+
     /// As [`Shared::report_refusals`].
     pub(crate) fn report_refusals(&self) {
         report(&self.reporter, &self.server.take_refusals());
@@ -79,10 +82,6 @@ impl Registered for Shared {
     fn totals(&self) -> Totals {
         self.peer.totals()
     }
-
-    fn object(&self) -> &WeakObject {
-        &self.object
-    }
 }
 
 impl Registered for SharedServer {
@@ -101,9 +100,5 @@ impl Registered for SharedServer {
     /// What passes through a server counts with its peers, except packets that were dropped before they reached one.
     fn totals(&self) -> Totals {
         Totals { packets_dropped: self.server.drops(), ..Totals::default() }
-    }
-
-    fn object(&self) -> &WeakObject {
-        &self.object
     }
 }

@@ -7,16 +7,8 @@ use packet_peer_udp_core::{Reason, Resolved, format_address, take_pending_signal
 
 use crate::convert::{count_to_int, to_godot_error};
 use crate::messages;
-use crate::registry::{self, HasShared};
 use crate::report::Limit;
 use crate::shared::{PEERS, Shared};
-
-/// Has the signals of `object` emitted from now on. For every call after which there may be one.
-pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
-    let token = registry::make_findable(object);
-    // By every thread that comes here, not only the first: a signal may be pending as soon as this returns.
-    registry::of(object).peer.enable_signals(token);
-}
 
 /// Emits what is pending. To be called once a frame, on the main thread.
 pub(crate) fn emit() {

@@ -14,10 +14,10 @@ use packet_peer_udp_core::SocketOption;
 
 use crate::calls::{opening, options};
 use crate::convert::{count_to_int, counter_to_int, hops_to_int, stats_dictionary};
+use crate::direct::direct_methods;
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{self, HasShared, Registration};
 use crate::shared::SharedServer;
-use crate::signals;
 
 /// UDP server: a drop-in for [UDPServer].
 ///
@@ -147,6 +147,9 @@ pub(crate) struct UdpServerRs {
 #[godot_api]
 impl IRefCounted for UdpServerRs {
     fn init(base: Base<RefCounted>) -> Self {
+        let shared = Registration::new(&base, Arc::new(SharedServer::default()));
+        // Nothing is pending before a script has the object, and calls `listen()`.
+        shared.enable_signals(shared.id());
         Self {
             max_pending_connections: PhantomVar::default(),
             peer_timeout_msec: PhantomVar::default(),
@@ -157,7 +160,7 @@ impl IRefCounted for UdpServerRs {
             send_buffer_size: PhantomVar::default(),
             time_to_live: PhantomVar::default(),
             traffic_class: PhantomVar::default(),
-            shared: Registration::new(&base, Arc::new(SharedServer::default())),
+            shared,
             base,
         }
     }
@@ -171,9 +174,6 @@ impl HasShared for UdpServerRs {
     }
 }
 
-// The engine calls a method with `&self` `const`, so those that change the server are `gd_self`. Nothing borrows a server
-// mutably and nothing here blocks, so `&self` makes no other thread wait, and printing may run a script that calls the same
-// server.
 #[godot_api]
 impl UdpServerRs {
     /// Begins to listen on a local `port`.
@@ -187,10 +187,9 @@ impl UdpServerRs {
     /// address that is malformed or a name; [constant ERR_UNAVAILABLE] if the port is taken by a socket that does not share
     /// it, see [member reuse_address], or no interface has that address; [constant ERR_CANT_CREATE] if the system cannot
     /// create a socket.
-    #[func(gd_self)]
-    fn listen(this: Gd<Self>, port: i64, #[opt(default = "*")] bind_address: GString) -> GodotError {
-        opening::listen(registry::of(&this), port, &bind_address)
-    }
+    #[cfg(false)]
+    #[func]
+    fn listen(port: i64, #[opt(default = "*")] bind_address: GString) -> GodotError {}
 
     /// Reads packets that have arrived and moves each into the queue of its peer; a new sender becomes a pending connection.
     /// To be called often, for instance once a frame; with [member background_receive] it need not be called, and makes no
@@ -200,58 +199,44 @@ impl UdpServerRs {
     ///
     /// Returns [constant OK], or [constant ERR_UNCONFIGURED] if this server does not listen. Errors of single packets are
     /// counted, see [method get_stats].
-    #[func(gd_self)]
-    fn poll(this: Gd<Self>) -> GodotError {
-        if registry::of(&this).server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
-    }
+    #[cfg(false)]
+    #[func]
+    fn poll() -> GodotError {}
 
     /// Whether there is a pending connection, see [method take_connection].
+    #[cfg(false)]
     #[func]
-    fn is_connection_available(&self) -> bool {
-        self.shared.server.has_pending()
-    }
+    fn is_connection_available() -> bool {}
 
     /// Takes the connection that has been pending for longest, as a peer whose packets are queued in it already; `null` if
     /// none is pending.
     ///
     /// [method PacketPeerUdpRs.get_packet_ip] and [method PacketPeerUdpRs.get_packet_port] return its sender at once. Keep a
     /// reference to the peer: without one, it is closed and removed from this server.
-    #[func(gd_self)]
-    fn take_connection(this: Gd<Self>) -> Option<Gd<PacketPeerUdpRs>> {
-        let server = &registry::of(&this).server;
-        let peer = server.accept()?;
-        let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
-        signals::enable(&object);
-        if server.background_receive() {
-            peer.mark_queued();
-        }
-        Some(object)
-    }
+    #[cfg(false)]
+    #[func]
+    fn take_connection() -> Option<Gd<PacketPeerUdpRs>> {}
 
     /// Ends listening. All peers of this server are closed, pending connections are dropped, and the port is free when this
     /// returns. Does nothing if it does not listen.
-    #[func(gd_self)]
-    fn stop(this: Gd<Self>) {
-        registry::of(&this).server.stop();
-    }
+    #[cfg(false)]
+    #[func]
+    fn stop() {}
 
     /// Whether this server listens.
+    #[cfg(false)]
     #[func]
-    fn is_listening(&self) -> bool {
-        self.shared.server.is_listening()
-    }
+    fn is_listening() -> bool {}
 
     /// The port that this server listens on; 0, and an error in the log, if it does not.
+    #[cfg(false)]
     #[func]
-    fn get_local_port(&self) -> i64 {
-        opening::get_server_port(&self.shared)
-    }
+    fn get_local_port() -> i64 {}
 
     /// How many peers were taken and still belong to this server.
+    #[cfg(false)]
     #[func]
-    fn get_peer_count(&self) -> i64 {
-        count_to_int(self.shared.server.peers())
-    }
+    fn get_peer_count() -> i64 {}
 
     /// What this server and all of its peers have done since it was created, including peers that were closed: the same
     /// numbers as [method PacketPeerUdpRs.get_stats], and
@@ -259,115 +244,151 @@ impl UdpServerRs {
     ///   pending already, or that were dropped because that was lowered.
     ///
     /// `packets_dropped_queue` counts what full queues of peers have dropped.
+    #[cfg(false)]
     #[func]
-    fn get_stats(&self) -> VarDictionary {
-        let stats = self.shared.server.stats();
+    fn get_stats() -> VarDictionary {}
+
+    /// The system's error code of the last failed call; 0 if no call failed, or the system was not asked. See
+    /// [method get_last_error_message].
+    #[cfg(false)]
+    #[func]
+    fn get_last_os_error() -> i64 {}
+
+    /// Why the last failed call failed, in the system's words; `""` if no call failed. A call that succeeds does not clear
+    /// it.
+    #[cfg(false)]
+    #[func]
+    fn get_last_error_message() -> GString {}
+}
+
+// How these are written, and why they are no `#[func]`s: see `direct.rs`.
+direct_methods! {
+    UdpServerRs, __godot_UdpServerRs_Funcs;
+
+    mut fn listen(shared, port: i64, bind_address: GString = GString::from("*")) -> GodotError {
+        opening::listen(shared, port, &bind_address)
+    }
+
+    mut fn poll(shared) -> GodotError {
+        if shared.server.poll().is_ok() { GodotError::OK } else { GodotError::ERR_UNCONFIGURED }
+    }
+
+    const fn is_connection_available(shared) -> bool {
+        shared.server.has_pending()
+    }
+
+    mut fn take_connection(shared) -> Option<Gd<PacketPeerUdpRs>> {
+        let server = &shared.server;
+        let peer = server.accept()?;
+        let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
+        // Only now: from here on a signal may be pending, and emitting it refers to the object, which must be complete for that.
+        peer.enable_signals(registry::id_of(&object));
+        if server.background_receive() {
+            peer.mark_queued();
+        }
+        Some(object)
+    }
+
+    mut fn stop(shared) {
+        shared.server.stop();
+    }
+
+    const fn is_listening(shared) -> bool {
+        shared.server.is_listening()
+    }
+
+    const fn get_local_port(shared) -> i64 {
+        opening::get_server_port(shared)
+    }
+
+    const fn get_peer_count(shared) -> i64 {
+        count_to_int(shared.server.peers())
+    }
+
+    const fn get_stats(shared) -> VarDictionary {
+        let stats = shared.server.stats();
         let mut dictionary = stats_dictionary(&stats.all);
         dictionary.set("packets_dropped_pending", counter_to_int(stats.packets_dropped_pending));
         dictionary
     }
 
-    /// The system's error code of the last failed call; 0 if no call failed, or the system was not asked. See
-    /// [method get_last_error_message].
-    #[func]
-    fn get_last_os_error(&self) -> i64 {
-        self.shared.server.last_error().code.into()
+    const fn get_last_os_error(shared) -> i64 {
+        shared.server.last_error().code.into()
     }
 
-    /// Why the last failed call failed, in the system's words; `""` if no call failed. A call that succeeds does not clear
-    /// it.
-    #[func]
-    fn get_last_error_message(&self) -> GString {
-        GString::from(&self.shared.server.last_error().message)
+    const fn get_last_error_message(shared) -> GString {
+        GString::from(&shared.server.last_error().message)
     }
 
-    #[func]
-    fn get_max_pending_connections(&self) -> i64 {
-        count_to_int(self.shared.server.max_pending())
+    const fn get_max_pending_connections(shared) -> i64 {
+        count_to_int(shared.server.max_pending())
     }
 
-    #[func]
-    fn set_max_pending_connections(&self, max_pending_connections: i64) {
-        options::set_max_pending_connections(&self.shared, max_pending_connections);
+    mut fn set_max_pending_connections(shared, max_pending_connections: i64) {
+        options::set_max_pending_connections(shared, max_pending_connections);
     }
 
-    #[func]
-    fn get_peer_timeout_msec(&self) -> i64 {
-        counter_to_int(self.shared.server.peer_timeout_msec())
+    const fn get_peer_timeout_msec(shared) -> i64 {
+        counter_to_int(shared.server.peer_timeout_msec())
     }
 
-    #[func]
-    fn set_peer_timeout_msec(&self, msec: i64) {
-        options::set_peer_timeout_msec(&self.shared, msec);
+    mut fn set_peer_timeout_msec(shared, msec: i64) {
+        options::set_peer_timeout_msec(shared, msec);
     }
 
-    #[func]
-    fn get_background_receive(&self) -> bool {
-        self.shared.server.background_receive()
+    const fn get_background_receive(shared) -> bool {
+        shared.server.background_receive()
     }
 
-    #[func]
-    fn set_background_receive(&self, enabled: bool) {
-        options::set_background_receive(&*self.shared, enabled);
+    mut fn set_background_receive(shared, enabled: bool) {
+        options::set_background_receive(shared, enabled);
     }
 
-    #[func]
-    fn get_reuse_address(&self) -> bool {
-        self.shared.server.option(|options| options.reuse_address)
+    const fn get_reuse_address(shared) -> bool {
+        shared.server.option(|options| options.reuse_address)
     }
 
-    #[func]
-    fn set_reuse_address(&self, enabled: bool) {
-        options::set_option(&*self.shared, SocketOption::ReuseAddress(enabled));
+    mut fn set_reuse_address(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::ReuseAddress(enabled));
     }
 
-    #[func]
-    fn get_reuse_port(&self) -> bool {
-        self.shared.server.option(|options| options.reuse_port)
+    const fn get_reuse_port(shared) -> bool {
+        shared.server.option(|options| options.reuse_port)
     }
 
-    #[func]
-    fn set_reuse_port(&self, enabled: bool) {
-        options::set_option(&*self.shared, SocketOption::ReusePort(enabled));
+    mut fn set_reuse_port(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::ReusePort(enabled));
     }
 
-    #[func]
-    fn get_receive_buffer_size(&self) -> i64 {
-        count_to_int(self.shared.server.receive_buffer_size())
+    const fn get_receive_buffer_size(shared) -> i64 {
+        count_to_int(shared.server.receive_buffer_size())
     }
 
-    #[func]
-    fn set_receive_buffer_size(&self, bytes: i64) {
-        options::set_receive_buffer_size(&*self.shared, bytes);
+    mut fn set_receive_buffer_size(shared, bytes: i64) {
+        options::set_receive_buffer_size(shared, bytes);
     }
 
-    #[func]
-    fn get_send_buffer_size(&self) -> i64 {
-        count_to_int(self.shared.server.send_buffer_size())
+    const fn get_send_buffer_size(shared) -> i64 {
+        count_to_int(shared.server.send_buffer_size())
     }
 
-    #[func]
-    fn set_send_buffer_size(&self, bytes: i64) {
-        options::set_send_buffer_size(&*self.shared, bytes);
+    mut fn set_send_buffer_size(shared, bytes: i64) {
+        options::set_send_buffer_size(shared, bytes);
     }
 
-    #[func]
-    fn get_time_to_live(&self) -> i64 {
-        self.shared.server.option(|options| hops_to_int(options.time_to_live))
+    const fn get_time_to_live(shared) -> i64 {
+        shared.server.option(|options| hops_to_int(options.time_to_live))
     }
 
-    #[func]
-    fn set_time_to_live(&self, hops: i64) {
-        options::set_time_to_live(&*self.shared, hops);
+    mut fn set_time_to_live(shared, hops: i64) {
+        options::set_time_to_live(shared, hops);
     }
 
-    #[func]
-    fn get_traffic_class(&self) -> i64 {
-        self.shared.server.option(|options| options.traffic_class.into())
+    const fn get_traffic_class(shared) -> i64 {
+        shared.server.option(|options| options.traffic_class.into())
     }
 
-    #[func]
-    fn set_traffic_class(&self, class: i64) {
-        options::set_traffic_class(&*self.shared, class);
+    mut fn set_traffic_class(shared, class: i64) {
+        options::set_traffic_class(shared, class);
     }
 }

@@ -1,104 +1,36 @@
 //! The methods that the engine calls for each packet: `_get_available_packet_count`, `_get_packet` and `_put_packet`; and
 //! `_get_max_packet_size`.
 //!
-//! gdext can register them too, but its overhead takes as long as the methods themselves: with `&self` it borrows the object,
-//! which costs two system calls that wake other threads; with `gd_self` it makes a `Gd`, and asks the engine by name for the
-//! object's class. So they are registered by hand here, with the constructor, through what gdext's macros use themselves.
-//! These parts of gdext are not documented: its version is pinned, and with a new version this file must be compared with
-//! what `#[godot_api] impl IPacketPeerExtension` expands to.
+//! gdext can register them too, as `virtuals_plain.rs` does, but its overhead takes as long as the methods themselves: with `&self`
+//! it borrows the object, which costs two system calls that wake other threads; with `gd_self` it makes a `Gd`, and asks the engine
+//! by name for the object's class. So they are registered by hand here, with the constructor, through what gdext's macros use
+//! themselves. These parts of gdext are not documented: its version is pinned, and with a new version this file must be compared
+//! with what `#[godot_api] impl IPacketPeerExtension` expands to. The feature `plain-virtuals` is the way out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use godot::builtin::{PackedByteArray, StringName, VariantType};
+use godot::builtin::{PackedByteArray, StringName};
 use godot::global::Error as GodotError;
 use godot::obj::cap::{GodotDefault, GodotNotification, ImplementsGodotVirtual};
 use godot::obj::{Base, EngineEnum, GodotClass};
 use godot::private::virtuals::PacketPeerExtension as virtuals;
 use godot::private::{ClassShard, ITraitImpl, ShardItem};
 use godot::sys::{self, GodotFfi, interface_fn};
-use packet_peer_udp_core::{MAX_DATAGRAM, MAX_PAYLOAD_IPV4, Packet, Peer, Result, Taken as TakenPacket};
+use packet_peer_udp_core::MAX_PAYLOAD_IPV4;
 
 use crate::calls::sending;
 use crate::convert::{count_to_int, to_godot_error};
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{self, InCall};
 use crate::shared::Shared;
-
-/// How many packets a thread may be decoding at once: decoding one can run a script, which may take and decode the next.
-const NESTED: usize = 4;
-
-/// Up to this many bytes, copying a packet costs less than sharing its queue's memory.
-const SMALL: usize = 256;
-
-thread_local! {
-    /// What each thread took last, from any peer: `get_packet()` and `get_var()` read it after `_get_packet` has returned.
-    /// Each thread has its own, so that no other thread can change what it is reading.
-    static TAKEN: RefCell<Taken> = RefCell::new(Taken::default());
-}
-
-#[derive(Default)]
-struct Taken {
-    /// The last packet, if it was larger than `small`: in its queue's memory. The engine has read it before this thread can take
-    /// another.
-    large: Packet,
-    /// The last packet, if it has at most [`SMALL`] bytes, for which there is room from the first use on.
-    small: Vec<u8>,
-    /// Copies of the last packets whose decoding may run scripts, in rotation. Each has room for any datagram from its first
-    /// use on, and never moves.
-    scripted: [Vec<u8>; NESTED],
-    next: usize,
-}
-
-impl Taken {
-    /// Takes a packet, and keeps it for the engine to read from.
-    fn take(&mut self, peer: &Peer) -> Result<Option<&[u8]>> {
-        if self.small.capacity() == 0 {
-            self.small.reserve_exact(SMALL);
-        }
-        let Some(taken) = peer.take_or_copy(&mut self.small)? else { return Ok(None) };
-        let packet: &[u8] = match taken {
-            TakenPacket::Copied => &self.small,
-            TakenPacket::Shared(packet) => {
-                self.large = packet;
-                &self.large
-            }
-        };
-        if !may_run_scripts(packet) {
-            return Ok(Some(packet));
-        }
-        let copy = &mut self.scripted[self.next];
-        self.next = (self.next + 1) % NESTED;
-        copy.clear();
-        copy.reserve_exact(MAX_DATAGRAM);
-        copy.extend_from_slice(packet);
-        Ok(Some(copy))
-    }
-}
-
-/// The types of Variants whose decoding may run scripts while bytes are left to read: the setters of objects, which may be in
-/// containers; and a `Logger`, to which malformed UTF-8 in a text is printed before the rest of the text is read.
-const RUN_SCRIPTS: [VariantType; 7] = [
-    VariantType::OBJECT,
-    VariantType::DICTIONARY,
-    VariantType::ARRAY,
-    VariantType::STRING,
-    VariantType::STRING_NAME,
-    VariantType::NODE_PATH,
-    VariantType::PACKED_STRING_ARRAY,
-];
-
-/// Whether decoding the packet as a `Variant` may run scripts while bytes are left to read.
-fn may_run_scripts(packet: &[u8]) -> bool {
-    // The encoding begins with the type, least significant byte first.
-    packet.first().is_some_and(|first| RUN_SCRIPTS.iter().any(|variant_type| variant_type.ord == i32::from(*first)))
-}
+use crate::taken;
 
 impl GodotDefault for PacketPeerUdpRs {
     fn __godot_user_init(base: Base<<Self as GodotClass>::Base>) -> Self {
-        Self::new(base, Peer::new())
+        Self::new_closed(base)
     }
 }
 
@@ -115,8 +47,10 @@ impl ImplementsGodotVirtual for PacketPeerUdpRs {
 }
 
 impl GodotNotification for PacketPeerUdpRs {
+    /// gdext borrows the object mutably for this. Nothing else borrows it, and no script runs within it: it acts on the first
+    /// notification only, the one at the end of construction, when the object has no script yet.
     fn __godot_on_notification(&mut self, what: i32) {
-        if what == POSTINITIALIZE {
+        if what == POSTINITIALIZE && self.is_first_notice() {
             warm_up(self.object());
         }
     }
@@ -239,24 +173,17 @@ unsafe extern "C" fn get_packet(
         return unsafe { write_error(returned, Some(GodotError::OK)) };
     }
     let method = |shared: InCall<'_, Shared>| {
-        TAKEN.with_borrow_mut(|taken| {
-            let packet = match taken.take(&shared.peer) {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return GodotError::ERR_UNAVAILABLE,
-                Err(error) => return to_godot_error(&error),
-            };
-            // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. It is filled with a
-            // pointer to the packet's bytes in TAKEN. They belong to this thread, and do not change or move before this thread
-            // takes another packet. The engine copies or decodes them on this thread as soon as this function has returned, and
-            // no code of ours runs before it is done, unless decoding runs scripts. Such a packet is in a buffer that never
-            // reallocates (its first capacity holds the largest packet) and lives as long as the thread: it does not change
-            // until the thread has taken NESTED more of its kind. If decoding runs a script that takes so many, the pointer
-            // is valid still: the bytes change under the decoder, which checks what it reads against the size that it has.
-            unsafe { r_buffer.write(packet.as_ptr()) };
-            // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
-            unsafe { r_buffer_size.write(i32::try_from(packet.len()).unwrap_or(0)) };
-            GodotError::OK
-        })
+        let packet = match taken::take(&shared.peer, r_buffer) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return GodotError::ERR_UNAVAILABLE,
+            Err(error) => return to_godot_error(&error),
+        };
+        // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it reads there is valid,
+        // and does not change, until the function that has this variable returns or takes the next packet: see `taken`.
+        unsafe { r_buffer.write(packet.cast()) };
+        // SAFETY: likewise the address of an `int32_t` of the engine's own, to be filled in.
+        unsafe { r_buffer_size.write(i32::try_from(packet.len()).unwrap_or(0)) };
+        GodotError::OK
     };
     // SAFETY: as said above; `method` runs no script.
     let result = unsafe { guarded(instance, method) };

@@ -1,20 +1,18 @@
 //! Every object of a registered class: how its methods find what they work on, and how to reach all objects of a class.
 //!
 //! gdext guards each object with a lock that a borrow holds: a thread that blocks in `wait()` with a borrow makes every
-//! other call on the object block too, and each borrow costs system calls. So what the methods of an object use lies in a
-//! shared part ([`HasShared::Shared`]), the methods are `gd_self`, which borrows nothing, and the shared part is found here
-//! by the object's instance id. An object is registered from its constructor on, until it is freed.
+//! other call on the object block too, a script that runs within a borrow makes the engine's calls of the object panic, and each
+//! borrow costs system calls. So what the methods of an object use lies in a shared part ([`HasShared::Shared`]), no method
+//! borrows the object, and the shared part is found here by the object's instance id. An object is registered from its constructor
+//! on, until it is freed.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use godot::builtin::Variant;
-use godot::classes::WeakRef;
-use godot::global::weakref;
-use godot::meta::ToGodot;
 use godot::obj::bounds::{DeclUser, MemRefCounted};
 use godot::obj::{Base, Bounds, Gd, GodotClass};
 use godot::private::{Storage, as_storage};
@@ -50,9 +48,6 @@ pub(crate) trait Registered: Send + Sync + Sized + 'static {
 
     /// What has passed through its sockets since it was created.
     fn totals(&self) -> Totals;
-
-    /// Where [`make_findable`] keeps its reference to the object.
-    fn object(&self) -> &WeakObject;
 }
 
 /// Keeps an object registered. It is a field of the object, so it is dropped when the object is freed. It then closes the
@@ -69,6 +64,11 @@ impl<S: Registered> Registration<S> {
         let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
         S::registry().add(id, Arc::clone(&shared));
         Self { id, shared }
+    }
+
+    /// The object's instance id, which is its token in the core.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 }
 
@@ -100,17 +100,6 @@ struct Objects<S> {
     freed: Totals,
 }
 
-/// The engine's own weak reference to an object, once [`make_findable`] has set it.
-#[derive(Default)]
-pub(crate) struct WeakObject(OnceLock<Gd<WeakRef>>);
-
-// SAFETY: the engine counts references to a `WeakRef` with atomic operations, so any thread may drop the last one. Nothing
-// is called on it but `get_ref()`, which reads an id that never changes and looks it up in the engine's table of objects
-// under that table's lock.
-unsafe impl Send for WeakObject {}
-// SAFETY: as above; `get_ref()` changes nothing.
-unsafe impl Sync for WeakObject {}
-
 impl<S: Registered> Registry<S> {
     pub(crate) const fn new() -> Self {
         let freed = Totals { packets_in: 0, packets_out: 0, bytes_in: 0, bytes_out: 0, packets_dropped: 0 };
@@ -124,14 +113,19 @@ impl<S: Registered> Registry<S> {
         (objects.by_id.values().map(Arc::clone).collect(), objects.freed)
     }
 
-    /// The object of a token that [`make_findable`] has given, and its shared part; `None` once it is being freed.
+    /// The object that has this id, and its shared part; `None` once it is being freed. An object is asked for only when it is
+    /// complete: whoever refers to it first takes over the reference that it was constructed with.
     ///
-    /// The engine's weak reference is read under the registry's lock, which freeing an object takes too: so the object is
-    /// whole, or it is not found. The caller drops it without that lock, since dropping the last reference frees it.
-    pub(crate) fn find(&self, token: u64) -> Option<(Variant, Arc<S>)> {
+    /// The reference is taken under the registry's lock, which freeing an object takes too: so the engine's part of an object that
+    /// is found here is whole, or its count of references is 0 and it is not found; it cannot become free memory meanwhile. The
+    /// caller drops the reference without that lock, since dropping the last one frees the object.
+    ///
+    /// (This is what the engine's own `WeakRef.get_ref()` does, with a lock that it lacks. It looks the id up in the engine's table
+    /// of objects, under that table's lock, and counts a reference by an atomic operation that fails at 0. No script runs.)
+    pub(crate) fn find(&self, id: u64) -> Option<(Variant, Arc<S>)> {
         let objects = self.objects.read();
-        let shared = objects.by_id.get(&token)?;
-        let object = shared.object().0.get()?.get_ref();
+        let shared = objects.by_id.get(&id)?;
+        let object = refer(id);
         (!object.is_nil()).then(|| (object, Arc::clone(shared)))
     }
 
@@ -154,14 +148,23 @@ impl<S: Registered> Registry<S> {
     }
 }
 
-/// The shared part of `object`.
-pub(crate) fn of<C: HasShared>(object: &Gd<C>) -> &C::Shared {
-    let registry = C::Shared::registry();
-    // (An object is in the registry as long as it lives. If it were not, its own registration has the same answer.)
-    let shared = registry.get(id_of(object)).unwrap_or_else(|| Arc::as_ptr(&object.bind().registration().shared));
-    // SAFETY: the pointer is that of the `Arc` in the object's registration, which the object keeps as long as it lives.
-    // It lives at least as long as this borrow of `object`, a strong reference to it.
-    unsafe { &*shared }
+/// A reference to the object that has this id, which is reference-counted; null if there is none, or if it is being freed.
+fn refer(id: u64) -> Variant {
+    // SAFETY: takes any number.
+    let object = unsafe { interface_fn!(object_get_instance_from_id)(id) };
+    let mut reference = Variant::nil();
+    if object.is_null() {
+        return reference;
+    }
+    // SAFETY: takes a type, and may be called at any time.
+    let constructor = unsafe { interface_fn!(get_variant_from_type_constructor)(sys::GDEXTENSION_VARIANT_TYPE_OBJECT) };
+    if let Some(construct) = constructor {
+        let mut object = object;
+        // SAFETY: it constructs a Variant where nothing needs to be destroyed: a nil holds no value. The second argument is the
+        // address of a pointer to an object. Its memory is not freed before this returns, see `Registry::find`, the only caller.
+        unsafe { construct(reference.var_sys_mut().cast(), (&raw mut object).cast()) };
+    }
+    reference
 }
 
 /// What `call` makes of the shared part of the object that the engine calls a method of.
@@ -174,14 +177,50 @@ pub(crate) unsafe fn with_instance<C: HasShared, T>(
     instance: sys::GDExtensionClassInstancePtr,
     call: impl FnOnce(InCall<'_, C::Shared>) -> T,
 ) -> T {
+    // SAFETY: as this function's own.
+    let id = unsafe { instance_id::<C>(instance) };
+    // SAFETY: the engine passes what gdext has given it when the object was made: its storage, which lives as long as the
+    // object, and nothing has run yet that could free that.
+    let storage = unsafe { as_storage::<C>(instance) };
+    // (An object is in the registry as long as it lives. If it were not, its own registration has the same answer. Borrowing it
+    // takes no time, and no script runs meanwhile.)
+    let shared = C::Shared::registry().get(id).unwrap_or_else(|| Arc::as_ptr(&storage.get().registration().shared));
+    call(InCall { shared, call: PhantomData })
+}
+
+/// The id of the object that the engine calls a method of.
+///
+/// # Safety
+///
+/// As of [`keep_object`].
+unsafe fn instance_id<C: HasShared>(instance: sys::GDExtensionClassInstancePtr) -> u64 {
     // SAFETY: the engine passes what gdext has given it when the object was made: its storage, which lives as long as the
     // object, and nothing has run yet that could free that.
     let storage = unsafe { as_storage::<C>(instance) };
     // SAFETY: the object lives, as said.
-    let id = unsafe { interface_fn!(object_get_instance_id)(storage.base().obj_sys()) };
-    // (As in `of`.)
-    let shared = C::Shared::registry().get(id).unwrap_or_else(|| Arc::as_ptr(&storage.get().registration().shared));
+    unsafe { interface_fn!(object_get_instance_id)(storage.base().obj_sys()) }
+}
+
+/// What `call` makes of the shared part of `object`.
+#[cfg(feature = "plain-virtuals")]
+pub(crate) fn of<C: HasShared, T>(object: &Gd<C>, call: impl FnOnce(InCall<'_, C::Shared>) -> T) -> T {
+    // (As in `with_instance`.)
+    let shared =
+        C::Shared::registry().get(id_of(object)).unwrap_or_else(|| Arc::as_ptr(&object.bind().registration().shared));
+    // The pointer is that of the `Arc` in the object's registration, and `object` keeps the object alive.
     call(InCall { shared, call: PhantomData })
+}
+
+/// Keeps the object that the engine calls a method of alive: until what this returns is dropped, which may free it. `None` if it is
+/// being freed already.
+///
+/// # Safety
+///
+/// `instance` is what the engine passes to a method of the class `C`, and this is called within that method, before any script runs.
+pub(crate) unsafe fn keep_object<C: HasShared>(instance: sys::GDExtensionClassInstancePtr) -> Option<Variant> {
+    // SAFETY: as this function's own.
+    let id = unsafe { instance_id::<C>(instance) };
+    C::Shared::registry().find(id).map(|(object, _)| object)
 }
 
 /// The shared part of an object, during a call of the engine's. It is no reference that counts, so it costs nothing.
@@ -211,19 +250,8 @@ impl<S> Deref for InCall<'_, S> {
     }
 }
 
-/// Makes `object` one that [`Registry::find`] finds, by the token that this returns.
-pub(crate) fn make_findable<C: HasShared>(object: &Gd<C>) -> u64 {
-    let WeakObject(reference) = of(object).object();
-    if reference.get().is_none()
-        && let Ok(weak) = weakref(&object.to_variant()).try_to::<Gd<WeakRef>>()
-    {
-        // A second thread that comes here at the same time has one that is as good.
-        let _ = reference.set(weak);
-    }
-    id_of(object)
-}
-
-fn id_of<C: GodotClass>(object: &Gd<C>) -> u64 {
+/// The instance id of an object.
+pub(crate) fn id_of<C: GodotClass>(object: &Gd<C>) -> u64 {
     object.instance_id_unchecked().to_i64().cast_unsigned()
 }
 
