@@ -15,6 +15,8 @@ pub(crate) struct Packets {
     array: Array<PackedByteArray>,
     /// How many elements are filled; the ones after them are empty.
     filled: usize,
+    /// How many packets are missing, or empty instead of what they were, since the engine had no memory for them.
+    lost: usize,
     /// The engine's function from a `Variant` to the `PackedByteArray` in it.
     getter: sys::GDExtensionVariantGetInternalPtrFunc,
 }
@@ -24,7 +26,7 @@ impl Packets {
         // SAFETY: takes a number, and may be called at any time.
         let getter =
             unsafe { interface_fn!(variant_get_ptr_internal_getter)(sys::GDEXTENSION_VARIANT_TYPE_PACKED_BYTE_ARRAY) };
-        Self { array: Array::new(), filled: 0, getter }
+        Self { array: Array::new(), filled: 0, lost: 0, getter }
     }
 
     /// Appends the packets of a run.
@@ -34,11 +36,16 @@ impl Packets {
             self.resize(end + run.following);
         }
         for packet in run.packets() {
-            if !packet.is_empty() {
-                self.fill(self.filled, packet);
+            if self.filled == self.array.len() || !self.fill(self.filled, packet) {
+                self.lost += 1;
             }
-            self.filled += 1;
+            self.filled = (self.filled + 1).min(self.array.len());
         }
+    }
+
+    /// How many packets were lost for want of memory.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost
     }
 
     pub(crate) fn finish(mut self) -> Array<PackedByteArray> {
@@ -49,20 +56,24 @@ impl Packets {
     }
 
     /// Makes the array shorter, or longer by empty `PackedByteArray`s: the engine fills a typed array with elements of its
-    /// type.
+    /// type. Without memory for it, the array stays as it is.
     fn resize(&mut self, length: usize) {
-        InnerArray::from_outer_typed(&self.array).resize(i64::try_from(length).unwrap_or(i64::MAX));
+        InnerArray::from_outer_typed(&self.array).resize(length_to_int(length));
     }
 
-    fn fill(&mut self, index: usize, packet: &[u8]) {
-        let Ok(index) = i64::try_from(index) else { return };
+    /// Makes the element what `packet` is; whether there was memory for it.
+    fn fill(&mut self, index: usize, packet: &[u8]) -> bool {
+        if packet.is_empty() {
+            return true;
+        }
+        let Ok(index) = i64::try_from(index) else { return false };
         // SAFETY: the array is owned by `self`, and nothing else refers to it yet; for an index out of range the engine returns
         // null.
         let element = unsafe { interface_fn!(array_operator_index)(self.array.sys_mut(), index) };
         if element.is_null() {
-            return;
+            return false;
         }
-        let Some(getter) = self.getter else { return };
+        let Some(getter) = self.getter else { return false };
         // SAFETY: `element` is a `Variant` of the array. It holds a `PackedByteArray`, as the getter requires: the array is of
         // that type, and the engine fills it with elements of its type when it becomes longer.
         let inner = unsafe { getter(element) }.cast::<PackedByteArray>();
@@ -70,15 +81,25 @@ impl Packets {
         // the array is resized, and nothing else refers to it.
         let bytes = unsafe { &mut *inner };
         bytes.resize(packet.len());
+        // SAFETY: nothing else refers to the array. It has a byte at the last index if the engine had memory for all of them;
+        // else the engine returns null.
+        let last = unsafe {
+            interface_fn!(packed_byte_array_operator_index)(bytes.sys_mut(), length_to_int(packet.len()) - 1)
+        };
+        if last.is_null() {
+            return false;
+        }
         // SAFETY: the array is not empty, so it has a first byte; nothing else refers to the array.
         let first = unsafe { interface_fn!(packed_byte_array_operator_index)(bytes.sys_mut(), 0) };
-        if first.is_null() {
-            return;
-        }
         // SAFETY: the array is as long as the packet, its bytes are contiguous, and the engine has just allocated them, so they
         // do not overlap with the packet.
         unsafe { ptr::copy_nonoverlapping(packet.as_ptr(), first, packet.len()) };
+        true
     }
+}
+
+fn length_to_int(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
 }
 
 /// Bytes that are joined from pieces.
@@ -86,6 +107,8 @@ impl Packets {
 pub(crate) struct Joined {
     bytes: PackedByteArray,
     length: usize,
+    /// How many bytes are missing, since the engine had no memory for them.
+    lost: usize,
 }
 
 impl Joined {
@@ -93,12 +116,24 @@ impl Joined {
         let end = self.length + piece.len();
         if end > self.bytes.len() {
             // More pieces are likely, and growing at each would copy all bytes each time.
-            self.bytes.resize(if self.length == 0 { end } else { end * 2 });
+            self.bytes.resize(if self.length == 0 { end } else { end.saturating_mul(2) });
         }
-        if let Some(place) = self.bytes.as_mut_slice().get_mut(self.length..end) {
-            place.copy_from_slice(piece);
+        if end > self.bytes.len() {
+            // There is no memory for twice as many.
+            self.bytes.resize(end);
         }
-        self.length = end;
+        match self.bytes.as_mut_slice().get_mut(self.length..end) {
+            Some(place) => {
+                place.copy_from_slice(piece);
+                self.length = end;
+            }
+            None => self.lost += piece.len(),
+        }
+    }
+
+    /// How many bytes were lost for want of memory.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost
     }
 
     pub(crate) fn finish(mut self) -> PackedByteArray {

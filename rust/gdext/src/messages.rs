@@ -198,6 +198,16 @@ pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
     format!("element {index} is no PackedByteArray but of type {found}; nothing was sent.")
 }
 
+/// For `put_packets()` with more elements than there is memory to list.
+pub(crate) fn no_memory_for_list(elements: usize) -> String {
+    format!("there is not enough memory to list {elements} packets; nothing was sent. Send fewer at a time.")
+}
+
+/// For `get_packets()` and `get_packets_joined()`; `unit` is "packets" or "bytes".
+pub(crate) fn no_memory_for_packets(lost: usize, unit: &str) -> String {
+    format!("there is not enough memory for {lost} {unit}, which are lost; take fewer at a time, by max_packets.")
+}
+
 /// For a number of packets to take that makes no sense.
 pub(crate) fn max_packets(max_packets: i64) -> String {
     format!("max_packets is {max_packets}; use -1 for all there are, or 0 and more.")

@@ -29,6 +29,7 @@ pub(crate) fn get_packets(shared: &Shared, max_packets: i64) -> Array<PackedByte
             packets.append(&run);
         }
     }
+    report_lost(shared, "get_packets", packets.lost(), "packets");
     packets.finish()
 }
 
@@ -39,7 +40,17 @@ pub(crate) fn get_packets_joined(shared: &Shared, max_packets: i64) -> PackedByt
             joined.append(run.bytes);
         }
     }
+    report_lost(shared, "get_packets_joined", joined.lost(), "bytes");
     joined.finish()
+}
+
+/// Prints that the engine had no memory for some of what was taken, if so.
+fn report_lost(shared: &Shared, member: &'static str, lost: usize, unit: &str) {
+    if lost > 0 {
+        let text = messages::no_memory_for_packets(lost, unit);
+        shared.peer.note_misuse(&text);
+        shared.reporter.print(member, Limit::Ours, &text);
+    }
 }
 
 /// Begins to take packets; prints what is wrong if that cannot be.

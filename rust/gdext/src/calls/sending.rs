@@ -37,7 +37,12 @@ pub(crate) fn send_to(shared: &Shared, packet: &PackedByteArray, ip: &GString, p
 }
 
 pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
-    let mut arrays = Vec::with_capacity(packets.len());
+    let (Some(mut arrays), Some(mut slices)) = (with_room(packets.len()), with_room(packets.len())) else {
+        let text = messages::no_memory_for_list(packets.len());
+        shared.peer.note_misuse(&text);
+        shared.reporter.print("put_packets", Limit::Ours, &text);
+        return -1;
+    };
     for (index, element) in packets.iter_shared().enumerate() {
         // The type is compared first: the engine would convert nearly anything, into an empty array if need be.
         let found = element.get_type();
@@ -49,8 +54,15 @@ pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
         }
         arrays.push(element.to::<PackedByteArray>());
     }
-    let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
+    slices.extend(arrays.iter().map(PackedByteArray::as_slice));
     to_count(shared, "put_packets", shared.peer.send_many(&slices), messages::send_many)
+}
+
+/// An empty list with room for so many elements; `None` if there is no memory for it.
+fn with_room<T>(elements: usize) -> Option<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(elements).ok()?;
+    Some(list)
 }
 
 pub(crate) fn put_segmented(shared: &Shared, data: &PackedByteArray, segment_size: i64) -> i64 {
