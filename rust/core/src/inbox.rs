@@ -252,6 +252,11 @@ impl Contents {
         Some(packet.map_or(Taken::Copied, Taken::Shared))
     }
 
+    /// Drops all that is queued. It counts as dropped by the queue, and what was read and kept aside for want of room does too.
+    pub(crate) fn discard_queued(&mut self) {
+        self.queue.discard_all();
+    }
+
     pub(crate) fn last_taken(&self) -> Option<PacketMeta> {
         self.last_taken
     }

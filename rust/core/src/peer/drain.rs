@@ -52,6 +52,8 @@ pub struct Drain<'a> {
     lease: Option<ArenaLease>,
     direct: Vec<DirectMessage>,
     next: usize,
+    /// [`Queue::resets`](crate::queue::Queue::resets) when these were counted.
+    resets: u32,
     /// See [`PacketRun::following`].
     following: usize,
 }
@@ -89,6 +91,7 @@ impl Peer {
             lease: None,
             direct: Vec::new(),
             next: 0,
+            resets: 0,
             following: 0,
         })
     }
@@ -153,8 +156,8 @@ impl Drain<'_> {
             // Another thread has read them meanwhile.
             Direct::Queued => true,
             Direct::Nothing => false,
-            Direct::Messages { adopted: following, more, cost } => {
-                self.following = following;
+            Direct::Messages { adopted: (following, resets), more, cost } => {
+                (self.following, self.resets) = (following, resets);
                 self.socket_is_empty = !more;
                 // After a full batch, asking whether there is more costs as much as finding out by receiving.
                 self.hint = Hint::Readable;
@@ -198,8 +201,13 @@ impl DirectMessage {
 
 impl Peer {
     /// Sorts out which of the messages that were read are handed out, of at most `left` packets, and queues the rest. How many
-    /// packets are handed out, and whether any was queued.
-    fn adopt(&self, messages: &Messages<'_>, left: &mut usize, direct: &mut Vec<DirectMessage>) -> (usize, bool) {
+    /// packets are handed out, [`Queue::resets`](crate::queue::Queue::resets) then, and whether any was queued.
+    fn adopt(
+        &self,
+        messages: &Messages<'_>,
+        left: &mut usize,
+        direct: &mut Vec<DirectMessage>,
+    ) -> ((usize, u32), bool) {
         let mut handed_out = 0;
         let mut any_queued = false;
         let mut inbox = self.inbox.lock();
@@ -219,7 +227,7 @@ impl Peer {
                 any_queued = true;
             }
         }
-        (handed_out, any_queued)
+        ((handed_out, inbox.queue.resets()), any_queued)
     }
 }
 
@@ -229,7 +237,7 @@ impl Drop for Drain<'_> {
         let packets = untaken.iter().map(|message| message.packets).sum();
         let bytes = untaken.iter().map(|message| message.bytes).sum();
         let mut inbox = self.peer.inbox.lock();
-        inbox.queue.counts().discard(packets, bytes);
+        inbox.queue.discard_taken(packets, bytes, self.resets);
         inbox.set_batch(std::mem::take(&mut self.metas));
     }
 }

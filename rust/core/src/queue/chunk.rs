@@ -103,6 +103,11 @@ impl Chunk {
         Some((Packet { chunk: Arc::clone(&self.bytes), start, length: header.length() }, header))
     }
 
+    /// The header of the oldest packet.
+    pub(super) fn next(&self) -> Option<&Header> {
+        self.headers.get(self.taken)
+    }
+
     /// The length of the oldest packet.
     pub(super) fn next_length(&self) -> Option<usize> {
         self.headers.get(self.taken).map(Header::length)

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`meta`] | sender, time and length of a packet, and the form in which they are queued |
 //! | [`chunk`] | the memory for payloads; a [`Packet`] that is taken shares it instead of copying |
+//! | [`limit`] | how many bytes the queue may hold, and dropping what is queued |
 
 mod chunk;
+mod limit;
 mod meta;
 #[cfg(test)]
 mod tests;
@@ -74,10 +76,10 @@ impl QueueCounts {
         add(&mut self.dropped, before.dropped, after.dropped);
     }
 
-    /// Counts packets that had entered as dropped. They may have entered before the counts were reset.
-    pub(crate) fn discard(&mut self, packets: usize, bytes: usize) {
-        self.packets = self.packets.saturating_sub(packets as u64);
-        self.bytes = self.bytes.saturating_sub(bytes as u64);
+    /// Counts packets that had entered as dropped.
+    fn discard(&mut self, packets: usize, bytes: usize) {
+        self.packets -= packets as u64;
+        self.bytes -= bytes as u64;
         self.dropped += packets as u64;
     }
 }
@@ -102,6 +104,8 @@ pub(crate) struct Queue {
     /// Whether the queue keeps at most [`KEPT_MEMORY`] when it becomes empty. For the peers of a server, of which there
     /// may be thousands.
     low_memory: bool,
+    /// Whether the queue has dropped a packet for want of room since this was last [set](Self::forget_drops) to `false`.
+    has_dropped: bool,
     /// What the available packets cost.
     used: usize,
     /// What the available packets may cost at most.
@@ -111,7 +115,9 @@ pub(crate) struct Queue {
     /// The time of arrival of the packet that was added last.
     back_time: u64,
     /// How many of the available packets, from the oldest on, were counted before the counts were last reset.
-    counted_before: usize,
+    counted_before: u32,
+    /// The same for the sum over all peers of a server, which is reset by itself.
+    summed_before: u32,
     /// The newest packets.
     last: Chunk,
     /// The chunks before `last`. Each has at least one packet that was not taken.
@@ -123,6 +129,12 @@ pub(crate) struct Queue {
     overflow_start: (usize, usize),
     /// What was counted before the counts were last reset.
     before_reset: QueueCounts,
+    /// How often the counts were reset.
+    resets: u32,
+    /// The packets that were dropped after the sum over all peers of a server was reset, and had entered before.
+    dropped_from_before: QueueCounts,
+    /// The bound that follows from the `recv_buf_size` of `bind`.
+    default_bound: usize,
 }
 
 impl Queue {
@@ -133,15 +145,18 @@ impl Queue {
     /// free.
     pub(crate) fn reset(&mut self, recv_buf_size: usize) {
         let ring = (recv_buf_size.min(MAX_RING - 1) + 1).next_power_of_two().max(MIN_RING);
-        self.bound = ring - 1;
+        self.default_bound = ring - 1;
+        self.bound = self.default_bound;
         self.low_memory = false;
         self.clear();
     }
 
     /// Empties the queue and gives its memory back.
     pub(crate) fn clear(&mut self) {
-        let Self { policy, low_memory, bound, counts, before_reset, .. } = *self;
-        *self = Self { policy, low_memory, bound, counts, before_reset, ..Self::default() };
+        let Self { policy, low_memory, has_dropped, bound, counts, before_reset, resets, .. } = *self;
+        let Self { dropped_from_before, default_bound, .. } = *self;
+        let kept = Self { policy, low_memory, has_dropped, bound, counts, before_reset, resets, ..Self::default() };
+        *self = Self { dropped_from_before, default_bound, ..kept };
     }
 
     /// Sets whether the queue keeps at most 4,096 bytes of memory when it becomes empty.
@@ -174,8 +189,22 @@ impl Queue {
     /// Counts for [`QueueCounts::add_change`]: the change while packets are added is right even if the counts were
     /// reset in between or old packets are dropped that were counted before.
     pub(crate) fn tally(&self) -> QueueCounts {
-        // Only DropOldest changes `before_reset`, which is less likely to be in the processor's cache.
-        if self.policy == OverflowPolicy::DropOldest { self.total_counts() } else { self.counts }
+        // Only DropOldest changes what `full_tally` reads, which is less likely to be in the processor's cache.
+        if self.policy == OverflowPolicy::DropOldest { self.full_tally() } else { self.counts }
+    }
+
+    /// The same for changes of any kind. A packet that entered before the sum was [reset](Self::note_sum_reset) stays in that
+    /// sum, so it is not taken off the next one when it is dropped.
+    pub(crate) fn full_tally(&self) -> QueueCounts {
+        let mut tally = self.total_counts();
+        tally.packets += self.dropped_from_before.packets;
+        tally.bytes += self.dropped_from_before.bytes;
+        tally
+    }
+
+    /// To be called when the sum over all peers of a server is reset.
+    pub(crate) fn note_sum_reset(&mut self) {
+        self.summed_before = self.available;
     }
 
     /// The counts since the queue was created.
@@ -193,7 +222,29 @@ impl Queue {
     pub(crate) fn reset_counts(&mut self) {
         self.before_reset = self.total_counts();
         self.counts = QueueCounts::default();
-        self.counted_before = self.len();
+        self.counted_before = self.available;
+        self.resets = self.resets.wrapping_add(1);
+    }
+
+    /// How often the counts were reset, for [`discard_taken`](Self::discard_taken).
+    pub(crate) fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// Counts packets as dropped that were counted as received when there had been so many resets, without being queued.
+    pub(crate) fn discard_taken(&mut self, packets: usize, bytes: usize, resets: u32) {
+        if resets == self.resets {
+            self.counts.discard(packets, bytes);
+        } else {
+            self.discard_from_before(packets, bytes);
+        }
+    }
+
+    /// Counts packets as dropped now that had entered before the counts were reset.
+    fn discard_from_before(&mut self, packets: usize, bytes: usize) {
+        self.before_reset.packets -= packets as u64;
+        self.before_reset.bytes -= bytes as u64;
+        self.counts.dropped += packets as u64;
     }
 
     /// How many packets can be taken.
@@ -255,10 +306,12 @@ impl Queue {
         self.promote();
         if self.policy == OverflowPolicy::DropOldest {
             while self.overflow > 0 || !self.fits(payload.len()) {
+                self.has_dropped = true;
                 self.drop_oldest();
                 self.promote();
             }
         } else if self.overflow > 0 || !self.fits(payload.len()) {
+            self.has_dropped = true;
             self.counts.dropped += 1;
             return;
         }
@@ -345,8 +398,10 @@ impl Queue {
     /// others.
     fn count_exit(&mut self, packets: usize, bytes: usize) {
         // At most `available`, so it fits.
-        self.available = self.available.saturating_sub(u32::try_from(packets).unwrap_or(u32::MAX));
-        self.counted_before = self.counted_before.saturating_sub(packets);
+        let exits = u32::try_from(packets).unwrap_or(u32::MAX);
+        self.available = self.available.saturating_sub(exits);
+        self.counted_before = self.counted_before.saturating_sub(exits);
+        self.summed_before = self.summed_before.saturating_sub(exits);
         self.used -= bytes + packets * OVERHEAD;
         if self.front_mut().is_taken() {
             self.remove_front_chunk();
@@ -398,16 +453,16 @@ impl Queue {
 
     /// Drops the oldest packet.
     fn drop_oldest(&mut self) {
-        let is_counted_before = self.counted_before > 0;
+        let (is_counted_before, is_summed_before) = (self.counted_before > 0, self.summed_before > 0);
         let Some(header) = self.front_mut().skip() else { return };
         let length = header.length();
         self.front_time = header.time_after(self.front_time);
         self.count_exit(1, length);
+        if is_summed_before {
+            self.dropped_from_before.add(length);
+        }
         if is_counted_before {
-            // It entered before the counts were reset, and is dropped after.
-            self.before_reset.discard(1, length);
-            self.before_reset.dropped -= 1;
-            self.counts.dropped += 1;
+            self.discard_from_before(1, length);
         } else {
             self.counts.discard(1, length);
         }

@@ -13,9 +13,12 @@ struct Model {
     used: usize,
     overflow: VecDeque<Entry>,
     bound: usize,
+    default_bound: usize,
     policy: OverflowPolicy,
     counts: QueueCounts,
     total: QueueCounts,
+    /// What a server would have in its own sum, which is reset by itself.
+    sum: QueueCounts,
 }
 
 /// Payload, sender, time of arrival; and whether the counts were reset after it was counted.
@@ -25,6 +28,7 @@ struct Entry {
     sender: SocketAddr,
     time: u64,
     is_counted_before: bool,
+    is_summed_before: bool,
 }
 
 impl Model {
@@ -40,7 +44,8 @@ impl Model {
         while ring <= recv_buf_size {
             ring *= 2;
         }
-        self.bound = ring - 1;
+        self.default_bound = ring - 1;
+        self.bound = self.default_bound;
     }
 
     fn take(&mut self) -> Option<Entry> {
@@ -56,7 +61,7 @@ impl Model {
     fn promote(&mut self) {
         while self.overflow.front().is_some_and(|entry| self.fits(entry)) {
             let entry = self.overflow.pop_front().unwrap();
-            for counts in [&mut self.counts, &mut self.total] {
+            for counts in [&mut self.counts, &mut self.total, &mut self.sum] {
                 counts.packets += 1;
                 counts.bytes += entry.payload.len() as u64;
             }
@@ -78,22 +83,58 @@ impl Model {
         self.promote();
         while self.policy == OverflowPolicy::DropOldest && !(self.overflow.is_empty() && self.fits(&entry)) {
             let oldest = self.take().unwrap();
-            self.total.packets -= 1;
-            self.total.bytes -= oldest.payload.len() as u64;
-            self.total.dropped += 1;
-            self.counts.dropped += 1;
-            if !oldest.is_counted_before {
-                self.counts.packets -= 1;
-                self.counts.bytes -= oldest.payload.len() as u64;
-            }
+            self.count_dropped(&oldest);
             self.promote();
         }
         if self.overflow.is_empty() && self.fits(&entry) {
             self.push_or_overflow(entry);
         } else {
-            self.counts.dropped += 1;
-            self.total.dropped += 1;
+            for counts in [&mut self.counts, &mut self.total, &mut self.sum] {
+                counts.dropped += 1;
+            }
         }
+    }
+
+    /// Counts a packet as dropped that had entered.
+    fn count_dropped(&mut self, entry: &Entry) {
+        let Self { counts, total, sum, .. } = self;
+        for (counts, is_older) in [(counts, entry.is_counted_before), (total, false), (sum, entry.is_summed_before)] {
+            counts.dropped += 1;
+            if !is_older {
+                counts.packets -= 1;
+                counts.bytes -= entry.payload.len() as u64;
+            }
+        }
+    }
+
+    fn set_size(&mut self, bytes: usize) {
+        self.bound = if bytes == 0 { self.default_bound } else { bytes };
+        while self.used > self.bound && self.available.len() > 1 {
+            let dropped = match self.policy {
+                OverflowPolicy::DropOldest => self.available.pop_front().unwrap(),
+                OverflowPolicy::DropNewest => self.available.pop_back().unwrap(),
+            };
+            self.used -= dropped.payload.len() + 24;
+            self.count_dropped(&dropped);
+            if self.used <= self.bound && self.policy == OverflowPolicy::DropNewest {
+                // What is behind moves up.
+                self.promote();
+                break;
+            }
+        }
+    }
+
+    fn discard_all(&mut self) {
+        while !(self.available.is_empty() && self.overflow.is_empty()) {
+            self.promote();
+            let oldest = self.take().unwrap();
+            self.count_dropped(&oldest);
+        }
+    }
+
+    fn reset_sum(&mut self) {
+        self.sum = QueueCounts::default();
+        self.available.iter_mut().for_each(|entry| entry.is_summed_before = true);
     }
 
     fn reset_counts(&mut self) {
@@ -119,8 +160,11 @@ enum Operation {
     SetPolicy(OverflowPolicy),
     SetLowMemory(bool),
     Reset(usize),
+    SetSize(usize),
+    DiscardAll,
     Clear,
     ResetCounts,
+    ResetSum,
     /// Reads the socket so many times without finding a packet.
     EmptyReads(u8),
 }
@@ -141,8 +185,11 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => select(vec![OverflowPolicy::DropNewest, OverflowPolicy::DropOldest]).prop_map(Operation::SetPolicy),
         1 => any::<bool>().prop_map(Operation::SetLowMemory),
         1 => (0..400_000_usize).prop_map(Operation::Reset),
+        2 => prop_oneof![0..2_000_usize, 0..200_000_usize].prop_map(Operation::SetSize),
+        1 => Just(Operation::DiscardAll),
         1 => Just(Operation::Clear),
         2 => Just(Operation::ResetCounts),
+        2 => Just(Operation::ResetSum),
         1 => (0..=MAX_EMPTY_READS).prop_map(Operation::EmptyReads),
     ];
     prop::collection::vec(operation, 1..40)
@@ -153,6 +200,8 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
 struct Pair {
     queue: Queue,
     model: Model,
+    /// The sum of all changes since that was last reset.
+    sum: QueueCounts,
     /// Bytes of which payloads are sections.
     pattern: Vec<u8>,
     /// How many packets were pushed.
@@ -166,7 +215,7 @@ impl Pair {
         let mut model = Model::default();
         model.reset(0);
         let pattern = (0..=250).cycle().take(251 + MAX_DATAGRAM).collect();
-        Self { queue: queue(0), model, pattern, pushed: 0, taken: Vec::new() }
+        Self { queue: queue(0), model, sum: QueueCounts::default(), pattern, pushed: 0, taken: Vec::new() }
     }
 
     /// The next packet: none is like the one before.
@@ -176,10 +225,24 @@ impl Pair {
         let sender = sender(u16::try_from(self.pushed % 65_536).unwrap());
         // Some come at the same time, some seem to come earlier than the one before.
         let time = 1_000 + self.pushed as u64 * 3_333 % 10_000;
-        (Entry { payload, sender, time, is_counted_before: false }, PacketMeta::new(length, sender, time))
+        (
+            Entry { payload, sender, time, is_counted_before: false, is_summed_before: false },
+            PacketMeta::new(length, sender, time),
+        )
     }
 
     fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
+        let before = self.queue.full_tally();
+        let applied = self.apply_uncounted(operation);
+        if matches!(operation, Operation::ResetSum) {
+            self.sum = QueueCounts::default();
+        } else {
+            self.sum.add_change(before, self.queue.full_tally());
+        }
+        applied
+    }
+
+    fn apply_uncounted(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
         match *operation {
             Operation::PushOrOverflow(count, length) => {
                 for _ in 0..count {
@@ -192,13 +255,13 @@ impl Pair {
                 for _ in 0..count {
                     let (entry, meta) = self.packet(length);
                     let before = self.queue.tally();
-                    let total_before = self.model.total;
+                    let sum_before = self.model.sum;
                     self.queue.push_or_drop(&entry.payload, meta);
                     self.model.push_or_drop(entry);
                     let mut change = QueueCounts::default();
                     change.add_change(before, self.queue.tally());
                     let mut expected = QueueCounts::default();
-                    expected.add_change(total_before, self.model.total);
+                    expected.add_change(sum_before, self.model.sum);
                     prop_assert_eq!(change, expected);
                 }
             }
@@ -251,6 +314,18 @@ impl Pair {
                 self.queue.reset(recv_buf_size);
                 self.model.reset(recv_buf_size);
             }
+            Operation::SetSize(bytes) => {
+                self.queue.set_size(bytes);
+                self.model.set_size(bytes);
+            }
+            Operation::DiscardAll => {
+                self.queue.discard_all();
+                self.model.discard_all();
+            }
+            Operation::ResetSum => {
+                self.queue.note_sum_reset();
+                self.model.reset_sum();
+            }
             Operation::Clear => {
                 self.queue.clear();
                 self.model.clear();
@@ -292,6 +367,9 @@ impl Pair {
         prop_assert_eq!(self.queue.policy(), self.model.policy);
         prop_assert_eq!(*self.queue.counts(), self.model.counts);
         prop_assert_eq!(self.queue.total_counts(), self.model.total);
+        prop_assert_eq!(self.sum, self.model.sum);
+        let front = self.model.available.front().map(|entry| entry.time);
+        prop_assert_eq!(self.queue.front_arrival(), front);
         let room = self.model.overflow.is_empty().then(|| self.model.bound.saturating_sub(self.model.used));
         prop_assert_eq!(self.queue.room(), room);
         Ok(())
