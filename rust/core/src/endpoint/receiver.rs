@@ -82,7 +82,7 @@ impl Receiver {
         let Some(socket) = self.socket.clone() else {
             return Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more: false };
         };
-        let result = arena.receive(socket.io(), socket.io_mode(), limit);
+        let result = arena.receive(socket.io(), socket.io_mode(), limit, false);
         let count = result.as_ref().copied().unwrap_or(0);
         // The portable mode makes one call for each message, and one more to find that there is none.
         let is_portable = socket.io_mode() == IoMode::Portable;
@@ -121,7 +121,7 @@ impl Receiver {
         let is_expected = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
         // The clocks are compared again for each batch, with an error of about a microsecond; times must not run backwards.
         self.latest = self.latest.max(clocks.time_of(message.real_time));
-        (is_expected && self.memberships.include(message.arrival))
+        (is_expected && self.memberships.include(message.arrival.as_ref()))
             .then(|| PacketMeta::new(message.segment, sender, self.latest))
     }
 }

@@ -133,7 +133,7 @@ impl Peer {
         let result = if route.connected_to.is_some() {
             self.send_connected(route, datagram)
         } else {
-            route.socket.send_to(datagram, to)
+            route.socket.send_to(datagram, to, None)
         };
         let server = route.server;
         if let Err(error) = result {
@@ -177,7 +177,7 @@ impl Peer {
         let mut sent = 0;
         let mut reports = Reports::default();
         loop {
-            let outcome = route.socket.send_batch(connected.is_none().then_some(to), payloads, sent);
+            let outcome = route.socket.send_batch(connected.is_none().then_some(to), payloads, sent, None);
             if outcome.packets > 0 {
                 self.record_reports(&mut reports);
             }

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU8;
 use std::sync::atomic::AtomicUsize;
 
+use arrayvec::ArrayVec;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::error::{Error, Operation, Reason};
-use crate::sys::{Interface, IoMode, Payloads, Sent};
+use crate::sys::{Interface, IoMode, Payloads, Sent, Source, Target};
 use crate::{address, sys};
 
 pub(crate) mod group;
@@ -18,6 +19,9 @@ mod tests;
 
 use group::Group;
 use options::{Options, Refusal, SocketOption};
+
+/// How many copies of a datagram go into one call of [`sys::send_to_each`]: as many as Linux takes at once.
+const COPIES: usize = 64;
 
 /// The address families that a socket sends to and receives from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,13 +220,42 @@ impl Socket {
     }
 
     /// Sends to `to`. Where the socket does not have the address's family, the kernel refuses.
-    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.io.send_to(datagram, self.fitted(to)).map(drop)
+    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr, source: Option<Source>) -> io::Result<()> {
+        let to = self.fitted(to);
+        match source {
+            None => self.io.send_to(datagram, to).map(drop),
+            Some(source) => sys::send_from(&self.io, datagram, to, source),
+        }
     }
 
-    /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one.
-    pub(crate) fn send_batch(&self, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize) -> Sent {
-        sys::send_batch(&self.io, to.map(|to| self.fitted(to)), payloads, from, self.io_mode, &self.gso_limit)
+    /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one. The source has
+    /// an effect with `to` only.
+    pub(crate) fn send_batch(
+        &self,
+        to: Option<SocketAddr>,
+        payloads: &Payloads<'_>,
+        from: usize,
+        source: Option<Source>,
+    ) -> Sent {
+        let to = to.map(|to| self.fitted(to));
+        sys::send_batch(&self.io, to, payloads, from, source, self.io_mode, &self.gso_limit)
+    }
+
+    /// Sends a copy of a datagram to each target in order, until the kernel refuses one.
+    pub(crate) fn send_to_each(&self, datagram: &[u8], targets: &[Target]) -> Sent {
+        let mut sent = Sent::default();
+        for chunk in targets.chunks(COPIES) {
+            let fitted = |target: &Target| Target { to: self.fitted(target.to), source: target.source };
+            let chunk: ArrayVec<Target, COPIES> = chunk.iter().map(fitted).collect();
+            let Sent { packets, system_calls, error } = sys::send_to_each(&self.io, datagram, &chunk, self.io_mode);
+            sent.packets += packets;
+            sent.system_calls += system_calls;
+            sent.error = error;
+            if sent.error.is_some() {
+                break;
+            }
+        }
+        sent
     }
 
     /// How datagrams pass between this socket and the kernel.

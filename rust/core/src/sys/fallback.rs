@@ -12,7 +12,7 @@ use socket2::SockRef;
 use super::io_mode::IoMode;
 use super::types::Interface;
 
-pub(crate) use super::portable::{Arena, send_batch};
+pub(crate) use super::portable::{Arena, send_batch, send_to_each};
 
 pub(crate) const BEST_IO_MODE: IoMode = IoMode::Portable;
 

@@ -31,6 +31,15 @@
 //! - `fn is_readable(socket: &UdpSocket) -> io::Result<bool>`: whether a receive would return a datagram, which may be empty.
 //!   It never returns `false` while a datagram is queued; it may return `true` while none is. An error is the socket's pending
 //!   error, which this call clears.
+//! - `fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<()>`: whether received messages have an
+//!   [`arrival`](Message::arrival). On a dual-stack socket for both address families. Fails where the system has no such option.
+//! - `fn receive_one(socket: &UdpSocket, buffer: &mut [u8], with_arrival: bool) -> io::Result<ReceivedOne>`: receives one datagram
+//!   into a buffer that is large enough for any, without blocking. `with_arrival` tells whether `receive_arrival` was called.
+//! - `fn send_from(socket: &UdpSocket, datagram: &[u8], to: SocketAddr, source: Source) -> io::Result<()>`: sends one datagram
+//!   from an address of this machine, by an interface, or both, without blocking. A source of another address family than `to`
+//!   is ignored.
+//! - `fn is_source_gone(error: &io::Error) -> bool`: whether a send with a [`Source`] may have failed because this machine does
+//!   not have that address or interface. Other causes can have the same error, so the caller sends again without it.
 //! - `fn pin_library() -> bool`: keeps the library that contains this code loaded until the process ends. Returns whether that
 //!   succeeded.
 //!
@@ -43,22 +52,25 @@
 //! - `struct Arena`: memory for received datagrams, shared by all sockets of a thread. It reserves about [`SLOTS`] times
 //!   64 KiB of address space, of which only the touched pages become resident. It is `Send`.
 //!   - `fn new() -> Self`
-//!   - `fn receive(&mut self, socket: &UdpSocket, mode: IoMode, limit: usize) -> io::Result<usize>`: receives up to `limit`
-//!     (1 to [`SLOTS`]) queued messages, without blocking, and returns their number. The messages stay in the arena until
-//!     the next call. If there are fewer than `limit`, the socket had no more or an error followed them (see
+//!   - `fn receive(&mut self, socket: &UdpSocket, mode: IoMode, limit: usize, with_arrival: bool) -> io::Result<usize>`: receives
+//!     up to `limit` (1 to [`SLOTS`]) queued messages, without blocking, and returns their number. The messages stay in the
+//!     arena until the next call. `with_arrival` tells whether `receive_arrival` was called. If there are fewer than `limit`, the socket had no more or an error followed them (see
 //!     `late_error`). If there is none, the call fails: with `WouldBlock` if the socket is empty, otherwise with the
 //!     system's error. `Interrupted` is retried.
 //!   - `fn late_error(&mut self) -> Option<io::Error>`: takes the error that followed the messages of the last `receive`.
 //!     Always `None` where the kernel reports such an error at the next receive.
 //!   - `fn message(&self, index: usize) -> Message<'_>`: a message of the last `receive`.
 //!   - `fn bytes(&self, index: usize) -> &[u8]`: only the payload of that message, which is faster.
-//! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, mode: IoMode,
-//!   gso_limit: &AtomicUsize) -> Sent`: sends `payloads` in order, from index `from` on, to `to` (`None`: to the connected
-//!   address), without blocking. Stops at the first datagram that the kernel refuses.
+//! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, source: Option<Source>,
+//!   mode: IoMode, gso_limit: &AtomicUsize) -> Sent`: sends `payloads` in order, from index `from` on, to `to` (`None`: to the
+//!   connected address), without blocking. Stops at the first datagram that the kernel refuses. A `source` of another address
+//!   family than `to`, or without `to`, is ignored.
 //!   - `gso_limit` belongs to the socket and is `usize::MAX` for a new one. Datagrams of that many bytes or more are sent
 //!     without segmentation. When the kernel refuses to segment datagrams that it then accepts one by one, the call lowers
 //!     the limit, so that later calls do not repeat the refused system call: to the size of these datagrams if the reason
 //!     may be their size, otherwise to 0. Only [`IoMode::Offload`] uses the limit.
+//! - `fn send_to_each(socket: &UdpSocket, datagram: &[u8], targets: &[Target], mode: IoMode) -> Sent`: sends a copy of `datagram`
+//!   to each target in order, without blocking. Stops at the first one that the kernel refuses: [`Sent::packets`] is its index.
 //! - `const CHOOSES_SHARED_PORTS: bool`: whether binding to port 0 may select a port that other sockets share, if the socket
 //!   already has `SO_REUSEADDR` or `SO_REUSEPORT`. If so, these options are to be set after binding.
 //! - `fn change_group_v4(socket: &UdpSocket, group: Ipv4Addr, interface: Interface, join: bool) -> io::Result<()>`: joins or
@@ -119,16 +131,16 @@ use linux as datagram_backend;
 pub(crate) use clock::real_time_nsec;
 pub(crate) use datagram_backend::{
     Arena, BEST_IO_MODE, CHOOSES_SHARED_PORTS, change_group_v4, kernel_drops, prepare_io_mode, receive_own_groups_only,
-    send_batch, set_multicast_interface_v4, ticks_nsec,
+    send_batch, send_to_each, set_multicast_interface_v4, ticks_nsec,
 };
 pub use io_mode::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub(crate) use prefetch::prefetch;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
     RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, interface_index, interface_name, is_full, is_readable,
-    pin_library, prepare, set_reuse_port, set_traffic_class_v6,
+    is_source_gone, pin_library, prepare, receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
 };
-pub(crate) use types::{Interface, Message, Payloads, SLOTS, Sent};
+pub(crate) use types::{Arrival, Interface, Message, Payloads, SLOTS, Sent, Source, Target};
 pub(crate) use wakeup::Waker;
 
 /// The mode that a new socket asks for: the best one that the platform has and [`IO_MODE_VARIABLE`] allows.

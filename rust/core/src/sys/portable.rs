@@ -1,33 +1,43 @@
-//! [`IoMode::Portable`]: one system call per datagram, through std. Compiled and tested on every platform.
+//! [`IoMode::Portable`]: one system call per datagram. Compiled and tested on every platform.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::AtomicUsize;
 
 use super::io_mode::IoMode;
-use super::types::{Message, Payloads, SLOT, SLOT_STRIDE, SLOTS, Sent};
+use super::socket_backend::{receive_one, send_from};
+use super::types::{Message, Payloads, ReceivedOne, SLOT, SLOT_STRIDE, SLOTS, Sent, Source, Target};
+
+const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// See [`sys`](crate::sys).
 #[derive(Debug)]
 pub(crate) struct Arena {
     /// The slots. The allocator takes a zeroed block of this size from the system without touching its pages.
     memory: Vec<u8>,
-    /// The length and the sender of the message in each slot.
-    received: [(usize, SocketAddr); SLOTS],
+    /// The message in each slot.
+    received: [ReceivedOne; SLOTS],
     late_error: Option<io::Error>,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
-        let unspecified = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
-        Self { memory: vec![0; SLOTS * SLOT_STRIDE], received: [(0, unspecified); SLOTS], late_error: None }
+        let received =
+            [const { ReceivedOne { length: 0, sender: UNSPECIFIED, real_time: None, arrival: None } }; SLOTS];
+        Self { memory: vec![0; SLOTS * SLOT_STRIDE], received, late_error: None }
     }
 
-    pub(crate) fn receive(&mut self, socket: &UdpSocket, _mode: IoMode, limit: usize) -> io::Result<usize> {
+    pub(crate) fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        _mode: IoMode,
+        limit: usize,
+        with_arrival: bool,
+    ) -> io::Result<usize> {
         self.late_error = None;
         let mut count = 0;
         for (slot, received) in self.memory.chunks_exact_mut(SLOT_STRIDE).zip(&mut self.received).take(limit) {
-            match retry_interrupted(|| socket.recv_from(&mut slot[..SLOT])) {
+            match retry_interrupted(|| receive_one(socket, &mut slot[..SLOT], with_arrival)) {
                 Ok(message) => *received = message,
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {
@@ -45,13 +55,13 @@ impl Arena {
     }
 
     pub(crate) fn message(&self, index: usize) -> Message<'_> {
-        let (length, sender) = self.received[index];
-        Message { bytes: self.bytes(index), segment: length, sender, real_time: None, arrival: None }
+        let ReceivedOne { length, sender, real_time, arrival } = self.received[index];
+        Message { bytes: self.bytes(index), segment: length, sender, real_time, arrival }
     }
 
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {
         let start = index * SLOT_STRIDE;
-        &self.memory[start..start + self.received[index].0]
+        &self.memory[start..start + self.received[index].length]
     }
 }
 
@@ -61,6 +71,7 @@ pub(crate) fn send_batch(
     to: Option<SocketAddr>,
     payloads: &Payloads<'_>,
     from: usize,
+    source: Option<Source>,
     _mode: IoMode,
     _gso_limit: &AtomicUsize,
 ) -> Sent {
@@ -69,8 +80,8 @@ pub(crate) fn send_batch(
         let result = retry_interrupted(|| {
             sent.system_calls += 1;
             match to {
-                Some(to) => socket.send_to(payload, to),
-                None => socket.send(payload),
+                Some(to) => send_one(socket, payload, to, source),
+                None => socket.send(payload).map(drop),
             }
         });
         if let Err(error) = result {
@@ -80,6 +91,30 @@ pub(crate) fn send_batch(
         sent.packets += 1;
     }
     sent
+}
+
+/// See [`sys`](crate::sys).
+pub(crate) fn send_to_each(socket: &UdpSocket, datagram: &[u8], targets: &[Target], _mode: IoMode) -> Sent {
+    let mut sent = Sent::default();
+    for Target { to, source } in targets {
+        let result = retry_interrupted(|| {
+            sent.system_calls += 1;
+            send_one(socket, datagram, *to, *source)
+        });
+        if let Err(error) = result {
+            sent.error = Some(error);
+            break;
+        }
+        sent.packets += 1;
+    }
+    sent
+}
+
+fn send_one(socket: &UdpSocket, datagram: &[u8], to: SocketAddr, source: Option<Source>) -> io::Result<()> {
+    match source {
+        Some(source) => send_from(socket, datagram, to, source),
+        None => socket.send_to(datagram, to).map(drop),
+    }
 }
 
 /// Repeats a call as long as signals interrupt it.

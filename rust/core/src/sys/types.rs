@@ -1,7 +1,7 @@
 //! The values that the backends exchange with their callers.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The most messages that one call of `Arena::receive` returns.
 pub(crate) const SLOTS: usize = 16;
@@ -26,9 +26,69 @@ pub(crate) struct Message<'a> {
     /// When the kernel received the message, on the clock of [`real_time_nsec`](crate::sys::real_time_nsec); `None` if the
     /// kernel does not report it.
     pub(crate) real_time: Option<u64>,
-    /// The destination address, and the index of the interface that received the message. Only for IPv6, and only after
-    /// [`receive_own_groups_only`](crate::sys::receive_own_groups_only).
-    pub(crate) arrival: Option<(Ipv6Addr, u32)>,
+    /// Only after [`receive_arrival`](crate::sys::receive_arrival), and for IPv6 also after
+    /// [`receive_own_groups_only`](crate::sys::receive_own_groups_only); `None` where the kernel does not report it.
+    pub(crate) arrival: Option<Arrival>,
+}
+
+/// Where a message has arrived. Its addresses are IPv4 for an IPv4 datagram, on a dual-stack socket too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Arrival {
+    /// The address that it was sent to: one of this machine, of a group, or of a broadcast.
+    pub(crate) destination: IpAddr,
+    /// The address of this machine that an answer may leave from: `destination` where that is a unicast address, otherwise an
+    /// address of the interface (Linux, IPv4), otherwise `None`.
+    pub(crate) source: Option<IpAddr>,
+    /// The index of the interface that received it.
+    pub(crate) interface: u32,
+}
+
+impl Arrival {
+    /// For systems that report only the destination. They report a directed broadcast like a unicast address. As a source they
+    /// refuse it, see [`is_source_gone`](crate::sys::is_source_gone).
+    pub(crate) fn at(destination: IpAddr, interface: u32) -> Self {
+        let destination = destination.to_canonical();
+        let is_unicast = match destination {
+            IpAddr::V4(ip) => !ip.is_multicast() && !ip.is_broadcast() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+        };
+        Self { destination, source: is_unicast.then_some(destination), interface }
+    }
+
+    /// What an answer is sent from, so that it comes from where its receiver has sent to; `None` for the system's choice.
+    pub(crate) fn answer(&self) -> Option<Source> {
+        // The route to the receiver decides on the interface. A link-local address exists on one interface only.
+        let is_link_local = matches!(self.source, Some(IpAddr::V6(ip)) if ip.is_unicast_link_local());
+        let interface = if is_link_local { self.interface } else { 0 };
+        self.source.map(|ip| Source { ip: Some(ip), interface })
+    }
+}
+
+/// What a datagram is sent from. It has no effect on a datagram to the other address family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// An address of this machine; `None` for the system's choice.
+    pub(crate) ip: Option<IpAddr>,
+    /// The index of the interface to leave by; 0 for the system's choice. On macOS an interface makes the system choose the
+    /// IPv4 address too.
+    pub(crate) interface: u32,
+}
+
+/// Where one of several copies of a datagram goes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) to: SocketAddr,
+    pub(crate) source: Option<Source>,
+}
+
+/// A datagram that was received by itself, into a buffer of the caller's.
+#[derive(Debug)]
+pub(crate) struct ReceivedOne {
+    pub(crate) length: usize,
+    pub(crate) sender: SocketAddr,
+    /// See [`Message::real_time`].
+    pub(crate) real_time: Option<u64>,
+    pub(crate) arrival: Option<Arrival>,
 }
 
 /// The datagrams to send, in order.
@@ -70,7 +130,7 @@ impl<'a> Payloads<'a> {
     }
 }
 
-/// The result of `send_batch`.
+/// The result of `send_batch` and `send_to_each`.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     /// The number of datagrams that the kernel accepted.

@@ -1,7 +1,6 @@
 //! The datagram backend of Linux and Android: many datagrams per system call (`recvmmsg`, `sendmmsg`), and datagrams of one
 //! size that the kernel joins (`UDP_GRO`, since Linux 5.0) and segments (`UDP_SEGMENT`, since 4.18); see udp(7).
 
-mod cmsg;
 mod ffi;
 mod recv;
 mod send;
@@ -17,10 +16,12 @@ use socket2::{InterfaceIndexOrAddress, SockRef};
 
 use super::io_mode::IoMode;
 use super::types::Interface;
-use ffi::{nanoseconds, option, set_flag, set_option};
+use super::unix::cmsg::nanoseconds;
+use super::unix::ffi::{set_flag, set_option};
+use ffi::option;
 
 pub(crate) use recv::Arena;
-pub(crate) use send::send_batch;
+pub(crate) use send::{send_batch, send_to_each};
 
 pub(crate) const BEST_IO_MODE: IoMode = IoMode::Offload;
 
@@ -81,7 +82,7 @@ pub(crate) fn ticks_nsec() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is valid for a write. The call cannot fail: every kernel that std supports has this clock.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &raw mut now) };
-    nanoseconds(&now).unwrap_or(0)
+    nanoseconds(now.tv_sec, now.tv_nsec).unwrap_or(0)
 }
 
 /// Selects the interface by its index: two interfaces may have the same address.

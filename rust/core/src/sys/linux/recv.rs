@@ -3,17 +3,16 @@
 use std::alloc::{self, Layout};
 use std::io;
 use std::mem::offset_of;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 
-use libc::c_int;
-
-use super::cmsg::{ControlBuffer, control_data};
-use super::ffi::{length, message_count};
+use super::ffi::message_count;
 use crate::sys::io_mode::IoMode;
 use crate::sys::portable;
 use crate::sys::types::{Message, SLOT, SLOT_STRIDE, SLOTS};
+use crate::sys::unix::cmsg::{ControlBuffer, control_data};
+use crate::sys::unix::ffi::{length, sender};
 
 /// The memory that `recvmmsg` writes to. It consists of integers and raw pointers, for which zero is a valid value.
 #[repr(C)]
@@ -64,10 +63,16 @@ impl Arena {
         Self { memory, received: 0, portable: None, is_portable: false }
     }
 
-    pub(crate) fn receive(&mut self, socket: &UdpSocket, mode: IoMode, limit: usize) -> io::Result<usize> {
+    pub(crate) fn receive(
+        &mut self,
+        socket: &UdpSocket,
+        mode: IoMode,
+        limit: usize,
+        with_arrival: bool,
+    ) -> io::Result<usize> {
         self.is_portable = mode == IoMode::Portable;
         if self.is_portable {
-            return self.portable.get_or_insert_with(portable::Arena::new).receive(socket, mode, limit);
+            return self.portable.get_or_insert_with(portable::Arena::new).receive(socket, mode, limit, with_arrival);
         }
         // SAFETY: the arena is borrowed mutably, so no other reference to the memory exists (see the field).
         let memory = unsafe { self.memory.as_mut() };
@@ -164,16 +169,4 @@ fn map_memory() -> NonNull<Memory> {
 fn reset(header: &mut libc::msghdr) {
     header.msg_namelen = length::<libc::sockaddr_in6>() as libc::socklen_t;
     header.msg_controllen = size_of::<ControlBuffer>() as _;
-}
-
-/// Converts the sender's address that the kernel has written.
-fn sender(address: &libc::sockaddr_in6) -> SocketAddr {
-    if c_int::from(address.sin6_family) == libc::AF_INET6 {
-        let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
-        let port = u16::from_be(address.sin6_port);
-        return SocketAddrV6::new(ip, port, address.sin6_flowinfo, address.sin6_scope_id).into();
-    }
-    // SAFETY: `sockaddr_in` is no longer than `sockaddr_in6`, requires no larger alignment, and consists of integers.
-    let address = unsafe { &*ptr::from_ref(address).cast::<libc::sockaddr_in>() };
-    SocketAddrV4::new(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()), u16::from_be(address.sin_port)).into()
 }

@@ -1,4 +1,4 @@
-//! Sending with `sendmmsg`.
+//! Sending with `sendmmsg`: many datagrams to one address, or one datagram to many addresses.
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libc::c_void;
 use socket2::SockAddr;
 
-use super::cmsg::SegmentControl;
 use super::ffi::message_count;
 use crate::sys::io_mode::IoMode;
 use crate::sys::portable;
-use crate::sys::types::{Payloads, Sent};
+use crate::sys::types::{Payloads, Sent, Source, Target};
+use crate::sys::unix::cmsg::SendControl;
 
 /// The most bytes in one message, segmented or not: the payload of the largest IPv4 packet. IPv6 allows 20 more, which are
 /// left unused.
@@ -34,19 +34,21 @@ pub(crate) fn send_batch(
     to: Option<SocketAddr>,
     payloads: &Payloads<'_>,
     from: usize,
+    source: Option<Source>,
     mode: IoMode,
     gso_limit: &AtomicUsize,
 ) -> Sent {
     if mode == IoMode::Portable {
-        return portable::send_batch(socket, to, payloads, from, mode, gso_limit);
+        return portable::send_batch(socket, to, payloads, from, source, mode, gso_limit);
     }
+    let control = to.map_or(SendControl::EMPTY, |to| SendControl::with_source(to.ip(), source));
     let to = to.map(SockAddr::from);
     let mut limit = if mode == IoMode::Offload { gso_limit.load(Ordering::Relaxed) } else { 0 };
     // The limit to keep if the kernel accepts, one by one, the datagrams that it has just refused to segment.
     let mut new_limit = None;
     let mut sent = Sent::default();
     while payloads.get(from + sent.packets).is_some() {
-        let attempt = send_once(socket, to.as_ref(), payloads, from + sent.packets, limit);
+        let attempt = send_once(socket, to.as_ref(), payloads, from + sent.packets, limit, &control);
         sent.system_calls += 1;
         match attempt {
             Ok(packets) => {
@@ -88,7 +90,8 @@ fn limit_after(error: &io::Error, segment: usize) -> Option<usize> {
     }
 }
 
-/// One call of `sendmmsg` for the datagrams from index `first` on, which must exist. Returns how many datagrams the kernel
+/// One call of `sendmmsg` for the datagrams from index `first` on, which must exist. Each message has the control messages in
+/// `control`. Returns how many datagrams the kernel
 /// accepted, which is at least one. On failure, returns the error and, if the first message was to be segmented, the size of
 /// its datagrams.
 fn send_once(
@@ -97,11 +100,12 @@ fn send_once(
     payloads: &Payloads<'_>,
     first: usize,
     gso_limit: usize,
+    control: &SendControl,
 ) -> Result<usize, (io::Error, Option<usize>)> {
     // Uninitialised, because initialising arrays of this size would take longer than sending a few packets.
     let mut segmented = [const { MaybeUninit::<Segmented>::uninit() }; SEND_MESSAGES];
     let mut iovecs = [const { MaybeUninit::<libc::iovec>::uninit() }; SEND_IOVECS];
-    let mut controls = [const { MaybeUninit::<SegmentControl>::uninit() }; SEND_MESSAGES];
+    let mut controls = [const { MaybeUninit::<SendControl>::uninit() }; SEND_MESSAGES];
     let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; SEND_MESSAGES];
 
     // The content of the messages. The headers follow in a second loop, when nothing borrows the arrays mutably any more.
@@ -126,7 +130,7 @@ fn send_once(
         }
         if message.packets > 1 {
             #[expect(clippy::cast_possible_truncation, reason = "two datagrams fit into `MAX_MESSAGE`")]
-            controls[count].write(SegmentControl::new(message.segment as u16));
+            controls[count].write(*control).push_segment(message.segment as u16);
         }
         next += message.packets;
         used_iovecs += message.iovecs;
@@ -135,7 +139,6 @@ fn send_once(
     }
 
     let mut iovec = iovecs.as_mut_ptr().cast::<libc::iovec>();
-    let controls = controls.as_mut_ptr().cast::<SegmentControl>();
     for index in 0..count {
         // SAFETY: the first loop has written every element below `count`.
         let content = unsafe { segmented[index].assume_init_ref() };
@@ -151,8 +154,10 @@ fn send_once(
         header.msg_iovlen = content.iovecs as _;
         iovec = iovec.wrapping_add(content.iovecs);
         if content.packets > 1 {
-            header.msg_control = controls.wrapping_add(index).cast();
-            header.msg_controllen = size_of::<SegmentControl>() as _;
+            // SAFETY: the first loop has written the control messages of every message with more than one datagram.
+            unsafe { controls[index].assume_init_ref() }.attach(header);
+        } else {
+            control.attach(header);
         }
         messages[index].write(message);
     }
@@ -173,6 +178,56 @@ fn send_once(
             Ok(accepted.iter().map(|message| unsafe { message.assume_init_ref() }.packets).sum())
         }
     }
+}
+
+/// See [`sys`](crate::sys).
+pub(crate) fn send_to_each(socket: &UdpSocket, datagram: &[u8], targets: &[Target], mode: IoMode) -> Sent {
+    if mode == IoMode::Portable {
+        return portable::send_to_each(socket, datagram, targets, mode);
+    }
+    let mut sent = Sent::default();
+    while let Some(rest) = targets.get(sent.packets..).filter(|rest| !rest.is_empty()) {
+        sent.system_calls += 1;
+        match send_to_some(socket, datagram, &rest[..rest.len().min(SEND_MESSAGES)]) {
+            Ok(packets) => sent.packets += packets,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                sent.error = Some(error);
+                break;
+            }
+        }
+    }
+    sent
+}
+
+/// One call of `sendmmsg` for `targets`, which are 1 to [`SEND_MESSAGES`]. Returns how many of them the kernel accepted, which is
+/// at least one.
+fn send_to_some(socket: &UdpSocket, datagram: &[u8], targets: &[Target]) -> io::Result<usize> {
+    let mut iovec = iovec(datagram);
+    let iovec = &raw mut iovec;
+    let mut addresses = [const { MaybeUninit::<SockAddr>::uninit() }; SEND_MESSAGES];
+    let mut controls = [const { MaybeUninit::<SendControl>::uninit() }; SEND_MESSAGES];
+    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; SEND_MESSAGES];
+    let slots = addresses.iter_mut().zip(&mut controls).zip(&mut messages);
+    for (target, ((address, control), slot)) in targets.iter().zip(slots) {
+        let address = address.write(SockAddr::from(target.to));
+        // SAFETY: as in `send_once`.
+        let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
+        let header = &mut message.msg_hdr;
+        header.msg_name = address.as_ptr().cast_mut().cast();
+        header.msg_namelen = address.len();
+        header.msg_iov = iovec;
+        header.msg_iovlen = 1;
+        control.write(SendControl::with_source(target.to.ip(), target.source)).attach(header);
+        slot.write(message);
+    }
+    let count = message_count(targets.len().min(SEND_MESSAGES));
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: `socket` is borrowed, so its descriptor stays open. The loop has written the first `count` headers in `messages`.
+    // Their pointers lead to `addresses`, `controls`, and through `iovec` to the datagram. All of these outlive the call, are
+    // initialised up to the given lengths, and are only read by it.
+    let accepted = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr().cast(), count, flags as _) };
+    usize::try_from(accepted).map_err(|_| io::Error::last_os_error())
 }
 
 /// The content of one message: one datagram, or several that the kernel segments.

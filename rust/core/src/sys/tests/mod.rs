@@ -1,5 +1,6 @@
 //! Tests of the datagram backend of this platform, in every mode that it has.
 
+mod addresses;
 mod receiving;
 mod segmentation;
 mod sending;
@@ -67,7 +68,7 @@ impl Pair {
     }
 
     fn send_from(&self, payloads: &Payloads<'_>, from: usize) -> Sent {
-        send_batch(&self.sender, self.destination(), payloads, from, self.mode, &self.gso_limit)
+        send_batch(&self.sender, self.destination(), payloads, from, None, self.mode, &self.gso_limit)
     }
 
     /// Sends all of `payloads` and returns the number of system calls.
@@ -82,7 +83,7 @@ impl Pair {
     fn receive(&mut self, limit: usize) -> (Vec<Vec<u8>>, usize) {
         let deadline = Instant::now() + TIMEOUT;
         let messages = loop {
-            match self.arena.receive(&self.receiver, self.mode, limit) {
+            match self.arena.receive(&self.receiver, self.mode, limit, false) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     assert!(Instant::now() < deadline, "no message arrives");
@@ -136,7 +137,7 @@ impl Pair {
     }
 
     fn is_empty(&mut self) -> bool {
-        let error = self.arena.receive(&self.receiver, self.mode, 1).unwrap_err();
+        let error = self.arena.receive(&self.receiver, self.mode, 1, false).unwrap_err();
         error.kind() == io::ErrorKind::WouldBlock
     }
 

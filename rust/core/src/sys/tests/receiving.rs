@@ -66,7 +66,7 @@ fn drops_are_counted_where_the_kernel_reports_them() {
         let sent = pair.send(&Payloads::Each(&slices(&datagrams)));
         assert!(sent > 0);
         let mut arrived = 0;
-        while let Ok(count) = pair.arena.receive(&pair.receiver, mode, SLOTS) {
+        while let Ok(count) = pair.arena.receive(&pair.receiver, mode, SLOTS, false) {
             arrived += count as u64;
         }
         if BEST_IO_MODE > IoMode::Portable {
@@ -104,7 +104,7 @@ fn the_error_of_a_closed_port_is_reported_once() {
             assert_eq!(prepare_io_mode(&socket, mode), mode);
             socket.connect(closed).unwrap();
             let gso_limit = AtomicUsize::new(usize::MAX);
-            let sent = send_batch(&socket, None, &Payloads::Each(&[b"packet"]), 0, mode, &gso_limit);
+            let sent = send_batch(&socket, None, &Payloads::Each(&[b"packet"]), 0, None, mode, &gso_limit);
             assert_eq!((sent.packets, sent.error.is_none()), (1, true));
             let deadline = Instant::now() + TIMEOUT;
             let error = loop {
@@ -114,7 +114,10 @@ fn the_error_of_a_closed_port_is_reported_once() {
                 }
             };
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-            assert_eq!(Arena::new().receive(&socket, mode, SLOTS).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+            assert_eq!(
+                Arena::new().receive(&socket, mode, SLOTS, false).unwrap_err().kind(),
+                std::io::ErrorKind::WouldBlock
+            );
             assert!(!is_readable(&socket).unwrap());
         }
     }
@@ -131,7 +134,7 @@ fn an_arena_serves_many_sockets_and_threads() {
         arena = thread::spawn(move || {
             for (index, pair) in pairs.iter().enumerate() {
                 let deadline = Instant::now() + TIMEOUT;
-                while arena.receive(&pair.receiver, mode, SLOTS).is_err() {
+                while arena.receive(&pair.receiver, mode, SLOTS, false).is_err() {
                     assert!(Instant::now() < deadline);
                 }
                 assert_eq!(arena.message(0).bytes, index.to_le_bytes());

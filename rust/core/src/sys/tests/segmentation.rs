@@ -10,7 +10,7 @@ fn the_kernel_joins_the_datagrams_of_one_message() {
         let mut pair = Pair::new(family, IoMode::Offload);
         let data = bytes(1200 * 20 + 7);
         pair.send(&Payloads::Segmented { data: &data, segment: 1200 });
-        assert_eq!(pair.arena.receive(&pair.receiver, IoMode::Offload, SLOTS).unwrap(), 1);
+        assert_eq!(pair.arena.receive(&pair.receiver, IoMode::Offload, SLOTS, false).unwrap(), 1);
         let message = pair.arena.message(0);
         assert_eq!(message.segment, 1200);
         assert!(message.bytes == data);
@@ -24,7 +24,7 @@ fn a_receiver_in_any_mode_gets_each_segmented_datagram() {
             let mut pair = Pair::new(family, mode);
             let data = bytes(5000);
             let payloads = Payloads::Segmented { data: &data, segment: 300 };
-            send_batch(&pair.sender, Some(pair.to), &payloads, 0, BEST_IO_MODE, &pair.gso_limit);
+            send_batch(&pair.sender, Some(pair.to), &payloads, 0, None, BEST_IO_MODE, &pair.gso_limit);
             pair.expect(&payloads);
         }
     }

@@ -160,7 +160,7 @@ fn an_error_at_the_first_datagram_ends_the_batch() {
         let data = bytes(300);
         let Err(expected) = pair.sender.send_to(&data[..100], invalid) else { continue };
         let payloads = Payloads::Segmented { data: &data, segment: 100 };
-        let sent = send_batch(&pair.sender, Some(invalid), &payloads, 0, mode, &pair.gso_limit);
+        let sent = send_batch(&pair.sender, Some(invalid), &payloads, 0, None, mode, &pair.gso_limit);
         assert_eq!((sent.packets, sent.error.unwrap().raw_os_error()), (0, expected.raw_os_error()));
         // The kernel has refused the datagrams for another reason than segmentation, so the limit is as it was.
         assert_eq!(pair.gso_limit.into_inner(), usize::MAX);

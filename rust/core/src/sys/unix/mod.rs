@@ -1,5 +1,10 @@
 //! The socket backend of Linux, Android, macOS, iOS and the BSDs.
 
+pub(super) mod cmsg;
+pub(super) mod ffi;
+mod message;
+mod pktinfo;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -8,6 +13,8 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use socket2::SockRef;
+
+pub(crate) use message::{is_source_gone, receive_arrival, receive_one, send_from};
 
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;

@@ -1,0 +1,133 @@
+//! The IPv4 destination of received datagrams, and the source of sent ones: the part that differs between the systems.
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(super) use with_pktinfo::{InPktinfo, ROOM_V4, SOURCE, Told, receive, source};
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+pub(super) use with_address::{InPktinfo, ROOM_V4, SOURCE, Told, receive, source};
+
+/// Linux and macOS: `IP_PKTINFO` in both directions.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+mod with_pktinfo {
+    use std::io;
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+    use libc::c_int;
+
+    use super::super::cmsg::{holds, space};
+    use super::super::ffi::set_flag;
+    use crate::sys::types::Arrival;
+
+    pub(in super::super) type InPktinfo = libc::in_pktinfo;
+
+    pub(in super::super) const SOURCE: c_int = libc::IP_PKTINFO;
+
+    pub(in super::super) const ROOM_V4: usize = space::<InPktinfo>();
+
+    pub(in super::super) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
+        set_flag(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, enabled)
+    }
+
+    /// The request for a source. macOS ignores the address where there is an interface (`udp_check_pktinfo` of its kernel).
+    #[expect(clippy::unnecessary_wraps, reason = "other systems have no request for an interface alone")]
+    #[allow(clippy::cast_possible_wrap, reason = "an index is small; Linux has a signed type for it")]
+    pub(in super::super) fn source(ip: Option<Ipv4Addr>, interface: u32) -> Option<InPktinfo> {
+        let none = libc::in_addr { s_addr: 0 };
+        let address = ip.map_or(none, |ip| libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) });
+        Some(InPktinfo { ipi_ifindex: interface as _, ipi_spec_dst: address, ipi_addr: none })
+    }
+
+    /// What the control messages tell.
+    #[derive(Default)]
+    pub(in super::super) struct Told(Option<Arrival>);
+
+    impl Told {
+        /// # Safety
+        ///
+        /// `payload` must be readable for as many bytes as `head` tells.
+        pub(in super::super) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
+            if kind != libc::IP_PKTINFO || !holds::<InPktinfo>(head) {
+                return;
+            }
+            // SAFETY: the payload has the size of the structure, which consists of integers.
+            let info = unsafe { payload.cast::<InPktinfo>().read_unaligned() };
+            let address = |address: libc::in_addr| Ipv4Addr::from(address.s_addr.to_ne_bytes());
+            #[allow(clippy::cast_sign_loss, reason = "an index is positive; macOS has an unsigned type for it")]
+            #[allow(clippy::unnecessary_cast, reason = "macOS has an unsigned type for it")]
+            let mut arrival = Arrival::at(address(info.ipi_addr).into(), info.ipi_ifindex as u32);
+            // Linux tells an address of the interface for a group or a broadcast, and for a directed broadcast. macOS leaves
+            // the field at zero.
+            let specific = address(info.ipi_spec_dst);
+            if !specific.is_unspecified() {
+                arrival.source = Some(IpAddr::V4(specific));
+            }
+            self.0 = Some(arrival);
+        }
+
+        pub(in super::super) fn arrival(&self) -> Option<Arrival> {
+            self.0
+        }
+    }
+}
+
+/// The BSDs: `IP_RECVDSTADDR` and `IP_RECVIF`, and `IP_SENDSRCADDR`.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+mod with_address {
+    use std::io;
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use libc::c_int;
+
+    use super::super::cmsg::{holds, space};
+    use super::super::ffi::set_flag;
+    use crate::sys::types::Arrival;
+
+    pub(in super::super) type InPktinfo = libc::in_addr;
+
+    pub(in super::super) const SOURCE: c_int = libc::IP_SENDSRCADDR;
+
+    pub(in super::super) const ROOM_V4: usize = space::<InPktinfo>() + space::<libc::sockaddr_dl>();
+
+    pub(in super::super) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
+        // Without the interface, its index is 0.
+        let _ = set_flag(socket, libc::IPPROTO_IP, libc::IP_RECVIF, enabled);
+        set_flag(socket, libc::IPPROTO_IP, libc::IP_RECVDSTADDR, enabled)
+    }
+
+    /// The request for a source; there is none for an interface.
+    pub(in super::super) fn source(ip: Option<Ipv4Addr>, _interface: u32) -> Option<InPktinfo> {
+        ip.map(|ip| libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) })
+    }
+
+    /// What the control messages tell: the address and the interface come in two of them.
+    #[derive(Default)]
+    pub(in super::super) struct Told {
+        destination: Option<Ipv4Addr>,
+        interface: u32,
+    }
+
+    impl Told {
+        /// # Safety
+        ///
+        /// `payload` must be readable for as many bytes as `head` tells.
+        pub(in super::super) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
+            if kind == libc::IP_RECVDSTADDR && holds::<libc::in_addr>(head) {
+                // SAFETY: the payload has the size of the structure, which consists of integers.
+                let address = unsafe { payload.cast::<libc::in_addr>().read_unaligned() };
+                self.destination = Some(Ipv4Addr::from(address.s_addr.to_ne_bytes()));
+            }
+            // SAFETY: only computes.
+            let needed = unsafe { libc::CMSG_LEN(4) };
+            if kind == libc::IP_RECVIF && head.cmsg_len as u64 >= u64::from(needed) {
+                // The index follows the length and the family of a `sockaddr_dl`, one byte each.
+                // SAFETY: the payload has at least four bytes.
+                let index = unsafe { payload.add(2).cast::<u16>().read_unaligned() };
+                self.interface = index.into();
+            }
+        }
+
+        pub(in super::super) fn arrival(&self) -> Option<Arrival> {
+            self.destination.map(|to| Arrival::at(to.into(), self.interface))
+        }
+    }
+}
