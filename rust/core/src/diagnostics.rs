@@ -103,6 +103,12 @@ impl Diagnostics {
         add(&self.other_send_system_calls, system_calls);
     }
 
+    /// Counts a packet of a server's peer that was sent together with those of others. The server counts the system call.
+    pub(crate) fn count_shared_send(&self, bytes: usize) {
+        add(&self.batch_packets, 1);
+        add(&self.bytes_sent, bytes as u64);
+    }
+
     /// Counts a system call that sent nothing.
     pub(crate) fn count_vain_send(&self) {
         add(&self.other_send_system_calls, 1);

@@ -58,6 +58,8 @@ pub enum Reason {
     Connected,
     /// The peer belongs to a server, whose socket this would change.
     Accepted,
+    /// The element at this index, counted from 0, is no open peer of the server.
+    NotOfServer(usize),
     /// There is no destination to send to.
     NoDestination,
     /// The text is not an address that this operation takes.
@@ -150,6 +152,7 @@ impl fmt::Display for Error {
             Reason::AlreadyOpen => f.write_str("it is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
             Reason::Accepted => f.write_str("the peer belongs to a server"),
+            Reason::NotOfServer(index) => write!(f, "element {index} is no open peer of this server"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
             Reason::OutOfRange(value) => write!(f, "{value} is out of range"),
             Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),

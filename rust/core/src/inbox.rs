@@ -40,6 +40,11 @@ pub(crate) struct Contents {
     is_open: bool,
     /// Whether this peer is marked in [`pending_signals`].
     has_pending_signal: bool,
+    /// Whether the server has this peer in its list of those that have packets queued.
+    pub(crate) is_marked_ready: bool,
+    drop_notice: DropNotice,
+    /// How many packets had come to empty queues of the server's peers when the first of those that are queued now did.
+    pub(crate) first_serial: u32,
     /// When the server last received a packet for this peer, also one that was dropped, or when the peer was accepted, if that was
     /// later. In microseconds, as packets' times.
     last_received: u64,
@@ -48,6 +53,16 @@ pub(crate) struct Contents {
     pub(crate) queue: Queue,
     /// The packets that were taken by the last call that takes many.
     batch: Option<Arc<Vec<PacketMeta>>>,
+}
+
+/// How far it is known that the queue has dropped a packet since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum DropNotice {
+    #[default]
+    None,
+    /// The peer was marked for it in [`pending_signals`].
+    Marked,
+    Taken,
 }
 
 /// A packet that was taken by [`Peer::take_or_copy`](crate::Peer::take_or_copy).
@@ -62,7 +77,7 @@ pub enum Taken {
 /// The lock of an inbox. When it is given back, [`Inbox::count`] tells what was changed.
 pub(crate) struct ContentsGuard<'a> {
     contents: MutexGuard<'a, Contents, { rank::INBOX }>,
-    published: &'a AtomicU32,
+    inbox: &'a Inbox,
 }
 
 impl ContentsGuard<'_> {
@@ -73,7 +88,16 @@ impl ContentsGuard<'_> {
     }
 
     fn publish(&self) {
-        self.published.store(self.contents.published(), Ordering::Release);
+        self.inbox.published.store(self.contents.published(), Ordering::Release);
+    }
+
+    /// Marks the peer for the first drop of its queue.
+    #[cold]
+    fn mark_drop(&mut self) {
+        if let Some(token) = self.inbox.token.get() {
+            self.contents.drop_notice = DropNotice::Marked;
+            pending_signals::mark(std::slice::from_ref(token));
+        }
     }
 }
 
@@ -95,14 +119,18 @@ impl Drop for ContentsGuard<'_> {
     fn drop(&mut self) {
         // Before the lock is given back, so that the last change is published last.
         self.publish();
+        if self.contents.queue.has_dropped() && self.contents.drop_notice == DropNotice::None {
+            self.mark_drop();
+        }
     }
 }
 
 impl Inbox {
-    /// The inbox of a peer that a server has for the sender of a packet.
-    pub(crate) fn accepted(packet: PacketMeta) -> Arc<Self> {
+    /// The inbox of a peer that a server has for the sender of a packet, with a queue of so many bytes, or of the default size.
+    pub(crate) fn accepted(packet: PacketMeta, queue_size: usize) -> Arc<Self> {
         let mut queue = Queue::default();
         queue.reset(0);
+        queue.set_size(queue_size);
         queue.set_low_memory(true);
         // Before the first packet is taken, the sender is known all the same.
         let last_taken = Some(PacketMeta::new(0, packet.sender(), 0));
@@ -115,11 +143,11 @@ impl Inbox {
     }
 
     pub(crate) fn lock(&self) -> ContentsGuard<'_> {
-        ContentsGuard { contents: self.contents.lock(), published: &self.published }
+        ContentsGuard { contents: self.contents.lock(), inbox: self }
     }
 
     pub(crate) fn try_lock(&self) -> Option<ContentsGuard<'_>> {
-        Some(ContentsGuard { contents: self.contents.try_lock()?, published: &self.published })
+        Some(ContentsGuard { contents: self.contents.try_lock()?, inbox: self })
     }
 
     /// How many packets can be taken without reading a socket; `None` when the peer is closed. Takes the lock only where there are
@@ -132,11 +160,19 @@ impl Inbox {
         }
     }
 
-    /// Opens an empty queue.
-    pub(crate) fn open(&self, recv_buf_size: usize) {
+    /// Opens an empty queue of `queue_size` bytes; with 0, of what `recv_buf_size` asks for.
+    pub(crate) fn open(&self, recv_buf_size: usize, queue_size: usize) {
         let mut contents = self.lock();
         contents.queue.reset(recv_buf_size);
+        contents.queue.set_size(queue_size);
+        contents.queue.forget_drops();
+        contents.drop_notice = DropNotice::None;
         contents.is_open = true;
+    }
+
+    /// Whether anything may be queued. For a thread that keeps others from adding.
+    pub(crate) fn may_have_queued(&self) -> bool {
+        !matches!(self.published.load(Ordering::Acquire), 0 | CLOSED)
     }
 
     /// Drops what is queued. What was taken last is kept.
@@ -159,6 +195,22 @@ impl Inbox {
     pub(crate) fn set_token(&self, token: u64) {
         // A second thread that comes here at the same time brings the same token.
         let _ = self.token.set(token);
+        // A queue that has dropped before is marked when its lock is given back.
+        drop(self.lock());
+    }
+
+    pub(crate) fn token(&self) -> Option<u64> {
+        self.token.get().copied()
+    }
+
+    /// Whether the queue has dropped a packet since it was opened. `true` once.
+    pub(crate) fn take_drop_notice(&self) -> bool {
+        let mut contents = self.lock();
+        let is_new = contents.queue.has_dropped() && contents.drop_notice != DropNotice::Taken;
+        if is_new {
+            contents.drop_notice = DropNotice::Taken;
+        }
+        is_new
     }
 
     /// Marks the peer as having a signal to emit, if packets are queued.
@@ -297,6 +349,11 @@ impl Contents {
         self.last_received
     }
 
+    /// Counts a message as dropped that has come to a closed peer.
+    pub(crate) fn count_as_dropped(&mut self, message: &Received<'_>) {
+        self.queue.counts().dropped += message.count() as u64;
+    }
+
     /// Queues the datagrams of a message, from number `from` on. What does not fit is kept aside, or the oldest packets are
     /// dropped, as the policy says.
     pub(crate) fn file(&mut self, message: &Received<'_>, from: usize) {
@@ -333,7 +390,8 @@ impl Sink for Inbox {
         for message in &batch.messages {
             // A closed peer holds nothing. The endpoint that has read this batch is being closed.
             if !contents.is_open() {
-                break;
+                contents.count_as_dropped(message);
+                continue;
             }
             if batch.in_background {
                 contents.file_or_drop(message, 0);

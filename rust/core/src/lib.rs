@@ -18,6 +18,7 @@ mod clock;
 mod diagnostics;
 mod endpoint;
 mod error;
+mod frames;
 mod inbox;
 mod interface;
 #[allow(unsafe_code, reason = "a raw lock carries promises, which are passed on")]
@@ -44,6 +45,7 @@ pub use address::format_address;
 pub use clock::{clock_nsec, set_clock_origin};
 pub use diagnostics::LastError;
 pub use error::{Error, Operation, Reason, Result};
+pub use frames::begin_frame;
 pub use inbox::Taken;
 pub use interface::broadcast_addresses;
 pub use peer::drain::{Drain, PacketRun};

@@ -1,6 +1,7 @@
 //! A peer that a server has accepted. It has no socket of its own: it sends by the server's, and the server delivers the packets of
 //! its one sender into its inbox.
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use super::{Peer, PeerState};
@@ -8,6 +9,7 @@ use crate::address;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::peer_table::{Accepted, AcceptedPeer, Detachment};
+use crate::sys::Target;
 use crate::transport::{ServerLink, ServerSocket, SocketState, Transport};
 
 impl Peer {
@@ -30,6 +32,24 @@ impl Peer {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.state.read().socket.transport.link().is_some()
+    }
+
+    /// Where the server that listens by `endpoint` sends to for this peer; `None` if the peer does not belong to it.
+    pub(crate) fn target_by(&self, endpoint: &Arc<Endpoint>) -> Option<Target> {
+        let state = self.state.read();
+        state.socket.transport.link().filter(|link| Arc::ptr_eq(&link.endpoint, endpoint))?;
+        Some(Target { to: state.destination?, source: None })
+    }
+
+    /// Counts a packet that the server has sent to this peer.
+    pub(crate) fn count_shared_send(&self, bytes: usize) {
+        self.diagnostics.count_shared_send(bytes);
+    }
+
+    /// Counts a packet that the system has refused to send to this peer.
+    pub(crate) fn count_refused_send(&self, error: &Error) {
+        self.diagnostics.count_send_error();
+        self.diagnostics.record(error);
     }
 
     /// Fails if the peer belongs to a server, which decides such things.
@@ -69,5 +89,9 @@ impl AcceptedPeer for Peer {
         };
         // Before the state is unlocked: a caller that finds the peer closed also finds the reason.
         self.diagnostics.record_misuse(&message);
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }

@@ -26,6 +26,7 @@ mod destination;
 pub(crate) mod drain;
 mod lookup;
 mod options;
+mod queue;
 mod receive;
 pub(crate) mod send;
 mod wait;
@@ -155,7 +156,7 @@ impl Peer {
     fn install(&self, state: &mut PeerState, opened: Opened, recv_buf_size: usize) {
         // A server that has been stopped detaches its peers one after the other, this one perhaps not yet.
         self.leave_server(state);
-        self.inbox.open(recv_buf_size);
+        self.inbox.open(recv_buf_size, state.socket.options.queue_size);
         let sink: Arc<dyn Sink> = Arc::clone(&self.inbox) as _;
         let mut refused = Vec::new();
         let user = User { sink, diagnostics: Arc::clone(&self.diagnostics) };
@@ -314,9 +315,11 @@ impl Peer {
 
     /// Sets all counters to zero.
     pub fn reset_stats(&self) {
-        let kernel_drops = self.kernel_drops();
-        self.inbox.lock().queue.reset_counts();
-        self.diagnostics.reset(kernel_drops);
+        let state = self.state.read();
+        // All under one lock, so that another reset comes before or after this one.
+        let mut inbox = self.inbox.lock();
+        inbox.queue.reset_counts();
+        self.diagnostics.reset(state.socket.kernel_drops());
     }
 
     fn kernel_drops(&self) -> u64 {

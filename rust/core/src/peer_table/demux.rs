@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use super::ready::{self, Mark};
 use super::{Entries, PeerTable};
 use crate::inbox::{ContentsGuard, Inbox};
 use crate::pending_signals;
@@ -22,6 +23,10 @@ struct Outcome {
     tokens: ArrayVec<u64, { sys::SLOTS }>,
     /// The peers that got packets.
     receivers: ArrayVec<WaiterId, { sys::SLOTS }>,
+    /// The peers that have packets queued now, and are not marked for that yet.
+    ready: ArrayVec<Mark, { sys::SLOTS }>,
+    /// See [`ready::note_arrival`].
+    serial: u32,
 }
 
 impl Outcome {
@@ -29,10 +34,14 @@ impl Outcome {
     fn deliver(&mut self, (inbox, id): (&Inbox, WaiterId), mut contents: ContentsGuard<'_>, message: &Received<'_>) {
         // A peer that is being closed is about to be removed.
         if !contents.is_open() {
+            contents.count_as_dropped(message);
             self.change.dropped += message.count() as u64;
             return;
         }
         contents.note_received(message.meta.time_usec());
+        if ready::note_arrival(&mut contents, &mut self.serial) {
+            self.ready.push((message.meta.remote(), id));
+        }
         let before = contents.queue.tally();
         contents.file_or_drop(message, 0);
         self.change.add_change(before, contents.queue.tally());
@@ -50,14 +59,19 @@ impl Sink for PeerTable {
     }
 
     fn deliver(&self, batch: &Batch<'_>) -> Delivery {
+        let mut entries = self.lock();
         let mut outcome = Outcome {
             in_background: batch.in_background,
             change: QueueCounts::default(),
             tokens: ArrayVec::new(),
             receivers: ArrayVec::new(),
+            ready: ArrayVec::new(),
+            serial: entries.ready.serial(),
         };
-        let mut entries = self.lock();
         let strangers = dispatch(&entries, &batch.messages, &mut outcome);
+        if batch.in_background && !strangers.is_empty() {
+            entries.admission.note_frame();
+        }
         let mut any_added = false;
         for message in strangers {
             // In a flood of strangers the look-up is saved. A stranger may send several packets in a batch, so after one was
@@ -73,6 +87,9 @@ impl Sink for PeerTable {
         }
         // Under the lock, so that packets are not taken off again before they were added.
         entries.counts.add_change(QueueCounts::default(), outcome.change);
+        if !outcome.ready.is_empty() || outcome.serial != entries.ready.serial() {
+            entries.add_ready(&outcome.ready, outcome.serial);
+        }
         drop(entries);
         pending_signals::mark(&outcome.tokens);
         Delivery { available: 0, wake: Wake::These(outcome.receivers) }

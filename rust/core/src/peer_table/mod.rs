@@ -1,6 +1,7 @@
 //! The peers of a server: found by their remote address, pending ones in the order of their first packets, and when the next of
 //! them may have been idle for too long.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -14,9 +15,16 @@ use crate::locks::{Mutex, MutexGuard, rank};
 use crate::queue::{PacketMeta, QueueCounts, RemoteAddr};
 use crate::waiters::WaiterId;
 
+mod admission;
 mod demux;
+mod ready;
+mod signals;
 #[cfg(test)]
 mod tests;
+
+use admission::Admission;
+use ready::{Mark, Ready};
+use signals::Signals;
 
 /// How many peers may be pending, as in the engine.
 const MAX_PENDING: usize = 16;
@@ -24,8 +32,9 @@ const MAX_PENDING: usize = 16;
 /// Below this many unused places in the table, or deadlines of peers that are gone, tidying up does not pay.
 const SLACK: usize = 64;
 
-/// How many deadlines one call looks at: thousands may fall due at the same moment.
-const MAX_DEADLINES_PER_CALL: usize = 500;
+/// How many deadlines [`Entries::time_out`] looks at while it has the lock: thousands may fall due at the same moment, and packets
+/// are delivered in between.
+pub(crate) const DEADLINES_PER_CALL: usize = 100;
 
 /// The [sink](crate::sink::Sink) of a server. Its lock is held for a batch at a time by the thread that delivers.
 #[derive(Debug, Default)]
@@ -45,12 +54,16 @@ pub(crate) struct Entries {
     /// The peers that were not accepted yet, oldest first.
     pending: VecDeque<RemoteAddr>,
     max_pending: usize,
+    admission: Admission,
+    /// How many bytes the queue of each peer may hold; 0 for the default.
+    queue_size: usize,
     /// How many peers there have been. The number of a peer tells it from a later one with the same address.
     made: WaiterId,
-    /// What all queues together have counted, those that are gone included.
+    /// What all queues together have counted since the last reset, those that are gone included.
     counts: QueueCounts,
-    /// Packets that no peer has got.
+    /// Packets that no peer has got, and how many they were at the last reset.
     dropped: u64,
+    dropped_before: u64,
     /// After how many microseconds an accepted peer that sends nothing times out; 0 for never.
     idle_timeout: u64,
     /// One for each accepted peer, while there is a time-out: the peer cannot have been idle for long enough before. Some belong to
@@ -58,6 +71,8 @@ pub(crate) struct Entries {
     deadlines: BinaryHeap<Reverse<IdleDeadline>>,
     /// No peer counts as idle before this time.
     idle_since: u64,
+    ready: Ready,
+    signals: Signals,
 }
 
 /// Small, so that finding one touches little memory.
@@ -74,6 +89,9 @@ struct Entry {
 pub(crate) trait AcceptedPeer: Send + Sync + std::fmt::Debug {
     /// Called, without a lock, when the server has removed the peer.
     fn detached(&self, why: Detachment);
+
+    /// The peer as what it is.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 /// Why a server has removed a peer.
@@ -111,12 +129,17 @@ impl Default for Entries {
             hasher: RandomState::new(),
             pending: VecDeque::new(),
             max_pending: MAX_PENDING,
+            admission: Admission::default(),
+            queue_size: 0,
             made: 0,
             counts: QueueCounts::default(),
             dropped: 0,
+            dropped_before: 0,
             idle_timeout: 0,
             deadlines: BinaryHeap::new(),
             idle_since: 0,
+            ready: Ready::default(),
+            signals: Signals::default(),
         }
     }
 }
@@ -128,15 +151,18 @@ impl PeerTable {
 
     /// The server begins to listen.
     pub(crate) fn open(&self) {
-        self.lock().is_open = true;
+        let mut entries = self.lock();
+        entries.is_open = true;
+        entries.admission.begin_period();
     }
 
     /// The server listens no more. Removes and closes all; returns the peers that were accepted.
     pub(crate) fn drain(&self) -> Vec<Weak<dyn AcceptedPeer>> {
         let mut entries = self.lock();
         entries.is_open = false;
-        entries.pending.clear();
+        entries.drop_pending(0);
         entries.deadlines = BinaryHeap::new();
+        entries.ready = Ready::default();
         let all = mem::take(&mut entries.table);
         // Under the lock: a peer that leaves meanwhile waits for it, and may open its inbox again afterwards.
         let close = |entry: Entry| {
@@ -156,20 +182,11 @@ impl PeerTable {
         }
     }
 
-    /// Lowers or raises how many peers may be pending. Those that are too many now are removed and closed, newest first; their
-    /// packets count as dropped.
+    /// Lowers or raises how many peers may be pending. Those that are too many now are dropped, newest first.
     pub(crate) fn set_max_pending(&self, max: usize) {
         let mut entries = self.lock();
         entries.max_pending = max;
-        let kept = max.min(entries.pending.len());
-        let too_many = entries.pending.split_off(kept);
-        for remote in too_many.iter().rev() {
-            let Some(entry) = entries.find_entry(remote).map(|entry| entry.remove().0) else { continue };
-            let lost = *entry.inbox.lock().queue.counts();
-            entry.inbox.close();
-            entries.dropped += lost.packets;
-            entries.counts.add_change(lost, QueueCounts { dropped: lost.dropped, ..QueueCounts::default() });
-        }
+        entries.drop_pending(max);
     }
 }
 
@@ -200,8 +217,11 @@ impl Entries {
             Place::Vacant(_) if is_full => None,
             Place::Vacant(place) => {
                 self.made += 1;
+                self.admission.count();
+                self.signals.note_pending();
                 self.pending.push_back(remote);
-                let entry = Entry { remote, id: self.made, inbox: Inbox::accepted(packet), peer: None };
+                let inbox = Inbox::accepted(packet, self.queue_size);
+                let entry = Entry { remote, id: self.made, inbox, peer: None };
                 Some(place.insert(entry).into_mut().found())
             }
         }
@@ -209,10 +229,34 @@ impl Entries {
 
     /// Whether no new peer is let in.
     fn is_full(&self) -> bool {
-        !self.is_open || self.pending.len() >= self.max_pending
+        let max = self.max_pending;
+        !self.is_open || self.pending.len() >= max || self.admission.is_over(max)
     }
 
-    /// What all queues together have counted.
+    /// The server was polled, or its mode has changed: so it may let in new peers, see [`Admission`].
+    pub(crate) fn note_poll(&mut self, in_background: bool) {
+        self.admission.note_poll(in_background);
+    }
+
+    /// Removes and closes the pending peers beyond the first `kept`, newest first. Their packets count as dropped.
+    fn drop_pending(&mut self, kept: usize) {
+        let too_many = self.pending.split_off(kept.min(self.pending.len()));
+        for remote in too_many.iter().rev() {
+            let Some(entry) = self.find_entry(remote).map(|entry| entry.remove().0) else { continue };
+            let mut contents = entry.inbox.lock();
+            let before = contents.queue.full_tally();
+            contents.discard_queued();
+            let mut after = contents.queue.full_tally();
+            drop(contents);
+            entry.inbox.close();
+            // Not by its queue.
+            self.dropped += after.dropped - before.dropped;
+            after.dropped = before.dropped;
+            self.counts.add_change(before, after);
+        }
+    }
+
+    /// What all queues together have counted since the last reset.
     pub(crate) fn counts(&self) -> QueueCounts {
         self.counts
     }
@@ -220,6 +264,36 @@ impl Entries {
     /// How many packets no peer has got.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// The same, since the last reset.
+    pub(crate) fn dropped_since_reset(&self) -> u64 {
+        self.dropped - self.dropped_before
+    }
+
+    /// Sets the counts to zero. Takes time for each peer.
+    pub(crate) fn reset_counts(&mut self) {
+        self.counts = QueueCounts::default();
+        self.dropped_before = self.dropped;
+        for inbox in self.table.iter().map(|entry| &entry.inbox).filter(|inbox| inbox.may_have_queued()) {
+            inbox.lock().queue.note_sum_reset();
+        }
+    }
+
+    /// Sets how many bytes the queue of each peer may hold, from now on; 0 for the default. What is queued beyond that is dropped and
+    /// counted, see [`Queue::set_size`](crate::queue::Queue::set_size).
+    pub(crate) fn set_queue_size(&mut self, bytes: usize) {
+        self.queue_size = bytes;
+        let Self { table, counts, .. } = self;
+        for entry in table.iter() {
+            let mut contents = entry.inbox.lock();
+            // A closed one is about to be removed.
+            if contents.is_open() {
+                let before = contents.queue.full_tally();
+                contents.queue.set_size(bytes);
+                counts.add_change(before, contents.queue.full_tally());
+            }
+        }
     }
 
     pub(crate) fn has_pending(&self) -> bool {
@@ -258,6 +332,7 @@ impl Entries {
         let Self { table, hasher, .. } = self;
         if table.capacity() > 4 * table.len() + SLACK {
             table.shrink_to(2 * table.len(), |entry| hasher.hash_one(entry.remote));
+            self.forget_removed();
         }
     }
 
@@ -306,19 +381,24 @@ impl Entries {
     }
 
     /// Removes and closes the accepted peers that were idle for too long, judged by the packets that had arrived `until` then. Looks
-    /// at a bounded number of peers, so there may be more.
-    pub(crate) fn time_out(&mut self, until: u64) -> Vec<Weak<dyn AcceptedPeer>> {
+    /// at up to [`DEADLINES_PER_CALL`] peers; whether there are more to look at.
+    pub(crate) fn time_out(&mut self, until: u64) -> (Vec<Weak<dyn AcceptedPeer>>, bool) {
         let mut idle = Vec::new();
         let mut looked_at = 0;
-        while looked_at < MAX_DEADLINES_PER_CALL
-            && self.next_deadline().is_some_and(|at| at <= until)
+        let is_due = |entries: &Self| entries.next_deadline().is_some_and(|at| at <= until);
+        while looked_at < DEADLINES_PER_CALL
+            && is_due(self)
             && let Some(Reverse(mut deadline)) = self.deadlines.pop()
         {
+            looked_at += 1;
             let (idle_since, timeout) = (self.idle_since, self.idle_timeout);
             let entry = self.find_entry(&deadline.remote).filter(|entry| entry.get().id == deadline.id);
             let Some(entry) = entry else { continue };
-            looked_at += 1;
             deadline.at = entry.get().inbox.lock().last_received().max(idle_since) + timeout;
+            if entry.get().peer.is_none() {
+                // It is being accepted at this moment.
+                deadline.at = deadline.at.max(until + timeout);
+            }
             if deadline.at <= until {
                 let (entry, _) = entry.remove();
                 entry.inbox.close();
@@ -328,13 +408,18 @@ impl Entries {
             }
         }
         self.tidy();
-        idle
+        (idle, is_due(self))
     }
 
     /// Restarts the idle time of all peers.
     pub(crate) fn restart_idle_timers(&mut self, now: u64) {
         self.idle_since = now;
     }
+}
+
+/// The entry of a peer that was marked, unless it is gone.
+fn find_marked<'a>(table: &'a HashTable<Entry>, hasher: &RandomState, (remote, id): &Mark) -> Option<&'a Entry> {
+    table.find(hasher.hash_one(remote), |entry| entry.remote == *remote).filter(|entry| entry.id == *id)
 }
 
 impl Entry {

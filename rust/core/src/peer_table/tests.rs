@@ -11,6 +11,10 @@ impl AcceptedPeer for TestPeer {
     fn detached(&self, _why: Detachment) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
 }
 
 fn table(max_pending: usize) -> PeerTable {
@@ -35,7 +39,7 @@ fn receive(table: &PeerTable, from: u16, at: u64) -> bool {
     found.map(|(inbox, _)| inbox.lock().note_received(at)).is_some()
 }
 
-/// Accepts all that are pending, as these peers.
+/// Accepts all that are pending, as these peers. The server is polled afterwards.
 fn accept_all(table: &PeerTable, now: u64) -> Vec<Arc<TestPeer>> {
     let mut entries = table.lock();
     let mut peers = Vec::new();
@@ -45,12 +49,14 @@ fn accept_all(table: &PeerTable, now: u64) -> Vec<Arc<TestPeer>> {
         assert!(entries.attach(&accepted, weak));
         peers.push(peer);
     }
+    entries.note_poll(false);
     peers
 }
 
 /// Whether exactly these peers time out.
 fn time_out(table: &PeerTable, until: u64, expected: &[&Arc<TestPeer>]) -> bool {
-    let idle = table.lock().time_out(until);
+    let (idle, any_more) = table.lock().time_out(until);
+    assert!(!any_more);
     let is_same = |(peer, expected): (&Weak<dyn AcceptedPeer>, &&Arc<TestPeer>)| {
         peer.upgrade().is_some_and(|peer| std::ptr::addr_eq(Arc::as_ptr(&peer), Arc::as_ptr(expected)))
     };

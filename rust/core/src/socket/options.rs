@@ -17,6 +17,8 @@ pub struct Options {
     /// The sizes that the kernel is asked for, in bytes; 0 for its default.
     pub(crate) receive_buffer: usize,
     pub(crate) send_buffer: usize,
+    /// How many bytes the receive queue may hold; 0 for what `bind` asks for.
+    pub(crate) queue_size: usize,
     /// See [`SocketOption::ReuseAddress`].
     pub reuse_address: bool,
     /// See [`SocketOption::ReusePort`].
@@ -72,6 +74,7 @@ impl Default for Options {
             background: false,
             receive_buffer: 0,
             send_buffer: 0,
+            queue_size: 0,
             reuse_address: false,
             reuse_port: false,
             time_to_live: None,

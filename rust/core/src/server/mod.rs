@@ -1,9 +1,8 @@
 //! The API of a server: one socket, and a peer for each address that sends to it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -14,18 +13,19 @@ use crate::error::{Error, Operation, Reason, Result};
 use crate::locks::{self, rank};
 use crate::peer::Peer;
 use crate::peer_table::{AcceptedPeer, Detachment, PeerTable};
-use crate::reactor::{self, OnTimer, Timer};
 use crate::sink::Sink;
 use crate::socket::options::{Options, Refusal, SocketOption};
 use crate::stats::Stats;
 use crate::transport::{MulticastInterface, ServerSocket, SocketState, User, parse_bind_address};
 
+mod idle;
+mod send;
+
+use idle::IdleTimer;
+
 /// What the kernel is asked for as the receive buffer unless a script says otherwise, in bytes: all peers may send at the same moment,
 /// and what does not fit is lost. The kernel uses memory for it only as packets wait.
 const RECEIVE_BUFFER: usize = 4 << 20;
-
-/// How long an idle timer waits at least, so that peers whose packets are still unread do not keep the reactor busy.
-const MIN_IDLE_TIMER: Duration = Duration::from_millis(5);
 
 /// A UDP server with the semantics of the engine's `UDPServer`, usable from any number of threads at once.
 ///
@@ -49,14 +49,7 @@ struct Inner {
     me: Weak<Inner>,
 }
 
-/// A timer, and the deadline that it is for.
-#[derive(Debug)]
-struct IdleTimer {
-    deadline: u64,
-    _timer: Timer,
-}
-
-/// What a server and all of its peers have counted since the server was made.
+/// What a server and all of its peers have counted since the server was made, or since [`Server::reset_stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Of all peers together, those that are gone included, and of the socket.
@@ -117,6 +110,38 @@ impl Server {
         self.0.table().lock().has_pending()
     }
 
+    /// The accepted peers that have packets queued now, each once, in the order in which the oldest of these have come. Takes time for
+    /// the peers that have got packets since this was last called, or have some still, however many there are.
+    ///
+    /// Polled, these are packets that [`poll`](Self::poll) has read.
+    #[must_use]
+    pub fn ready_peers(&self) -> Vec<Arc<Peer>> {
+        let ready = self.0.table().lock().ready();
+        ready.into_iter().filter_map(as_peer).collect()
+    }
+
+    /// Lets [`take_pending_signals`](crate::take_pending_signals) return this token when the server may have a signal to emit: see
+    /// [`take_connected`](Self::take_connected) and [`take_timed_out`](Self::take_timed_out). The first token stays.
+    pub fn enable_signals(&self, token: u64) {
+        self.0.table().lock().set_token(token);
+    }
+
+    /// How many peers have become pending since this was last called, and are still. 0 before
+    /// [`enable_signals`](Self::enable_signals).
+    #[must_use]
+    pub fn take_connected(&self) -> usize {
+        self.0.table().lock().take_connected()
+    }
+
+    /// The peers that were closed since this was last called because they were [idle](Self::set_peer_timeout_msec) for too long.
+    /// Empty before [`enable_signals`](Self::enable_signals).
+    #[must_use]
+    pub fn take_timed_out(&self) -> Vec<Weak<Peer>> {
+        let timed_out = self.0.table().lock().take_timed_out();
+        let peers = timed_out.iter().filter_map(Weak::upgrade).filter_map(as_peer);
+        peers.map(|peer| Arc::downgrade(&peer)).collect()
+    }
+
     /// Accepts the peer that has been pending for longest.
     #[must_use]
     pub fn accept(&self) -> Option<Arc<Peer>> {
@@ -145,6 +170,9 @@ impl Server {
 
     /// Sets how many peers may be pending at once. The packets of more are dropped; if there are more already, these are too, newest
     /// first. With 0 no new peer is let in.
+    ///
+    /// This is also how many peers are let in at most between two [polls](Self::poll), in background mode between two
+    /// [frames](crate::begin_frame) or between two polls of one frame. So a loop that accepts ends, however fast they come.
     pub fn set_max_pending(&self, max: u32) {
         self.0.table().set_max_pending(usize::try_from(max).unwrap_or(usize::MAX));
     }
@@ -153,6 +181,21 @@ impl Server {
     #[must_use]
     pub fn peer_timeout_msec(&self) -> u64 {
         self.0.table().lock().idle_timeout() / 1_000
+    }
+
+    /// How many bytes the queue of each peer may hold; 0 for 65,535.
+    #[must_use]
+    pub fn queue_size(&self) -> usize {
+        self.option(|options| options.queue_size)
+    }
+
+    /// Sets how many bytes the queue of each peer may hold, also of those that there are, pending ones too; 0 for 65,535. What is
+    /// queued beyond that is dropped, see [`Peer::set_queue_size`].
+    pub fn set_queue_size(&self, bytes: usize) {
+        // Under the state's lock, so that of two threads the same one is last for the option and for the queues.
+        let mut state = self.0.socket.state.write();
+        state.options.queue_size = bytes;
+        self.0.table().lock().set_queue_size(bytes);
     }
 
     /// Sets after how many milliseconds an accepted peer that sends nothing is closed; 0 for never.
@@ -175,6 +218,8 @@ impl Server {
     pub fn set_background_receive(&self, enabled: bool) -> Result<()> {
         let result = self.0.socket.state.write().set_background(enabled);
         self.0.diagnostics.recorded(result)?;
+        // A poll that is not yet known of.
+        self.0.table().lock().note_poll(false);
         if enabled {
             // What is queued already was not signalled.
             let accepted = self.0.table().lock().accepted_inboxes();
@@ -228,18 +273,26 @@ impl Server {
         self.0.diagnostics.recorded(result)
     }
 
-    /// The counters so far.
+    /// The counters since the server was made, or since [`reset_stats`](Self::reset_stats).
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        let kernel_drops = self.0.kernel_drops();
-        let (received, dropped) = {
-            let entries = self.0.table().lock();
-            (entries.counts(), entries.dropped())
-        };
-        ServerStats { all: self.0.diagnostics.stats(received, kernel_drops), packets_dropped_pending: dropped }
+        let state = self.0.socket.state.read();
+        // All under the table's lock, so that a reset comes before or after this.
+        let entries = self.0.table().lock();
+        let all = self.0.diagnostics.stats(entries.counts(), state.kernel_drops());
+        ServerStats { all, packets_dropped_pending: entries.dropped_since_reset() }
     }
 
-    /// How many packets were dropped that were not dropped by any peer's queue.
+    /// Sets all counters of [`stats`](Self::stats) to zero; those of the peers stay as they are. Packets that are queued now and dropped
+    /// later count as dropped then, and as received before.
+    pub fn reset_stats(&self) {
+        let state = self.0.socket.state.read();
+        let mut entries = self.0.table().lock();
+        entries.reset_counts();
+        self.0.diagnostics.reset(state.kernel_drops());
+    }
+
+    /// How many packets were dropped that were not dropped by any peer's queue, since the server was made.
     #[must_use]
     pub fn drops(&self) -> u64 {
         let dropped = self.0.table().lock().dropped();
@@ -325,6 +378,8 @@ impl Inner {
     }
 
     fn poll(&self) -> Result<()> {
+        let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
+        self.table().lock().note_poll(in_background);
         let mut budget = Budget::default();
         let mut hint = Hint::Unknown;
         loop {
@@ -341,66 +396,9 @@ impl Inner {
         let timeout = self.table().lock().idle_timeout();
         if timeout > 0 {
             self.excuse_unread(timeout);
-            self.close_idle();
+            self.close_idle(usize::MAX);
         }
         Ok(())
-    }
-
-    /// Restarts the idle time of all peers if the server was not polled for so long that the kernel has dropped packets: these may be from
-    /// peers that seem to be idle.
-    fn excuse_unread(&self, timeout: u64) {
-        let now = now();
-        let pause = now.saturating_sub(self.polled_at.swap(now, Ordering::Relaxed));
-        let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
-        if pause < timeout / 2 || in_background {
-            return;
-        }
-        let drops = self.kernel_drops();
-        if self.kernel_drops.swap(drops, Ordering::Relaxed) < drops {
-            self.table().lock().restart_idle_timers(now);
-        }
-    }
-
-    /// Closes the peers that were idle for too long.
-    fn close_idle(&self) {
-        let is_any_due = self.table().lock().next_deadline().is_some_and(|at| at <= now());
-        let Some(endpoint) = self.endpoint().filter(|_| is_any_due) else { return };
-        let Some(until) = endpoint.drained_until() else { return };
-        let (idle, usec) = {
-            let mut entries = self.table().lock();
-            (entries.time_out(until), entries.idle_timeout())
-        };
-        detach(&idle, Detachment::Idle { msec: usec / 1_000 });
-    }
-
-    /// Sets the timer for the next deadline, in background mode. Otherwise [`poll`](Self::poll) closes idle peers.
-    fn set_idle_timer(&self) {
-        // Before the endpoint is looked at, so that a server which is stopped meanwhile keeps no timer.
-        let mut timer = self.idle_timer.lock();
-        let deadline = self.table().lock().next_deadline();
-        let in_background = self.endpoint().is_some_and(|endpoint| endpoint.is_in_background());
-        let Some(deadline) = deadline.filter(|_| in_background) else {
-            *timer = None;
-            return;
-        };
-        if timer.as_ref().is_some_and(|timer| timer.deadline <= deadline) {
-            return;
-        }
-        let remaining = Duration::from_micros(deadline.saturating_sub(now())).max(MIN_IDLE_TIMER);
-        let target: Weak<dyn OnTimer> = Weak::<Self>::clone(&self.me);
-        // The reactor's thread runs already, so this does not fail. If it did, poll() would still close idle peers.
-        *timer = Instant::now()
-            .checked_add(remaining)
-            .and_then(|at| reactor::set_timer(at, target).ok())
-            .map(|timer| IdleTimer { deadline, _timer: timer });
-    }
-}
-
-impl OnTimer for Inner {
-    fn on_timer(&self) {
-        *self.idle_timer.lock() = None;
-        self.close_idle();
-        self.set_idle_timer();
     }
 }
 
@@ -414,6 +412,11 @@ fn detach(peers: &[Weak<dyn AcceptedPeer>], why: Detachment) {
     for peer in peers.iter().filter_map(Weak::upgrade) {
         peer.detached(why);
     }
+}
+
+/// A peer, as the table has it.
+fn as_peer(peer: Arc<dyn AcceptedPeer>) -> Option<Arc<Peer>> {
+    peer.into_any().downcast().ok()
 }
 
 /// In microseconds, as packets' times.
