@@ -134,6 +134,46 @@ fn a_peer_whose_packets_are_unread_is_not_idle(setup: Setup) {
     assert!(peer.is_open() && !idle.is_open());
 }
 
+/// The clients are gone when they are accepted, and told apart by their addresses, of which only Linux has so many.
+#[cfg(target_os = "linux")]
+fn many_peers_that_are_silent_at_once_are_closed_in_one_go(mode: common::Mode) {
+    const MANY: u32 = 2_000;
+    let setup = Setup { family: common::Family::IPV4, mode, kind: common::Kind::Accepted };
+    let server = setup.server();
+    let join = |number| {
+        let client = std::net::UdpSocket::bind((std::net::Ipv4Addr::from(0x7f01_0001 + number), 0)).unwrap();
+        client.send_to(b"x", (setup.family.reach, server_port(&server))).unwrap();
+        accept(&server)
+    };
+    let peers: Vec<_> = (0..MANY).map(join).collect();
+    thread::sleep(Duration::from_millis(50));
+    // All of them are due.
+    let start = clock_nsec();
+    server.set_peer_timeout_msec(20);
+    if setup.is_background() {
+        // Without the pauses in which the reactor would wait for a timer.
+        eventually("all are closed", || peers.iter().all(|peer| !peer.is_open()));
+    } else {
+        server.poll().unwrap();
+        assert_eq!(server.peers(), 0, "one call closes all");
+        assert!(peers.iter().all(|peer| !peer.is_open()));
+    }
+    let msec = (clock_nsec() - start) / 1_000_000;
+    assert!(msec < 2_000, "closing {MANY} peers took {msec} ms");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_peers_that_are_silent_at_once_are_closed_by_one_poll() {
+    many_peers_that_are_silent_at_once_are_closed_in_one_go(common::Mode::Polled);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn many_peers_that_are_silent_at_once_are_closed_in_the_background_without_pauses() {
+    many_peers_that_are_silent_at_once_are_closed_in_one_go(common::Mode::Background);
+}
+
 for_servers!(a_client_that_was_never_accepted_is_not_idle);
 fn a_client_that_was_never_accepted_is_not_idle(setup: Setup) {
     let server = setup.server();
