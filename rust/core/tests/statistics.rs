@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Kind, Setup, await_available, bound, eventually, join, sender_to, size};
+use packet_peer_udp_core::ServerStats;
 
 for_every_peer!(statistics_agree_with_what_was_sent);
 fn statistics_agree_with_what_was_sent(setup: Setup) {
@@ -94,4 +95,51 @@ fn counters_that_are_reset_while_packets_are_taken_do_not_underflow() {
     drop(drain);
     let stats = receiver.stats();
     assert!(stats.packets_received <= 5 && stats.bytes_received <= 50, "{stats:?}");
+}
+
+for_servers!(a_server_resets_all_of_its_counters_and_none_of_its_peers);
+fn a_server_resets_all_of_its_counters_and_none_of_its_peers(setup: Setup) {
+    let server = setup.server();
+    let (client, peer) = join(&server, setup.family);
+    peer.send(b"x").unwrap();
+    assert!(peer.send(&vec![0; 70_000]).is_err());
+    server.set_max_pending(0);
+    common::client(&server, setup.family).send(b"nobody").unwrap();
+    client.send(b"unread").unwrap();
+    await_available(&server, &peer, 1);
+    eventually("the stranger is dropped", || server.poll().is_ok() && server.stats().packets_dropped_pending == 1);
+    eventually("the counters are zero", || {
+        // In the background, a call that finds nothing may come late.
+        server.reset_stats();
+        server.stats() == ServerStats::default()
+    });
+    let of_peer = peer.stats();
+    assert_eq!((of_peer.packets_received, of_peer.packets_sent, of_peer.send_errors), (2, 1, 1));
+    assert_eq!(server.drops(), 1, "since the server was made");
+    client.send(b"four").unwrap();
+    peer.send(b"five!").unwrap();
+    await_available(&server, &peer, 2);
+    let all = server.stats().all;
+    assert_eq!((all.packets_received, all.bytes_received, all.packets_sent, all.bytes_sent), (1, 4, 1, 5));
+}
+
+#[test]
+fn what_a_call_gives_up_counts_as_dropped_on_the_side_of_the_reset_where_that_happens() {
+    let receiver = bound("127.0.0.1");
+    let sender = sender_to(&receiver, "127.0.0.1");
+    for number in 0..5 {
+        sender.send(&[number; 10]).unwrap();
+    }
+    // A look at the queue would read them into it.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let mut drain = receiver.take_many(None).unwrap();
+    assert!(drain.next().is_some());
+    let counted = receiver.stats().packets_received;
+    receiver.reset_stats();
+    sender.send(b"after").unwrap();
+    drop(drain);
+    let (stats, totals) = (receiver.stats(), receiver.totals());
+    assert_eq!((stats.packets_received, stats.bytes_received), (0, 0));
+    assert_eq!(stats.packets_dropped_queue, counted - 1);
+    assert_eq!((totals.packets_in, totals.bytes_in, totals.packets_dropped), (1, 10, counted - 1));
 }

@@ -23,6 +23,11 @@ impl Ready {
     pub(super) fn serial(&self) -> u32 {
         self.serial
     }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.marks.len()
+    }
 }
 
 /// To be called before a packet is queued: notes when the first of the packets that are queued came, after so many others, which is

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 
+mod counting;
+
 /// A peer that counts how often it was detached.
 #[derive(Debug, Default)]
 struct TestPeer(AtomicUsize);
@@ -207,4 +209,60 @@ fn peers_that_come_and_go_leave_no_memory() {
         table.remove(&remote, id);
     }
     assert!(table.lock().table.capacity() <= 2 * SLACK);
+}
+
+#[test]
+fn a_peer_does_not_time_out_between_accept_and_attach() {
+    let table = table(10);
+    table.lock().set_idle_timeout(100);
+    receive(&table, 1, 0);
+    let accepted = table.lock().accept(0).unwrap();
+    assert!(time_out(&table, 10_000, &[]));
+    let peer = Arc::new(TestPeer::default());
+    let weak = Arc::downgrade(&peer);
+    assert!(table.lock().attach(&accepted, weak));
+    assert!(time_out(&table, 10_099, &[]));
+    assert!(time_out(&table, 10_100, &[&peer]));
+}
+
+#[test]
+fn many_idle_peers_are_closed_in_short_rounds() {
+    let table = table(10);
+    table.lock().set_idle_timeout(100);
+    let many = 5 * DEADLINES_PER_CALL + 1;
+    let peers: Vec<_> = (1..=u16::try_from(many).unwrap())
+        .flat_map(|from| {
+            receive(&table, from, 0);
+            accept_all(&table, 0)
+        })
+        .collect();
+    let mut rounds = 0;
+    let mut any_more = true;
+    while any_more {
+        let (idle, more) = table.lock().time_out(1_000);
+        assert!(idle.len() <= DEADLINES_PER_CALL);
+        any_more = more;
+        rounds += 1;
+    }
+    assert_eq!((rounds, table.lock().accepted_count(), peers.len()), (6, 0, many));
+}
+
+#[test]
+fn a_peer_is_marked_as_ready_once_however_often_it_comes_and_goes() {
+    use crate::sink::{Batch, Received, Sink};
+    let table = table(10);
+    for id in 1..10_000 {
+        for _ in 0..3 {
+            let received = Received { bytes: b"x", meta: packet(1), slot: 0 };
+            table.deliver(&Batch { messages: [received].into_iter().collect(), in_background: false });
+        }
+        let peers = accept_all(&table, 0);
+        if id % 100 == 0 {
+            let ready = table.lock().ready();
+            assert!(ready.len() == 1 && std::ptr::addr_eq(Arc::as_ptr(&ready[0]), Arc::as_ptr(&peers[0])));
+        }
+        assert!(table.lock().ready.len() <= 2 * SLACK + 2);
+        table.remove(&remote(1), id);
+    }
+    assert!(table.lock().ready().is_empty());
 }
