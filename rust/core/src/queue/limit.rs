@@ -5,6 +5,7 @@ use super::{OverflowPolicy, Packet, PacketMeta, Queue, cost};
 impl Queue {
     /// Drops all packets, overflow included, counts them as dropped and gives the memory back. This is no want of room: see
     /// [`has_dropped`](Self::has_dropped).
+    #[cold]
     pub(crate) fn discard_all(&mut self) {
         while self.available > 0 || self.overflow > 0 {
             self.promote();
@@ -34,6 +35,7 @@ impl Queue {
     }
 
     /// Drops the newest packets that exceed the bound. Copies those that stay, so it is for rare calls.
+    #[cold]
     fn drop_newest(&mut self) {
         let Self { bound, counts, before_reset, counted_before, summed_before, dropped_from_before, .. } = *self;
         let (available, overflow) = (self.available, self.overflow);

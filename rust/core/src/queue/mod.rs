@@ -320,6 +320,7 @@ impl Queue {
     }
 
     /// Takes the oldest packet.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<(Packet, PacketMeta)> {
         if self.available == 0 {
             return None;
@@ -409,6 +410,7 @@ impl Queue {
     }
 
     /// Stores a packet behind all others. The caller counts it.
+    #[inline]
     fn store(&mut self, payload: &[u8], meta: PacketMeta) {
         if self.available == 0 && self.overflow == 0 {
             self.front_time = meta.time_usec();
