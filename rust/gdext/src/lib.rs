@@ -9,7 +9,7 @@
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
 //! | [`direct`] | registering methods: no borrows, the engine's own words for wrong arguments |
 //! | [`calls`] | what the members do, by subject |
-//! | [`taken`] | the packets that the engine is reading |
+//! | [`frame`] | what is done once a frame, and when in the frame |
 //! | [`signals`] | emitting signals, once a frame |
 //! | [`monitors`] | the traffic of all peers, in the editor's debugger |
 //! | [`unload`] | closing everything before the library is unloaded |
@@ -40,6 +40,7 @@ mod calls;
 mod clock;
 mod convert;
 mod direct;
+mod frame;
 mod messages;
 mod monitors;
 mod packet_peer;
@@ -66,15 +67,18 @@ unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
             }
             monitors::add();
         }
+        if stage == InitStage::MainLoop {
+            frame::start();
+        }
     }
 
     fn on_main_loop_frame() {
-        signals::emit();
-        monitors::sample();
+        frame::end();
     }
 
     fn on_stage_deinit(stage: InitStage) {
         if stage == InitStage::Scene {
+            frame::stop();
             monitors::remove();
             // With a main loop, the game goes on and the library is unloaded: the editor reloads it. Without one, the game
             // ends, and waiting threads are left where they are, as with the engine's class: they must not return into an

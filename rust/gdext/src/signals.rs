@@ -1,37 +1,132 @@
 //! The signals of the peers, emitted once a frame on the main thread.
 
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Weak};
+
 use godot::classes::Object;
+use godot::classes::object::ConnectFlags;
 use godot::global::Error as GodotError;
+use godot::obj::EngineBitfield;
 use godot::prelude::*;
 use packet_peer_udp_core::{Reason, Resolved, format_address, take_pending_signals};
+use parking_lot::Mutex;
 
 use crate::convert::{count_to_int, to_godot_error};
 use crate::messages;
 use crate::report::Limit;
 use crate::shared::{PEERS, Shared};
 
+/// Has the signals of `object` emitted from now on. For every call after which there may be one.
+pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
+    let token = registry::make_findable(object);
+    // By every thread that comes here, not only the first: a signal may be pending as soon as this returns.
+    registry::of(object).peer.enable_signals(token);
+}
+
+/// The peers with queued packets that a handler which is connected later is to be told of, by their tokens.
+static UNHEARD: Mutex<BTreeMap<u64, Unheard>> = Mutex::new(BTreeMap::new());
+
+/// What was signalled of a peer's packets that are still queued.
+struct Unheard {
+    shared: Weak<Shared>,
+    /// Hashes of the handlers that have been called and are still connected; none where nobody is.
+    called: Vec<u32>,
+}
+
 /// Emits what is pending. To be called once a frame, on the main thread.
 pub(crate) fn emit() {
     let tokens = take_pending_signals();
-    if tokens.is_empty() {
+    let unheard = mem::take(&mut *UNHEARD.lock());
+    if tokens.is_empty() && unheard.is_empty() {
         return;
     }
-    let packets_available = StringName::from("packets_available");
-    for token in tokens {
-        let Some((object, shared)) = PEERS.find(token) else { continue };
-        // As an `Object`: to look up its class takes longer than all the rest.
-        let Ok(mut object) = object.try_to::<Gd<Object>>() else { continue };
+    let signal = StringName::from("packets_available");
+    for token in &tokens {
+        let Some((mut object, shared)) = find(*token) else { continue };
         // Both are taken before either is emitted: what a handler causes belongs to the next frame.
         let (count, resolved) = (shared.peer.take_pending_signal(), shared.peer.take_resolved());
-        // There may be thousands of peers, most of them without a handler.
-        if let Some(count) = count
-            && object.has_connections(&packets_available)
-        {
-            object.emit_signal(&packets_available, vslice![count_to_int(count)]);
+        if let Some(count) = count {
+            emit_packets_available(&mut object, &shared, &signal, *token, count);
         }
         if let Some(resolved) = resolved {
             emit_host_resolved(&mut object, &shared, resolved);
         }
+    }
+    // Of these, packets that have arrived meanwhile were signalled above.
+    for (token, one) in unheard.into_iter().filter(|(token, _)| tokens.binary_search(token).is_err()) {
+        // Mostly the packets have been taken: the engine is asked only where there are some.
+        let Some(count) = one.shared.upgrade().and_then(|shared| queued_in_background(&shared)) else { continue };
+        let Some((mut object, shared)) = find(token) else { continue };
+        let Handlers { kept, is_any_called_once } = Handlers::of(&object, &signal);
+        if is_any_called_once || kept.iter().any(|handler| !one.called.contains(handler)) {
+            emit_packets_available(&mut object, &shared, &signal, token, count);
+        } else {
+            UNHEARD.lock().insert(token, Unheard { called: kept, ..one });
+        }
+    }
+}
+
+/// Forgets what is pending, before the library is unloaded.
+pub(crate) fn forget() {
+    UNHEARD.lock().clear();
+}
+
+fn find(token: u64) -> Option<(Gd<Object>, Arc<Shared>)> {
+    let (object, shared) = PEERS.find(token)?;
+    // As an `Object`: to look up its class takes longer than all the rest.
+    Some((object.try_to().ok()?, shared))
+}
+
+/// Emits `packets_available` if a handler is connected. Connecting a handler while packets are queued counts as an arrival, so the peer
+/// is remembered as long as some are left.
+fn emit_packets_available(
+    object: &mut Gd<Object>,
+    shared: &Arc<Shared>,
+    signal: &StringName,
+    token: u64,
+    count: usize,
+) {
+    let handlers = Handlers::of(object, signal);
+    if handlers.is_any_called_once || !handlers.kept.is_empty() {
+        object.emit_signal(signal, vslice![count_to_int(count)]);
+    }
+    if queued_in_background(shared).is_some() {
+        UNHEARD.lock().insert(token, Unheard { shared: Arc::downgrade(shared), called: handlers.kept });
+    }
+}
+
+/// How many packets are queued in a peer that receives in the background; `None` where there are none.
+fn queued_in_background(shared: &Shared) -> Option<usize> {
+    let peer = &shared.peer;
+    if peer.background_receive() { peer.available().filter(|count| *count > 0) } else { None }
+}
+
+/// The handlers that are connected to a signal.
+#[derive(Default)]
+struct Handlers {
+    /// Hashes of those that stay connected after an emission.
+    kept: Vec<u32>,
+    /// Whether there is another one, such as an `await`. One that is connected after an emission has not been called by it.
+    is_any_called_once: bool,
+}
+
+impl Handlers {
+    fn of(object: &Gd<Object>, signal: &StringName) -> Self {
+        let mut handlers = Self::default();
+        // There may be thousands of peers, most of them without a handler.
+        if !object.has_connections(signal) {
+            return handlers;
+        }
+        for connection in object.get_signal_connection_list(signal).iter_shared() {
+            let flags = connection.get("flags").and_then(|flags| flags.try_to::<i64>().ok()).unwrap_or(0);
+            if flags.cast_unsigned() & ConnectFlags::ONE_SHOT.ord() != 0 {
+                handlers.is_any_called_once = true;
+            } else if let Some(callable) = connection.get("callable") {
+                handlers.kept.push(callable.hash_u32());
+            }
+        }
+        handlers
     }
 }
 
