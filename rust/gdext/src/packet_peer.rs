@@ -4,6 +4,7 @@
 //! The `///` comments on the class and its members are its pages in the editor's class reference: Markdown, with Godot's
 //! `[method name]`, `[member name]` and `[constant name]` links. A link stays on one line.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
+#![allow(clippy::tabs_in_doc_comments, reason = "the samples are GDScript, which the editor indents by tabs")]
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
 use std::sync::Arc;
@@ -30,13 +31,13 @@ use crate::shared::Shared;
 /// var peer := PacketPeerUdpRs.new()
 ///
 /// func _ready():
-///     if peer.bind(4433) != OK:
-///         push_error(peer.get_last_error_message())
+/// 	if peer.bind(4433) != OK:
+/// 		push_error(peer.get_last_error_message())
 ///
 /// func _process(_delta):
-///     for i in peer.get_available_packet_count():
-///         var packet := peer.get_packet()
-///         print(peer.get_packet_ip(), ":", peer.get_packet_port(), " sent ", packet.get_string_from_utf8())
+/// 	for i in peer.get_available_packet_count():
+/// 		var packet := peer.get_packet()
+/// 		print(peer.get_packet_ip(), ":", peer.get_packet_port(), " sent ", packet.get_string_from_utf8())
 /// ```
 ///
 /// **What differs from [PacketPeerUDP]:**
@@ -233,22 +234,22 @@ impl PacketPeerUdpRs {
     #[constant]
     const DROP_OLDEST: i64 = 1;
 
-    /// Emitted on the main thread, at most once a frame, when packets have arrived since it was last emitted. `count` is how
-    /// many are queued. Only with [member background_receive].
+    /// Emitted on the main thread, at most once a frame and before the `_process()` of that frame, when packets have arrived
+    /// since it was last emitted. `count` is how many are queued. Only with [member background_receive].
     ///
-    /// If a handler leaves packets in the queue, the signal is emitted again only when more arrive: take all packets, or
-    /// look again in `_process()`.
+    /// If a handler leaves packets in the queue, the signal is emitted again only when more arrive, or when another handler is
+    /// connected, an `await` for instance: take all packets, or look again in `_process()`.
     #[signal]
     fn packets_available(count: i64);
 
-    /// Emitted on the main thread, at the end of a frame, when a [method set_dest_address_async] or
+    /// Emitted on the main thread, before the `_process()` of a frame, when a [method set_dest_address_async] or
     /// [method connect_to_host_async] is done: once for each call that returned [constant OK] and was not cancelled. By then
     /// the call has taken effect. A look-up that was cancelled, or whose peer was freed, emits nothing; code that awaits the
     /// signal resumes at the next one, if any.
     ///
     /// ```gdscript
     /// if peer.connect_to_host_async("play.example.com", 4433) == OK:
-    ///     var answer: Array = await peer.host_resolved  # [error, ip]
+    /// 	var answer: Array = await peer.host_resolved  # [error, ip]
     /// ```
     ///
     /// `error` is what [method set_dest_address] or [method connect_to_host] would have returned: [constant OK];
@@ -314,14 +315,14 @@ impl PacketPeerUdpRs {
     ///
     /// ```gdscript
     /// func _ready():
-    ///     peer.host_resolved.connect(_on_host_resolved)
-    ///     peer.connect_to_host_async("play.example.com", 4433)
+    /// 	peer.host_resolved.connect(_on_host_resolved)
+    /// 	peer.connect_to_host_async("play.example.com", 4433)
     ///
     /// func _on_host_resolved(error, ip):
-    ///     if error == OK:
-    ///         peer.put_var("hello")
-    ///     else:
-    ///         push_error(peer.get_last_error_message())
+    /// 	if error == OK:
+    /// 		peer.put_var("hello")
+    /// 	else:
+    /// 		push_error(peer.get_last_error_message())
     /// ```
     ///
     /// A newer call of [method set_dest_address], [method connect_to_host] or their `_async` variants, and [method close],
@@ -446,18 +447,18 @@ impl PacketPeerUdpRs {
     /// var thread := Thread.new()
     ///
     /// func _ready():
-    ///     if peer.bind(4433) == OK:
-    ///         thread.start(_receive)
+    /// 	if peer.bind(4433) == OK:
+    /// 		thread.start(_receive)
     ///
     /// func _receive():
-    ///     while peer.wait() == OK:
-    ///         for i in peer.get_available_packet_count():
-    ///             print(peer.get_packet())
+    /// 	while peer.wait() == OK:
+    /// 		for i in peer.get_available_packet_count():
+    /// 			print(peer.get_packet())
     ///
     /// func _exit_tree():
-    ///     peer.interrupt_wait()
-    ///     if thread.is_started():
-    ///         thread.wait_to_finish()
+    /// 	peer.interrupt_wait()
+    /// 	if thread.is_started():
+    /// 		thread.wait_to_finish()
     /// ```
     ///
     /// While a peer of an [UdpServerRs] waits, it reads the server's socket for all peers of the server: they get their
@@ -519,11 +520,11 @@ impl PacketPeerUdpRs {
     ///
     /// ```gdscript
     /// func _process(_delta):
-    ///     var packets := peer.get_packets()
-    ///     var ips := peer.get_batch_ips()
-    ///     var ports := peer.get_batch_ports()
-    ///     for i in packets.size():
-    ///         print(ips[i], ":", ports[i], " sent ", packets[i].get_string_from_utf8())
+    /// 	var packets := peer.get_packets()
+    /// 	var ips := peer.get_batch_ips()
+    /// 	var ports := peer.get_batch_ports()
+    /// 	for i in packets.size():
+    /// 		print(ips[i], ":", ports[i], " sent ", packets[i].get_string_from_utf8())
     /// ```
     ///
     /// Returns an empty array if there are no packets, with a `max_packets` of 0, with one below -1, and on a peer that is
@@ -543,8 +544,8 @@ impl PacketPeerUdpRs {
     /// var bytes := peer.get_packets_joined()
     /// var start := 0
     /// for size in peer.get_batch_sizes():
-    ///     read_sample(bytes.decode_float(start), bytes.decode_float(start + 4))
-    ///     start += size
+    /// 	read_sample(bytes.decode_float(start), bytes.decode_float(start + 4))
+    /// 	start += size
     /// ```
     #[cfg(false)]
     #[func]

@@ -2,6 +2,7 @@
 //!
 //! The `///` comments are its pages in the editor's class reference, as those of `PacketPeerUdpRs`.
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
+#![allow(clippy::tabs_in_doc_comments, reason = "the samples are GDScript, which the editor indents by tabs")]
 #![allow(clippy::needless_pass_by_value, reason = "#[func] takes its arguments by value")]
 
 use std::sync::Arc;
@@ -30,18 +31,18 @@ use crate::shared::SharedServer;
 /// var peers: Array[PacketPeerUdpRs] = []
 ///
 /// func _ready():
-///     server.peer_timeout_msec = 10_000
-///     if server.listen(4242) != OK:
-///         push_error(server.get_last_error_message())
+/// 	server.peer_timeout_msec = 10_000
+/// 	if server.listen(4242) != OK:
+/// 		push_error(server.get_last_error_message())
 ///
 /// func _process(_delta):
-///     server.poll()
-///     while server.is_connection_available():
-///         peers.append(server.take_connection())
-///     for peer in peers:
-///         for i in peer.get_available_packet_count():
-///             peer.put_packet(peer.get_packet())  # back to where it came from
-///     peers = peers.filter(func(peer): return peer.is_socket_connected())
+/// 	server.poll()
+/// 	while server.is_connection_available():
+/// 		peers.append(server.take_connection())
+/// 	peers = peers.filter(func(peer): return peer.is_socket_connected())
+/// 	for peer in peers:
+/// 		for i in peer.get_available_packet_count():
+/// 			peer.put_packet(peer.get_packet())  # back to where it came from
 /// ```
 ///
 /// All peers share the server's socket. [method poll] reads from it; with [member background_receive] a thread of the addon
