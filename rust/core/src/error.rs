@@ -1,9 +1,14 @@
 //! The error type: the operation, its subject, and the reason with the system's own error.
+//!
+//! Written out, an error has the system's words and, after a semicolon, what to do about it: the system's code chooses that. The remedy
+//! names methods and properties as scripts have them.
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::sys;
+use crate::interface;
+use crate::sys::{self, Cause};
 
 /// A call that failed.
 #[derive(Debug)]
@@ -152,7 +157,7 @@ impl fmt::Display for Error {
             Reason::AlreadyOpen => f.write_str("it is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),
             Reason::Accepted => f.write_str("the peer belongs to a server"),
-            Reason::NotOfServer(index) => write!(f, "element {index} is no open peer of this server"),
+            Reason::NotOfServer(index) => write!(f, "the peer at index {index} is no open peer of this server"),
             Reason::InvalidSegment(size) => write!(f, "packets of {size} bytes cannot be; 1 to 65507 can"),
             Reason::OutOfRange(value) => write!(f, "{value} is out of range"),
             Reason::NoBroadcast => f.write_str("broadcasts are not enabled"),
@@ -174,22 +179,149 @@ impl fmt::Display for Error {
             Reason::NotShared(error) => {
                 write!(f, "{error}; every socket on a port that is shared must have been bound so")
             }
-            Reason::NoThread(error) => write!(f, "no thread could be started: {error}"),
+            Reason::NoThread(error) => {
+                write!(f, "no thread could be started: {error}; end threads that are not needed")
+            }
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
-            Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
+            // Where the system lists no interface, there may be one of that name.
+            Reason::UnknownInterface(name) => match interface::interface_list_refusal() {
+                Some(words) => write!(f, "the system does not list its interfaces: {words}"),
+                None => write!(f, "no interface {name:?} with a fitting address"),
+            },
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
             Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
             Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),
-            // The system's words for a broadcast that is not allowed do not say what is missing.
-            Reason::Os(error)
-                if error.kind() == io::ErrorKind::PermissionDenied
-                    && matches!(self.operation, Operation::Send | Operation::Connect) =>
-            {
-                write!(f, "{error}; if this is a broadcast address, broadcasts must be enabled first")
-            }
             Reason::Os(error) => error.fmt(f),
+        }?;
+        match self.remedy() {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
         }
+    }
+}
+
+impl Error {
+    /// What to do about an error of the system; `None` where its words say it, or nothing is known.
+    fn remedy(&self) -> Option<&'static str> {
+        let (Reason::Os(error) | Reason::NoSocket(error)) = &self.reason else { return None };
+        let cause = sys::cause(error);
+        match (cause, self.operation) {
+            // Needed for sockets, for the background thread and for a wait.
+            (Cause::NoDescriptor, _) => {
+                Some("close sockets or files that are no longer needed, or raise the limit (ulimit -n)")
+            }
+            (Cause::NoFamily, _) => Some("this machine does not have that address family"),
+            (_, Operation::Bind) => self.remedy_of_bind(cause),
+            (_, Operation::Send | Operation::Connect | Operation::Broadcast) => self.remedy_of_send(cause),
+            (_, Operation::JoinGroup) => self.remedy_of_join(cause),
+            (_, Operation::LeaveGroup) => {
+                Some("only a group that was joined, and on the interface where it was, can be left")
+            }
+            (_, Operation::SetOption) => self.remedy_of_option(cause),
+            (Cause::Refused, Operation::Receive) => Some("nothing receives on a port that a packet was sent to"),
+            (Cause::NoHost | Cause::NoRoute, Operation::Receive) => {
+                Some("a host that a packet was sent to cannot be reached")
+            }
+            _ => None,
+        }
+    }
+
+    fn remedy_of_bind(&self, cause: Cause) -> Option<&'static str> {
+        let has_low_port = self.port().is_some_and(|port| port < 1024);
+        match cause {
+            Cause::AddressInUse => Some("another socket has this port; choose another one, or 0 for any that is free"),
+            Cause::NoSuchAddress => {
+                Some("no interface has this address; use one of IP.get_local_addresses(), or \"*\" for all")
+            }
+            Cause::NotAllowed if has_low_port => {
+                Some("on this system, ports below 1024 need a privilege; choose another one")
+            }
+            Cause::NotAllowed => Some("another program may have this port to itself; choose another one"),
+            _ => None,
+        }
+    }
+
+    fn remedy_of_send(&self, cause: Cause) -> Option<&'static str> {
+        let to = self.address().map(|to| to.ip());
+        let is_multicast = to.is_some_and(|to| to.is_multicast());
+        // First: which code port 0 gets depends on the platform.
+        if self.port() == Some(0) {
+            return Some("no packet can be sent to port 0; use 1 to 65535");
+        }
+        match cause {
+            Cause::TooLarge => Some(
+                "a packet carries at most 65,507 bytes over IPv4 and 65,527 over IPv6, and a broadcast what fits into one \
+                 frame of the network (mostly 1,472)",
+            ),
+            Cause::NotAllowed if to == Some(Ipv4Addr::BROADCAST.into()) => Some(
+                "broadcasts must be enabled first: call set_broadcast_enabled(true); put_packet_broadcast() reaches every \
+                 network of this machine",
+            ),
+            Cause::NotAllowed if to.is_none_or(|to| to.is_ipv4()) => Some(
+                "if this is a broadcast address, broadcasts must be enabled first: call set_broadcast_enabled(true)",
+            ),
+            Cause::Filtered | Cause::NotAllowed => Some("a firewall of this machine forbids it"),
+            Cause::NoRoute | Cause::NoDevice | Cause::NoSuchAddress if is_multicast => {
+                Some("no route leads to this group; set multicast_interface")
+            }
+            Cause::NoRoute if to == Some(Ipv4Addr::BROADCAST.into()) => Some(
+                "no route leads there; put_packet_broadcast() sends by every interface, after set_broadcast_enabled(true)",
+            ),
+            Cause::NoRoute => Some("no route leads there; check the address and the machine's network"),
+            Cause::NoHost => Some("the host cannot be reached; check the address, and whether the host is on"),
+            Cause::Refused => Some("nothing receives on that port"),
+            Cause::NoSuchAddress => Some("no free port is left; close sockets that are no longer needed"),
+            Cause::Invalid => Some(
+                "the address cannot be reached from the one that the peer is bound to (127.0.0.1 and ::1 reach this machine \
+                 only); bind it to \"*\"",
+            ),
+            _ => None,
+        }
+    }
+
+    fn remedy_of_join(&self, cause: Cause) -> Option<&'static str> {
+        let group: Option<IpAddr> = self.subject.parse().ok();
+        match cause {
+            _ if group.is_some_and(|group| !group.is_multicast()) => {
+                Some("it is no multicast address; use one of 224.0.0.0 to 239.255.255.255, or one that begins with ff")
+            }
+            Cause::NoRoom if group.is_some_and(|group| group.is_ipv6()) => Some(
+                "too many groups on one socket; leave some, or use another peer (Linux: net.core.optmem_max is the limit)",
+            ),
+            Cause::NoRoom => Some(
+                "too many groups on one socket; leave some, or use another peer (Linux: net.ipv4.igmp_max_memberships is the \
+                 limit)",
+            ),
+            Cause::AddressInUse => Some("it has been joined on this interface already"),
+            Cause::NoDevice | Cause::NoSuchAddress | Cause::NoRoute => {
+                Some("the system chooses no interface; name one that IP.get_local_interfaces() lists")
+            }
+            _ => None,
+        }
+    }
+
+    fn remedy_of_option(&self, cause: Cause) -> Option<&'static str> {
+        let is = |option: &str| self.subject.starts_with(option);
+        match cause {
+            Cause::Invalid if is("reuse_address") || is("reuse_port") => Some("set it before the socket is opened"),
+            Cause::NotSupported => Some("this platform does not have it"),
+            Cause::NoRoom if is("receive_buffer_size") || is("send_buffer_size") => Some("ask for less"),
+            Cause::NoDevice | Cause::NoSuchAddress if is("multicast_interface") => {
+                Some("the interface is gone; IP.get_local_interfaces() lists those that there are")
+            }
+            _ => None,
+        }
+    }
+
+    /// The address that the subject begins with, if it is one with a port.
+    fn address(&self) -> Option<SocketAddr> {
+        self.subject.split(' ').next()?.parse().ok()
+    }
+
+    /// The port that the subject begins with, also after an address with the name of an interface, or `*`.
+    fn port(&self) -> Option<u16> {
+        self.subject.split(' ').next()?.rsplit_once(':')?.1.parse().ok()
     }
 }
 
@@ -210,3 +342,77 @@ impl std::error::Error for Error {
 
 /// The result of every call of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The codes of this platform.
+    #[cfg(unix)]
+    mod code {
+        pub(super) use libc::{
+            EACCES as NOT_ALLOWED, EADDRINUSE as IN_USE, EADDRNOTAVAIL as NO_ADDRESS, EAFNOSUPPORT as NO_FAMILY,
+            EHOSTUNREACH as NO_HOST, EINVAL as INVALID, EMFILE as NO_DESCRIPTOR, EMSGSIZE as TOO_LARGE,
+            ENETUNREACH as NO_ROUTE, ENOBUFS as NO_ROOM, ENOPROTOOPT as NOT_SUPPORTED,
+        };
+    }
+    #[cfg(windows)]
+    mod code {
+        pub(super) use windows_sys::Win32::Networking::WinSock::{
+            WSAEACCES as NOT_ALLOWED, WSAEADDRINUSE as IN_USE, WSAEADDRNOTAVAIL as NO_ADDRESS,
+            WSAEAFNOSUPPORT as NO_FAMILY, WSAEHOSTUNREACH as NO_HOST, WSAEINVAL as INVALID, WSAEMFILE as NO_DESCRIPTOR,
+            WSAEMSGSIZE as TOO_LARGE, WSAENETUNREACH as NO_ROUTE, WSAENOBUFS as NO_ROOM,
+            WSAENOPROTOOPT as NOT_SUPPORTED,
+        };
+    }
+
+    #[test]
+    fn the_code_of_the_system_chooses_the_remedy() {
+        use Operation::{Bind, Connect, JoinGroup, LeaveGroup, Send, SetOption, Wait};
+        for (operation, subject, code, remedy) in [
+            (Bind, "*:4433", code::IN_USE, "another socket has this port"),
+            (Bind, "192.0.2.1:0", code::NO_ADDRESS, "no interface has this address"),
+            (Bind, "*:80", code::NOT_ALLOWED, "ports below 1024"),
+            (Bind, "[::1]:8080", code::NOT_ALLOWED, "another program"),
+            (Send, "127.0.0.1:9", code::TOO_LARGE, "65,507 bytes over IPv4"),
+            (Send, "127.0.0.1:9 (the packet at index 2 of 3)", code::TOO_LARGE, "65,507 bytes over IPv4"),
+            (Send, "255.255.255.255:9", code::NOT_ALLOWED, "put_packet_broadcast()"),
+            (Send, "10.0.0.255:9", code::NOT_ALLOWED, "set_broadcast_enabled(true)"),
+            (Send, "[2001:db8::1]:9", code::NOT_ALLOWED, "a firewall"),
+            (Send, "10.0.0.1:9", code::NO_ROUTE, "no route leads there; check the address"),
+            (Send, "255.255.255.255:9", code::NO_ROUTE, "put_packet_broadcast()"),
+            (Send, "239.1.2.3:9", code::NO_ROUTE, "set multicast_interface"),
+            (Send, "10.0.0.1:9", code::NO_HOST, "the host cannot be reached"),
+            // Port 0 has another code on each platform.
+            (Send, "127.0.0.1:0", code::INVALID, "port 0; use 1 to 65535"),
+            (Send, "[fe80::1%eth0]:0", code::NO_ADDRESS, "port 0; use 1 to 65535"),
+            (Send, "10.0.0.1:9", code::INVALID, "bind it to \"*\""),
+            (Connect, "10.0.0.255:9", code::NOT_ALLOWED, "set_broadcast_enabled(true)"),
+            (Connect, "10.0.0.1:9", code::NO_ADDRESS, "no free port is left"),
+            (JoinGroup, "239.1.2.3", code::NO_ROOM, "net.ipv4.igmp_max_memberships"),
+            (JoinGroup, "ff15::1", code::NO_ROOM, "net.core.optmem_max"),
+            (JoinGroup, "239.1.2.3", code::NO_ADDRESS, "name one that IP.get_local_interfaces() lists"),
+            (JoinGroup, "239.1.2.3", code::IN_USE, "joined on this interface already"),
+            (JoinGroup, "127.0.0.1", code::NO_ADDRESS, "no multicast address"),
+            (JoinGroup, "127.0.0.1", code::INVALID, "no multicast address"),
+            (LeaveGroup, "239.1.2.3", code::NO_ADDRESS, "only a group that was joined"),
+            (SetOption, "reuse_address to true", code::INVALID, "set it before the socket is opened"),
+            (SetOption, "traffic_class to 8", code::NOT_SUPPORTED, "this platform does not have it"),
+            (SetOption, "send_buffer_size to 8", code::NO_ROOM, "ask for less"),
+            (SetOption, "background_receive", code::NO_DESCRIPTOR, "close sockets"),
+            (Wait, "", code::NO_DESCRIPTOR, "close sockets"),
+            (Connect, "::1", code::NO_FAMILY, "does not have that address family"),
+        ] {
+            let error = Error::os(operation, subject, io::Error::from_raw_os_error(code));
+            let text = error.to_string();
+            assert!(text.contains(remedy), "{text:?} lacks {remedy:?}");
+            assert!(text.contains(&code.to_string()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_which_nothing_is_known_has_the_words_of_the_system_only() {
+        let error = Error::os(Operation::Send, "127.0.0.1:9", io::Error::other("words"));
+        assert_eq!(error.to_string(), "sending to 127.0.0.1:9: words");
+    }
+}

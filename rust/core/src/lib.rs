@@ -47,7 +47,7 @@ pub use diagnostics::LastError;
 pub use error::{Error, Operation, Reason, Result};
 pub use frames::begin_frame;
 pub use inbox::Taken;
-pub use interface::broadcast_addresses;
+pub use interface::{broadcast_addresses, interface_list_refusal};
 pub use peer::drain::{Drain, PacketRun};
 pub use peer::send::MAX_PAYLOAD_IPV4;
 pub use peer::{DestinationChange, Peer, Resolved};

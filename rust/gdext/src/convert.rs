@@ -29,6 +29,7 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
             | Reason::InvalidSegment(_)
             | Reason::OutOfRange(_)
             | Reason::InvalidTimeout(_)
+            | Reason::NotOfServer(_)
             | Reason::UnknownInterface(_)
             | Reason::WrongFamily(None),
             _,

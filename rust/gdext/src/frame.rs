@@ -12,6 +12,7 @@ use godot::classes::{Engine, Object};
 use godot::init::is_main_thread;
 use godot::obj::NewAlloc;
 use godot::prelude::*;
+use packet_peer_udp_core::begin_frame;
 
 use crate::{monitors, signals};
 
@@ -43,6 +44,7 @@ impl UdpRsFrameListener {
 /// The nodes are about to be processed.
 fn begin() {
     if is_main_thread() && !HAS_EMITTED.swap(true, Ordering::Relaxed) {
+        begin_frame();
         signals::emit();
     }
 }
@@ -51,6 +53,7 @@ fn begin() {
 pub(crate) fn end() {
     if !HAS_EMITTED.swap(false, Ordering::Relaxed) {
         start();
+        begin_frame();
         signals::emit();
     }
     monitors::sample();

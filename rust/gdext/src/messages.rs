@@ -1,10 +1,13 @@
 //! What a line in the log says: what is wrong, and the remedy. `None` where nothing is printed, as with the engine's classes.
+//!
+//! An [`Error`] that the system has caused has its remedy in its own text, which `get_last_error_message()` returns too.
 
 use std::fmt::Display;
-use std::io::ErrorKind;
 
 use godot::builtin::GString;
-use packet_peer_udp_core::{Error, Operation, Peer, Reason};
+use packet_peer_udp_core::{Error, Peer, Reason, interface_list_refusal};
+
+use crate::convert::truncated_port;
 
 /// A port that packets are sent to is out of range.
 fn no_such_port(port: i64) -> String {
@@ -18,7 +21,7 @@ const NO_DESTINATION: &str = "there is no destination; call set_dest_address() o
 pub(crate) const OF_SERVER: &str = "the peer belongs to a server and talks to its one client; use another PacketPeerUdpRs for \
      that. (close() would end this connection.)";
 
-const OTHER_FAMILY: &str = "Bind the peer to \"*\" to reach both IPv4 and IPv6, or call close() first.";
+const OTHER_FAMILY: &str = "Call close() first; bound to \"*\" again, the peer reaches both IPv4 and IPv6.";
 
 const CONNECTED: &str = "the peer is connected and sends to no other address; call close() first";
 
@@ -51,13 +54,13 @@ pub(crate) fn listen(error: &Error, port: Option<u16>, address: &GString) -> Opt
         Reason::AlreadyOpen => {
             Some(format!("the server already listens on port {}; call stop() first.", port.unwrap_or(0)))
         }
-        Reason::UnknownInterface(_) => Some(format!("{error}.")),
+        Reason::UnknownInterface(name) => Some(no_such_scope(name, address)),
         _ => local_address(error, address),
     }
 }
 
 /// For `listen()` with a port out of range, which listens all the same, on `bound`.
-pub(crate) fn truncated_port(port: i64, bound: Option<u16>) -> String {
+pub(crate) fn listens_on(port: i64, bound: Option<u16>) -> String {
     format!(
         "port {port} is out of range, so its lower 16 bits count: {}; use 1 to 65535, or 0 for one that the system chooses.",
         bound.unwrap_or(0)
@@ -70,8 +73,7 @@ fn local_address(error: &Error, address: &GString) -> Option<String> {
         Reason::InvalidAddress => Some(format!(
             "\"{address}\" is not a numeric IP address; use \"*\" for every interface, or the address of one."
         )),
-        Reason::NoScope(_) => Some(format!("{error}.")),
-        Reason::NoSocket(_) => Some(no_socket(error)),
+        Reason::NoScope(_) | Reason::NoSocket(_) => Some(format!("{error}.")),
         _ => None,
     }
 }
@@ -97,7 +99,7 @@ pub(crate) fn resolve(error: &Error, host: &GString) -> Option<String> {
             Some(format!("\"{host}\" is neither an IP address nor a host name; give one of the two."))
         }
         Reason::UnknownInterface(name) => Some(no_such_scope(name, host)),
-        Reason::NoThread(_) => Some(format!("{error}. End threads that are no longer needed.")),
+        Reason::NoThread(_) => Some(format!("{error}.")),
         _ => None,
     }
 }
@@ -105,11 +107,11 @@ pub(crate) fn resolve(error: &Error, host: &GString) -> Option<String> {
 /// For an address that the system does not connect to.
 pub(crate) fn no_connection(error: &Error) -> String {
     match &error.reason {
-        Reason::NoSocket(_) => no_socket(error),
+        Reason::NoSocket(_) => format!("{error}."),
         Reason::WrongFamily(_) => {
-            format!("{error}. The peer is closed now; bind it to \"*\" to reach both IPv4 and IPv6.")
+            format!("{error}. The peer is closed now; bound to \"*\", it reaches both IPv4 and IPv6.")
         }
-        _ => format!("{error}. The peer is closed now; check the address and the machine's network."),
+        _ => format!("{error}. The peer is closed now."),
     }
 }
 
@@ -132,19 +134,9 @@ pub(crate) fn group(error: &Error) -> String {
         Reason::InvalidAddress => {
             format!("\"{}\" is not a numeric IP address; give that of a multicast group.", error.subject)
         }
-        Reason::UnknownInterface(name) => format!(
-            "there is no interface \"{name}\" with an IPv4 address; IP.get_local_interfaces() lists them, and \"\" \
-             leaves the choice to the system."
-        ),
+        Reason::UnknownInterface(name) => no_such_interface(name, "an IPv4 address"),
         Reason::WrongFamily(_) => format!("{error}. {OTHER_FAMILY}"),
-        Reason::NoSocket(_) => no_socket(error),
-        _ if error.operation == Operation::LeaveGroup => {
-            format!("{error}. Only a group that was joined, and on the interface where it was, can be left.")
-        }
-        Reason::Os(system) if system.kind() == ErrorKind::AddrInUse => {
-            format!("{error}. It has been joined on this interface already.")
-        }
-        _ => format!("{error}. Check that it is a multicast address, and that it was not joined already."),
+        _ => format!("{error}."),
     }
 }
 
@@ -152,7 +144,7 @@ pub(crate) fn group(error: &Error) -> String {
 pub(crate) fn set_broadcast(error: &Error) -> String {
     match error.reason {
         Reason::Accepted => OF_SERVER.to_owned(),
-        _ => format!("the system refuses: {error}"),
+        _ => format!("{error}."),
     }
 }
 
@@ -161,10 +153,18 @@ pub(crate) fn put_packet(error: &Error) -> Option<String> {
     match &error.reason {
         Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
         Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
-        Reason::NoScope(_) => Some(format!("{error}.")),
-        Reason::NoSocket(_) => Some(no_socket(error)),
+        Reason::NoScope(_) | Reason::NoSocket(_) => Some(format!("{error}.")),
         _ => None,
     }
+}
+
+/// For a send that the system has refused, where the script has set a destination's port that there is not: `port`.
+pub(crate) fn destination_port(port: i64, reason: &str) -> String {
+    let used = truncated_port(port);
+    format!(
+        "the destination's port was given as {port}, which is out of range, so its lower 16 bits count: {used}; use 1 to 65535. \
+         ({reason})"
+    )
 }
 
 /// For `send_to()`.
@@ -195,7 +195,7 @@ pub(crate) fn send_many(error: &Error) -> String {
 
 /// For `put_packets()` with an element of another type.
 pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
-    format!("element {index} is no PackedByteArray but of type {found}; nothing was sent.")
+    format!("packets[{index}] is no PackedByteArray but of type {found}; nothing was sent.")
 }
 
 /// For `put_packets()` with more elements than there is memory to list.
@@ -222,8 +222,7 @@ pub(crate) fn wait(error: &Error) -> String {
         Reason::NotOpen => {
             "the peer is not open, so there is nothing to wait for; call bind() first, or see why it failed.".to_owned()
         }
-        // The system has no descriptor left, which a sleeping wait needs.
-        _ => no_socket(error),
+        _ => format!("{error}."),
     }
 }
 
@@ -235,18 +234,44 @@ pub(crate) fn refused_property(error: &Error, range: &str) -> String {
     }
 }
 
+/// The options that a server has as well as a peer of its own.
+const OPTIONS_OF_SERVERS: [&str; 8] = [
+    "background_receive",
+    "queue_size",
+    "receive_buffer_size",
+    "reuse_address",
+    "reuse_port",
+    "send_buffer_size",
+    "time_to_live",
+    "traffic_class",
+];
+
 /// For an option that the system refuses, or that is the server's.
 pub(crate) fn refused_option(error: &Error) -> String {
     match &error.reason {
         Reason::Accepted => {
-            "the peer belongs to a server and uses its socket; set the options of that on the server.".to_owned()
+            // The subject is "<option> to <value>".
+            let option = error.subject.split(' ').next().unwrap_or_default();
+            if OPTIONS_OF_SERVERS.contains(&option) {
+                format!("the peer belongs to a server and uses its socket; set {option} on the server.")
+            } else {
+                format!(
+                    "the peer belongs to a server, and servers have no {option}; use another PacketPeerUdpRs for that."
+                )
+            }
         }
-        Reason::UnknownInterface(name) => format!(
-            "there is no interface \"{name}\" with a fitting address; IP.get_local_interfaces() lists them, and \"\" leaves \
-             the choice to the system."
-        ),
+        Reason::UnknownInterface(name) => no_such_interface(name, "a fitting address"),
         _ => format!("the system refuses: {error}."),
     }
+}
+
+/// For a queue that has dropped packets for the first time since its peer was opened. It may hold `limit` bytes.
+pub(crate) fn queue_has_dropped(limit: usize, is_accepted: bool) -> String {
+    let owner = if is_accepted { "the server's queue_size" } else { "queue_size" };
+    format!(
+        "the queue of {limit} bytes is full and drops packets; a packet takes its length and 24 more. Take all packets once a \
+         frame, for instance with background_receive when packets_available is emitted, or set {owner} to more."
+    )
 }
 
 /// For an `overflow_policy` that there is not.
@@ -270,9 +295,21 @@ pub(crate) const HOPS_RANGE: &str = "use 1 to 255, or 0 for the system's default
 pub(crate) const BYTE_RANGE: &str = "use 0 to 255";
 
 fn no_such_scope(name: &str, address: &GString) -> String {
-    format!("there is no interface \"{name}\", which \"{address}\" asks for; IP.get_local_interfaces() lists them.")
+    no_interface_list().unwrap_or_else(|| {
+        format!("there is no interface \"{name}\", which \"{address}\" asks for; IP.get_local_interfaces() lists them.")
+    })
 }
 
-fn no_socket(error: &Error) -> String {
-    format!("{error}. Close sockets or files that are no longer needed.")
+fn no_such_interface(name: &str, address: &str) -> String {
+    no_interface_list().unwrap_or_else(|| {
+        format!(
+            "there is no interface \"{name}\" with {address}; IP.get_local_interfaces() lists them, and \"\" leaves the choice \
+             to the system."
+        )
+    })
+}
+
+/// Where the system does not list its interfaces, there may be one of the name that a script has passed.
+fn no_interface_list() -> Option<String> {
+    interface_list_refusal().map(|words| format!("the system does not list its interfaces: {words}."))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use godot::global::godot_error;
@@ -16,6 +17,8 @@ const LONGEST_LINE: usize = 600;
 /// Remembers the lines that one object has printed. Allocates nothing before the first.
 pub(crate) struct Reporter {
     class: &'static str,
+    /// See [`note_destination_port`](Self::note_destination_port); 0 for a port that there is.
+    destination_port: AtomicI64,
     members: Mutex<Vec<Member>>,
 }
 
@@ -57,7 +60,19 @@ impl Limit {
 impl Reporter {
     /// For an object of the class `class`.
     pub(crate) fn new(class: &'static str) -> Self {
-        Self { class, members: Mutex::default() }
+        Self { class, destination_port: AtomicI64::new(0), members: Mutex::default() }
+    }
+
+    /// Remembers the port of a destination that a script has set. As with the engine's class, one that is out of range is no error
+    /// before a send fails.
+    pub(crate) fn note_destination_port(&self, port: i64) {
+        let noted = if u16::try_from(port).is_ok() { 0 } else { port };
+        self.destination_port.store(noted, Ordering::Relaxed);
+    }
+
+    /// The port of the destination, if it is out of range.
+    pub(crate) fn odd_destination_port(&self) -> Option<i64> {
+        Some(self.destination_port.load(Ordering::Relaxed)).filter(|port| *port != 0)
     }
 
     /// Prints `<class>.<member>(): <text>` as an error, within the limit.

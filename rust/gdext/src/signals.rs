@@ -1,4 +1,4 @@
-//! The signals of the peers, emitted once a frame on the main thread.
+//! The signals of the peers, emitted once a frame on the main thread, and what the addon's threads have to print.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -51,6 +51,10 @@ pub(crate) fn emit() {
         }
         if let Some(resolved) = resolved {
             emit_host_resolved(&mut object, &shared, resolved);
+        }
+        if shared.peer.take_drop_notice() {
+            let text = messages::queue_has_dropped(shared.peer.queue_limit(), shared.peer.is_accepted());
+            shared.reporter.print_of_property("queue_size", &text);
         }
     }
     // Of these, packets that have arrived meanwhile were signalled above.

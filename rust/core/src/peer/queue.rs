@@ -30,6 +30,12 @@ impl Peer {
         Ok(())
     }
 
+    /// How many bytes the queue may hold now.
+    #[must_use]
+    pub fn queue_limit(&self) -> usize {
+        self.inbox.lock().queue.bound()
+    }
+
     /// Whether the queue has dropped a packet for want of room since the peer was opened, in any mode. `true` once per open; then
     /// [`take_pending_signals`](crate::take_pending_signals) has returned the peer's token.
     pub fn take_drop_notice(&self) -> bool {

@@ -188,7 +188,8 @@ impl Peer {
                 Some(error) if connected.is_some() && reports.may_be_one(&error) => reports.add(error),
                 Some(error) => {
                     let mut error = refused(route, connected.unwrap_or(to), error);
-                    error.subject = format!("{} (packet {sent} of {})", error.subject, payloads.len());
+                    // As scripts count: the first one has index 0.
+                    error.subject = format!("{} (the packet at index {sent} of {})", error.subject, payloads.len());
                     let _ = self.diagnostics.recorded_send::<()>(Err(error));
                     if let Some(server) = route.server {
                         server.count_send_error();

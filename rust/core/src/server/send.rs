@@ -46,7 +46,7 @@ impl Inner {
                 taken += usize::from(error.is_none());
             }
             if let Some(error) = error {
-                let subject = format!("{} (peer {next} of {})", address::describe(target.to), peers.len());
+                let subject = format!("{} (the peer at index {next} of {})", address::describe(target.to), peers.len());
                 let error = Error::new(Operation::Send, subject, socket.refusal(target.to, error));
                 peer.count_refused_send(&error);
                 let is_full = matches!(error.reason, Reason::Busy(_));

@@ -108,6 +108,7 @@ mod fallback;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 
+mod cause;
 mod clock;
 mod io_mode;
 mod portable;
@@ -128,6 +129,7 @@ use fallback as datagram_backend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use linux as datagram_backend;
 
+pub(crate) use cause::{Cause, cause};
 pub(crate) use clock::real_time_nsec;
 pub(crate) use datagram_backend::{
     Arena, BEST_IO_MODE, CHOOSES_SHARED_PORTS, change_group_v4, kernel_drops, prepare_io_mode, receive_own_groups_only,

@@ -15,6 +15,9 @@ use crate::shared::Shared;
 pub(crate) fn connect_to_host(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let text = Text::from(host);
     let result = port_to_connect(&shared.peer, &text, port).and_then(|port| shared.peer.connect(&text, port));
+    if result.is_ok() {
+        shared.reporter.note_destination_port(port);
+    }
     to_error(shared, "connect_to_host", Limit::Native, result, |error| messages::connect(error, host))
 }
 
@@ -37,12 +40,16 @@ fn port_to_connect(peer: &Peer, host: &str, port: i64) -> Result<NonZeroU16> {
 
 pub(crate) fn set_dest_address(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let text = Text::from(host);
-    // Many scripts set the destination before each packet, and it is mostly the same: then nothing is allocated or written.
+    // Many scripts set the destination before each packet, and it is mostly the same: then nothing is allocated.
     if shared.peer.has_destination(&text, truncated_port(port)) {
+        shared.reporter.note_destination_port(port);
         return GodotError::OK;
     }
     match shared.peer.set_destination(&text, truncated_port(port)) {
-        Ok(DestinationChange::Set) => GodotError::OK,
+        Ok(DestinationChange::Set) => {
+            shared.reporter.note_destination_port(port);
+            GodotError::OK
+        }
         Ok(DestinationChange::Connected) => {
             let text = messages::fixed_destination(&shared.peer, host, port);
             shared.reporter.print("set_dest_address", Limit::Native, &text);
@@ -55,7 +62,10 @@ pub(crate) fn set_dest_address(shared: &Shared, host: &GString, port: i64) -> Go
 pub(crate) fn set_dest_address_async(shared: &Shared, host: &GString, port: i64) -> GodotError {
     let member = "set_dest_address_async";
     match shared.peer.set_destination_async(&Text::from(host), truncated_port(port)) {
-        Ok(DestinationChange::Set) => GodotError::OK,
+        Ok(DestinationChange::Set) => {
+            shared.reporter.note_destination_port(port);
+            GodotError::OK
+        }
         Ok(DestinationChange::Connected) => {
             shared.reporter.print(member, Limit::Ours, &messages::fixed_destination(&shared.peer, host, port));
             GodotError::OK

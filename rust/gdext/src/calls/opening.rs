@@ -42,7 +42,7 @@ pub(crate) fn listen(shared: &SharedServer, port: i64, bind_address: &GString) -
     let result = server.listen(convert::truncated_port(port), &Text::from(bind_address));
     shared.report_refusals();
     let message = match &result {
-        Ok(()) if u16::try_from(port).is_err() => Some(messages::truncated_port(port, local_port())),
+        Ok(()) if u16::try_from(port).is_err() => Some(messages::listens_on(port, local_port())),
         Ok(()) => None,
         Err(error) => messages::listen(error, local_port(), bind_address),
     };

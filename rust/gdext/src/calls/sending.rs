@@ -23,7 +23,8 @@ pub(crate) fn put_packet(shared: &InCall<'_, Shared>, packet: &[u8]) -> GodotErr
     }
     let shared = shared.keep();
     shared.report(&refusals);
-    to_error(&shared, "put_packet", Limit::Native, result, messages::put_packet)
+    let message = |error: &Error| messages::put_packet(error).or_else(|| odd_port(&shared, error));
+    to_error(&shared, "put_packet", Limit::Native, result, message)
 }
 
 pub(crate) fn send_to(shared: &Shared, packet: &PackedByteArray, ip: &GString, port: i64) -> GodotError {
@@ -54,8 +55,10 @@ pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
         }
         arrays.push(element.to::<PackedByteArray>());
     }
-    slices.extend(arrays.iter().map(PackedByteArray::as_slice));
-    to_count(shared, "put_packets", shared.peer.send_many(&slices), messages::send_many)
+    let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
+    let result = shared.peer.send_many(&slices);
+    report_odd_port(shared, "put_packets", &result, slices.len());
+    to_count(shared, "put_packets", result, messages::send_many)
 }
 
 /// An empty list with room for so many elements; `None` if there is no memory for it.
@@ -70,6 +73,8 @@ pub(crate) fn put_segmented(shared: &Shared, data: &PackedByteArray, segment_siz
         Ok(size) => shared.peer.send_segmented(data.as_slice(), size),
         Err(error) => shared.peer.fail(error),
     };
+    let packets = convert::segment_size(segment_size).map_or(0, |size| data.len().div_ceil(size.get()));
+    report_odd_port(shared, "put_segmented", &result, packets);
     to_count(shared, "put_segmented", result, messages::send_many)
 }
 
@@ -80,6 +85,22 @@ pub(crate) fn put_packet_broadcast(shared: &Shared, packet: &PackedByteArray, po
         Err(error) => refuse(peer, error),
     };
     to_count(shared, "put_packet_broadcast", result, messages::send_many)
+}
+
+/// What is printed where the system has refused a packet to a destination whose port was given out of range.
+fn odd_port(shared: &Shared, error: &Error) -> Option<String> {
+    let port = shared.reporter.odd_destination_port()?;
+    matches!(error.reason, Reason::Os(_)).then(|| messages::destination_port(port, &error.to_string()))
+}
+
+/// The same for a batch of `packets` packets.
+fn report_odd_port(shared: &Shared, member: &'static str, result: &Result<usize>, packets: usize) {
+    if let (Some(port), Ok(sent)) = (shared.reporter.odd_destination_port(), result)
+        && *sent < packets
+    {
+        let reason = shared.peer.last_error().message;
+        shared.reporter.print(member, Limit::Ours, &messages::destination_port(port, &reason));
+    }
 }
 
 /// Fails with `error`, unless the peer is a server's: that comes before any argument out of range.
