@@ -4,6 +4,7 @@ use std::ptr;
 
 use godot::builtin::inner::InnerArray;
 use godot::builtin::{Array, PackedByteArray};
+use godot::prelude::AnyArray;
 use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::PacketRun;
 
@@ -100,6 +101,20 @@ impl Packets {
 
 fn length_to_int(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+/// The instance ids of the objects in an array, 0 for an element that is no object. Counts no references, and does not ask whether
+/// the objects exist.
+pub(crate) fn object_ids(array: &AnyArray) -> impl Iterator<Item = u64> {
+    (0..length_to_int(array.len())).map(|index| {
+        // SAFETY: the array is borrowed; for an index that is out of range by now, the engine returns null.
+        let element = unsafe { interface_fn!(array_operator_index_const)(array.sys(), index) };
+        if element.is_null() {
+            return 0;
+        }
+        // SAFETY: `element` is a `Variant` of the array. Only its own memory is read.
+        unsafe { interface_fn!(variant_get_object_instance_id)(element.cast_const()) }
+    })
 }
 
 /// Bytes that are joined from pieces.

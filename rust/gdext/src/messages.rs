@@ -193,6 +193,18 @@ pub(crate) fn send_many(error: &Error) -> String {
     }
 }
 
+/// For `put_packet_to()`.
+pub(crate) fn put_packet_to(error: &Error) -> String {
+    match &error.reason {
+        Reason::NotOpen => "the server does not listen, so it sends nothing; call listen() first.".to_owned(),
+        Reason::NotOfServer(index) => format!(
+            "element {index} is no open peer of this server, so nothing was sent; leave out peers whose \
+             is_socket_connected() is false."
+        ),
+        _ => put_packet(error).unwrap_or_else(|| format!("{error}.")),
+    }
+}
+
 /// For `put_packets()` with an element of another type.
 pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
     format!("packets[{index}] is no PackedByteArray but of type {found}; nothing was sent.")
@@ -281,6 +293,12 @@ pub(crate) fn overflow_policy(policy: i64) -> String {
 
 /// What the size of a buffer may be.
 pub(crate) const BUFFER_RANGE: &str = "use 1 to 2147483647, or 0 for the default";
+
+/// What `queue_size` of a peer may be.
+pub(crate) const QUEUE_RANGE: &str = "use 1 to 2147483647 bytes, or 0 for what recv_buf_size says";
+
+/// What `queue_size` of a server may be.
+pub(crate) const PEERS_QUEUE_RANGE: &str = "use 1 to 2147483647 bytes, or 0 for 65536";
 
 /// What `max_pending_connections` may be.
 pub(crate) const PENDING_RANGE: &str = "use 0 to 4294967295; 0 admits no new connection";

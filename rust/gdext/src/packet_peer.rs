@@ -96,6 +96,15 @@ pub(crate) struct PacketPeerUdpRs {
     /// [signal packets_available].
     #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]
     background_receive: PhantomVar<bool>,
+    /// How many bytes the receive queue may hold; 0, the default, for what the `recv_buf_size` of [method bind] says: the next
+    /// power of two above it, at least 65536, and 65536 where [method bind] did not open the peer. A packet takes its length
+    /// and 24 bytes more, so 65536 bytes hold 63 packets of 1000 bytes.
+    ///
+    /// A new value holds at once, and at every later open. What is queued beyond it is dropped and counted, by
+    /// [member overflow_policy]. The first packet that the queue drops prints one line, once per open. An empty queue takes
+    /// every packet. A server's peer has the [member UdpServerRs.queue_size] of its server.
+    #[var(get = get_queue_size, set = set_queue_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
+    queue_size: PhantomVar<i64>,
     /// Which packets a full queue drops: [constant DROP_NEWEST] or [constant DROP_OLDEST]. Each dropped packet is counted,
     /// see [method get_stats].
     ///
@@ -186,6 +195,7 @@ impl PacketPeerUdpRs {
     pub(crate) fn new(base: Base<PacketPeerExtension>, peer: Arc<Peer>) -> Self {
         Self {
             background_receive: PhantomVar::default(),
+            queue_size: PhantomVar::default(),
             overflow_policy: PhantomVar::default(),
             receive_buffer_size: PhantomVar::default(),
             send_buffer_size: PhantomVar::default(),
@@ -810,6 +820,14 @@ direct_methods! {
 
     mut fn set_background_receive(shared, enabled: bool) {
         options::set_background_receive(shared, enabled);
+    }
+
+    const fn get_queue_size(shared) -> i64 {
+        count_to_int(shared.peer.queue_size())
+    }
+
+    mut fn set_queue_size(shared, bytes: i64) {
+        options::set_queue_size(shared, bytes);
     }
 
     const fn get_overflow_policy(shared) -> i64 {

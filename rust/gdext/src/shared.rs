@@ -51,8 +51,9 @@ impl Default for SharedServer {
 impl SharedServer {
     /// Lets [`take_pending_signals`](packet_peer_udp_core::take_pending_signals) return this token when the server may have a signal
     /// to emit.
-    #[expect(clippy::unused_self, reason = "the core's servers have no signals yet")]
-    pub(crate) fn enable_signals(&self, _token: u64) {}
+    pub(crate) fn enable_signals(&self, token: u64) {
+        self.server.enable_signals(token);
+    }
 
     /// As [`Shared::report_refusals`].
     pub(crate) fn report_refusals(&self) {

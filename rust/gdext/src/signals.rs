@@ -14,8 +14,9 @@ use parking_lot::Mutex;
 
 use crate::convert::{count_to_int, to_godot_error};
 use crate::messages;
+use crate::registry::{Registered, Registry};
 use crate::report::Limit;
-use crate::shared::{PEERS, Shared};
+use crate::shared::{PEERS, SERVERS, Shared, SharedServer};
 
 /// Has the signals of `object` emitted from now on. For every call after which there may be one.
 pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
@@ -43,7 +44,12 @@ pub(crate) fn emit() {
     }
     let signal = StringName::from("packets_available");
     for token in &tokens {
-        let Some((mut object, shared)) = find(*token) else { continue };
+        let Some((mut object, shared)) = find(&PEERS, *token) else {
+            if let Some((mut object, shared)) = find(&SERVERS, *token) {
+                emit_of_server(&mut object, &shared);
+            }
+            continue;
+        };
         // Both are taken before either is emitted: what a handler causes belongs to the next frame.
         let (count, resolved) = (shared.peer.take_pending_signal(), shared.peer.take_resolved());
         if let Some(count) = count {
@@ -61,7 +67,7 @@ pub(crate) fn emit() {
     for (token, one) in unheard.into_iter().filter(|(token, _)| tokens.binary_search(token).is_err()) {
         // Mostly the packets have been taken: the engine is asked only where there are some.
         let Some(count) = one.shared.upgrade().and_then(|shared| queued_in_background(&shared)) else { continue };
-        let Some((mut object, shared)) = find(token) else { continue };
+        let Some((mut object, shared)) = find(&PEERS, token) else { continue };
         let Handlers { kept, is_any_called_once } = Handlers::of(&object, &signal);
         if is_any_called_once || kept.iter().any(|handler| !one.called.contains(handler)) {
             emit_packets_available(&mut object, &shared, &signal, token, count);
@@ -76,8 +82,8 @@ pub(crate) fn forget() {
     UNHEARD.lock().clear();
 }
 
-fn find(token: u64) -> Option<(Gd<Object>, Arc<Shared>)> {
-    let (object, shared) = PEERS.find(token)?;
+fn find<S: Registered>(registry: &Registry<S>, token: u64) -> Option<(Gd<Object>, Arc<S>)> {
+    let (object, shared) = registry.find(token)?;
     // As an `Object`: to look up its class takes longer than all the rest.
     Some((object.try_to().ok()?, shared))
 }
@@ -131,6 +137,24 @@ impl Handlers {
             }
         }
         handlers
+    }
+}
+
+fn emit_of_server(object: &mut Gd<Object>, shared: &SharedServer) {
+    // Both are taken before either is emitted, as with a peer.
+    let (connected, timed_out) = (shared.server.take_connected(), shared.server.take_timed_out());
+    for _ in 0..connected {
+        // A handler may take more than one.
+        if !shared.server.has_pending() {
+            break;
+        }
+        object.emit_signal("peer_connected", &[]);
+    }
+    for peer in timed_out.iter().filter_map(Weak::upgrade) {
+        // One that is being freed is not found.
+        if let Some((peer, _)) = peer.token().and_then(|token| PEERS.find(token)) {
+            object.emit_signal("peer_timed_out", &[peer]);
+        }
     }
 }
 

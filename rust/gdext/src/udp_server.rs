@@ -13,11 +13,11 @@ use godot::prelude::*;
 use godot::register::property::PhantomVar;
 use packet_peer_udp_core::SocketOption;
 
-use crate::calls::{opening, options};
+use crate::calls::{connections, opening, options};
 use crate::convert::{count_to_int, counter_to_int, hops_to_int, stats_dictionary};
 use crate::direct::direct_methods;
 use crate::packet_peer::PacketPeerUdpRs;
-use crate::registry::{self, HasShared, Registration};
+use crate::registry::{HasShared, Registration};
 use crate::shared::SharedServer;
 
 /// UDP server: a drop-in for [UDPServer].
@@ -104,6 +104,14 @@ pub(crate) struct UdpServerRs {
     /// [method PacketPeerUdpRs.wait] closes none. Finding them takes a time that does not grow with the number of peers.
     #[var(get = get_peer_timeout_msec, set = set_peer_timeout_msec, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,60000,1,or_greater,suffix:ms")]
     peer_timeout_msec: PhantomVar<i64>,
+    /// How many bytes the receive queue of each peer may hold; 0, the default, for 65536. A packet takes its length and 24
+    /// bytes more, so the default holds 63 packets of 1000 bytes.
+    ///
+    /// A new value holds at once, also for peers that were taken and for pending ones. What is queued beyond it is dropped and
+    /// counted, by the [member PacketPeerUdpRs.overflow_policy] of each peer. The first packet that a peer's queue drops prints
+    /// one line.
+    #[var(get = get_queue_size, set = set_queue_size, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,67108864,1,or_greater,suffix:B")]
+    queue_size: PhantomVar<i64>,
     /// Whether packets are received in the background: a thread of the addon moves packets into the peers' queues as they
     /// arrive. So while the game loads or a frame is long, nothing is lost that fits into a peer's queue of 64 KiB, and
     /// receiving costs the game's thread no system call. [method poll] need not be called then. The peers signal
@@ -154,6 +162,7 @@ impl IRefCounted for UdpServerRs {
         Self {
             max_pending_connections: PhantomVar::default(),
             peer_timeout_msec: PhantomVar::default(),
+            queue_size: PhantomVar::default(),
             background_receive: PhantomVar::default(),
             reuse_address: PhantomVar::default(),
             reuse_port: PhantomVar::default(),
@@ -177,6 +186,18 @@ impl HasShared for UdpServerRs {
 
 #[godot_api]
 impl UdpServerRs {
+    /// Emitted on the main thread when a new connection is pending: [method take_connection] returns it. Once for each new
+    /// connection that is still pending when its turn comes, so a handler that takes one and a handler that takes all both
+    /// work. With [member background_receive] before the `_process()` of the frame, else in the frame after the
+    /// [method poll] that has found it.
+    #[signal]
+    fn peer_connected();
+
+    /// Emitted on the main thread when `peer` was closed because nothing came from it for [member peer_timeout_msec]; when, as
+    /// [signal peer_connected]. Not emitted for a peer that no script refers to any more.
+    #[signal]
+    fn peer_timed_out(peer: Gd<PacketPeerUdpRs>);
+
     /// Begins to listen on a local `port`.
     ///
     /// With `"*"` as `bind_address` (the default), the server is reachable on every address of the machine, IPv4 and IPv6;
@@ -218,6 +239,32 @@ impl UdpServerRs {
     #[func]
     fn take_connection() -> Option<Gd<PacketPeerUdpRs>> {}
 
+    /// The peers that were taken and have packets queued now, each once, in the order in which the first of these packets
+    /// came. What a frame costs then grows with what has arrived, not with the number of peers:
+    ///
+    /// ```gdscript
+    /// server.poll()
+    /// for peer in server.get_ready_peers():
+    /// 	for i in peer.get_available_packet_count():
+    /// 		print(peer.get_packet_ip(), " sent ", peer.get_packet())
+    /// ```
+    ///
+    /// Reads nothing: without [member background_receive], these are the packets that [method poll] has read. A peer whose
+    /// packets are not all taken is returned again by the next call.
+    #[cfg(false)]
+    #[func]
+    fn get_ready_peers() -> Array<Gd<PacketPeerUdpRs>> {}
+
+    /// Sends one packet to many peers of this server, as [method PacketPeer.put_packet] of each would do, in as few system
+    /// calls as the platform allows: on Linux and Android one for 64 peers, elsewhere one each. An empty packet is sent too.
+    ///
+    /// Returns how many the system took. A peer whose address the system refuses is passed over, and the reason is in
+    /// [method get_last_error_message]; when the system's send buffer is full, the rest is not sent. Returns -1 and sends
+    /// nothing if an element of `peers` is no open peer of this server, or if the server does not listen.
+    #[cfg(false)]
+    #[func]
+    fn put_packet_to(peers: AnyArray, packet: PackedByteArray) -> i64 {}
+
     /// Ends listening. All peers of this server are closed, pending connections are dropped, and the port is free when this
     /// returns. Does nothing if it does not listen.
     #[cfg(false)]
@@ -249,6 +296,11 @@ impl UdpServerRs {
     #[func]
     fn get_stats() -> VarDictionary {}
 
+    /// Sets everything that [method get_stats] counts to 0. The counters of its peers are their own and stay.
+    #[cfg(false)]
+    #[func]
+    fn reset_stats() {}
+
     /// The system's error code of the last failed call; 0 if no call failed, or the system was not asked. See
     /// [method get_last_error_message].
     #[cfg(false)]
@@ -279,15 +331,15 @@ direct_methods! {
     }
 
     mut fn take_connection(shared) -> Option<Gd<PacketPeerUdpRs>> {
-        let server = &shared.server;
-        let peer = server.accept()?;
-        let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
-        // Only now: from here on a signal may be pending, and emitting it refers to the object, which must be complete for that.
-        peer.enable_signals(registry::id_of(&object));
-        if server.background_receive() {
-            peer.mark_queued();
-        }
-        Some(object)
+        connections::take_connection(shared)
+    }
+
+    mut fn get_ready_peers(shared) -> Array<Gd<PacketPeerUdpRs>> {
+        connections::get_ready_peers(shared)
+    }
+
+    mut fn put_packet_to(shared, peers: AnyArray, packet: PackedByteArray) -> i64 {
+        connections::put_packet_to(shared, &peers, &packet)
     }
 
     mut fn stop(shared) {
@@ -313,6 +365,10 @@ direct_methods! {
         dictionary
     }
 
+    mut fn reset_stats(shared) {
+        shared.server.reset_stats();
+    }
+
     const fn get_last_os_error(shared) -> i64 {
         shared.server.last_error().code.into()
     }
@@ -335,6 +391,14 @@ direct_methods! {
 
     mut fn set_peer_timeout_msec(shared, msec: i64) {
         options::set_peer_timeout_msec(shared, msec);
+    }
+
+    const fn get_queue_size(shared) -> i64 {
+        count_to_int(shared.server.queue_size())
+    }
+
+    mut fn set_queue_size(shared, bytes: i64) {
+        options::set_peers_queue_size(shared, bytes);
     }
 
     const fn get_background_receive(shared) -> bool {

@@ -7,10 +7,12 @@
 //! | [`sending`] | sending packets |
 //! | [`receiving`] | taking packets, and what is known of them |
 //! | [`waiting`] | blocking until there is a packet |
+//! | [`connections`] | a server's peers |
 //! | [`groups`] | multicast groups and broadcasts |
 //! | [`options`] | properties |
 //! | [`outcome`] | how a call ends: the script's value, and a line in the log |
 
+pub(crate) mod connections;
 pub(crate) mod destination;
 pub(crate) mod groups;
 pub(crate) mod opening;

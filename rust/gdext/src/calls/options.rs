@@ -3,7 +3,9 @@
 use packet_peer_udp_core::{Error, Result, SocketOption};
 
 use crate::convert;
-use crate::messages::{self, BUFFER_RANGE, BYTE_RANGE, HOPS_RANGE, PENDING_RANGE, TIMEOUT_RANGE};
+use crate::messages::{
+    self, BUFFER_RANGE, BYTE_RANGE, HOPS_RANGE, PEERS_QUEUE_RANGE, PENDING_RANGE, QUEUE_RANGE, TIMEOUT_RANGE,
+};
 use crate::report::Reporter;
 use crate::shared::{Shared, SharedServer};
 
@@ -116,6 +118,22 @@ pub(crate) fn set_overflow_policy(shared: &Shared, policy: i64) {
     let text = messages::overflow_policy(policy);
     shared.peer.note_misuse(&text);
     shared.reporter.print_of_property("overflow_policy", &text);
+}
+
+pub(crate) fn set_queue_size(shared: &Shared, bytes: i64) {
+    let property = "queue_size";
+    set(shared, property, QUEUE_RANGE, convert::buffer_size(property, bytes), |bytes| {
+        shared.peer.set_queue_size(bytes)
+    });
+}
+
+pub(crate) fn set_peers_queue_size(shared: &SharedServer, bytes: i64) {
+    let property = "queue_size";
+    let set_size = |bytes| {
+        shared.server.set_queue_size(bytes);
+        Ok(())
+    };
+    set(shared, property, PEERS_QUEUE_RANGE, convert::buffer_size(property, bytes), set_size);
 }
 
 pub(crate) fn set_max_pending_connections(shared: &SharedServer, max: i64) {

@@ -129,6 +129,13 @@ impl<S: Registered> Registry<S> {
         (!object.is_nil()).then(|| (object, Arc::clone(shared)))
     }
 
+    /// The shared parts of the objects that have these ids, in their order; the position of the first id that none has.
+    pub(crate) fn get_each(&self, ids: impl Iterator<Item = u64>) -> Result<Vec<Arc<S>>, usize> {
+        let objects = self.objects.read();
+        let get = |(index, id)| objects.by_id.get(&id).map(Arc::clone).ok_or(index);
+        ids.enumerate().map(get).collect()
+    }
+
     fn add(&self, id: u64, shared: Arc<S>) {
         self.slots.add(id, Arc::as_ptr(&shared));
         self.objects.write().by_id.insert(id, shared);

@@ -1,0 +1,57 @@
+//! The peers of a server: taking them, those that have packets, and one packet to many.
+
+use std::sync::Arc;
+
+use godot::builtin::{Array, PackedByteArray};
+use godot::obj::Gd;
+use godot::prelude::AnyArray;
+use packet_peer_udp_core::{Error, Operation, Peer, Reason};
+
+use crate::arrays;
+use crate::convert::count_to_int;
+use crate::messages;
+use crate::packet_peer::PacketPeerUdpRs;
+use crate::registry;
+use crate::report::Limit;
+use crate::shared::{PEERS, SharedServer};
+
+pub(crate) fn take_connection(shared: &SharedServer) -> Option<Gd<PacketPeerUdpRs>> {
+    let server = &shared.server;
+    let peer = server.accept()?;
+    let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
+    // Only now: from here on a signal may be pending, and emitting it refers to the object, which must be complete for that.
+    peer.enable_signals(registry::id_of(&object));
+    if server.background_receive() {
+        peer.mark_queued();
+    }
+    Some(object)
+}
+
+pub(crate) fn get_ready_peers(shared: &SharedServer) -> Array<Gd<PacketPeerUdpRs>> {
+    let mut objects = Array::new();
+    for peer in shared.server.ready_peers() {
+        // A peer that is being freed is not found. Another thread may have taken one that has no object yet.
+        let object = peer.token().and_then(|token| PEERS.find(token));
+        if let Some(object) = object.and_then(|(object, _)| object.try_to::<Gd<PacketPeerUdpRs>>().ok()) {
+            objects.push(&object);
+        }
+    }
+    objects
+}
+
+pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &PackedByteArray) -> i64 {
+    let result = match PEERS.get_each(arrays::object_ids(peers)) {
+        Ok(found) => {
+            let peers: Vec<&Peer> = found.iter().map(|one| &*one.peer).collect();
+            shared.server.send_to_peers(&peers, packet.as_slice())
+        }
+        Err(index) => shared.server.fail(Error::new(Operation::Send, "", Reason::NotOfServer(index))),
+    };
+    match result {
+        Ok(count) => count_to_int(count),
+        Err(error) => {
+            shared.reporter.print("put_packet_to", Limit::Ours, &messages::put_packet_to(&error));
+            -1
+        }
+    }
+}
