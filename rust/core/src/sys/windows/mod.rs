@@ -1,4 +1,9 @@
 //! The socket backend of Windows (Winsock).
+//!
+//! Since version 2004, Windows 10 can segment and join datagrams as Linux does (`UDP_SEND_MSG_SIZE`,
+//! `UDP_RECV_MAX_COALESCED_SIZE`). This backend does not use that: Wine has neither option, so it could not be tested.
+
+mod message;
 
 use std::io;
 use std::net::UdpSocket;
@@ -13,6 +18,8 @@ use windows_sys::Win32::Networking::WinSock::{
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
+
+pub(crate) use message::{is_source_gone, receive_arrival, receive_one, send_from};
 
 /// Receiving on an unbound socket fails with `WSAEINVAL`.
 pub(crate) const BIND_BEFORE_USE: bool = true;
