@@ -11,7 +11,8 @@ Usage: scripts/namespace_tests.sh [--help]
 Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
   - a full send buffer: packets to an unresolvable neighbour stay in the kernel until the buffer is full;
   - a slow name server, which the tests themselves implement;
-  - datagrams larger than the link's MTU: a batch of them is fragmented.
+  - datagrams larger than the link's MTU: a batch of them is fragmented;
+  - addresses that come and go while packets are sent from them, and several IPv6 addresses on one interface.
 Exit code 0 if all tests passed, 1 if one failed, 77 if namespaces cannot be created here; the reason is printed.
 HELP
 }
@@ -50,6 +51,13 @@ MADE=$temporary unshare --net --mount bash -euc '
     echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
     UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test sending -- --ignored
     cargo test --offline --locked -q -p packet_peer_udp_core --test name_server -- --ignored --test-threads=1
+    ip address add fd77:1::1/64 dev near nodad
+    ip address add fd77:1::2/64 dev near nodad
+    for _ in $(seq 100); do
+        ip -6 -o address show dev near tentative | grep -q . || break
+        sleep 0.1
+    done
+    cargo test --offline --locked -q -p packet_peer_udp_core --test addresses -- --ignored --test-threads=1
     # With the MTU of an Ethernet, larger datagrams are fragmented, and the kernel refuses to segment them (UDP_SEGMENT).
     ip link set lo mtu 1500
     cargo test --offline --locked -q -p packet_peer_udp_core --lib sys::

@@ -23,7 +23,7 @@ pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
 
 /// Whether an address is valid on one link only: link-local ones, and multicast of interface-local or link-local scope (RFC 4291,
 /// section 2.7).
-fn is_of_one_link(ip: Ipv6Addr) -> bool {
+pub(crate) fn is_of_one_link(ip: Ipv6Addr) -> bool {
     ip.is_unicast_link_local() || (ip.is_multicast() && matches!(ip.segments()[0] & 0xf, 1 | 2))
 }
 

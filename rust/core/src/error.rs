@@ -93,6 +93,10 @@ pub enum Reason {
     UnknownInterface(String),
     /// The address is valid on one interface only, and does not name it; the system's own error.
     NoScope(io::Error),
+    /// The address is of no interface of this machine.
+    NoSuchAddress,
+    /// There is not enough memory.
+    OutOfMemory,
     /// The address is of a family that the socket does not have; the system's own error, where it was asked.
     WrongFamily(Option<io::Error>),
     /// The kernel's send buffer is full; nothing was sent.
@@ -184,11 +188,9 @@ impl fmt::Display for Error {
             }
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
-            // Where the system lists no interface, there may be one of that name.
-            Reason::UnknownInterface(name) => match interface::interface_list_refusal() {
-                Some(words) => write!(f, "the system does not list its interfaces: {words}"),
-                None => write!(f, "no interface {name:?} with a fitting address"),
-            },
+            Reason::NoSuchAddress => f.write_str("no interface of this machine has that address"),
+            Reason::OutOfMemory => f.write_str("there is not enough memory"),
+            Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
             Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
             Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),

@@ -4,10 +4,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::arrivals::ArrivalId;
 use crate::locks::{Mutex, MutexGuard, rank};
 use crate::pending_signals;
 use crate::queue::{OverflowPolicy, Packet, PacketMeta, Queue};
 use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
+use crate::sys::Source;
 
 /// The size of messages beyond which the lock is offered to other threads after each of them.
 const LARGE_MESSAGE: usize = 2_048;
@@ -25,6 +27,8 @@ const CLOSED: u32 = u32::MAX - 1;
 pub(crate) struct Inbox {
     /// How many packets can be taken, [`CLOSED`], or [`ASK`].
     published: AtomicU32,
+    /// Where the server last received a packet for this peer, if it is told: the bits of an [`ArrivalId`].
+    arrival: AtomicU32,
     contents: Mutex<Contents, { rank::INBOX }>,
     /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
     /// stale answer does no harm, since any thread may read the queue and the socket.
@@ -136,6 +140,7 @@ impl Inbox {
         let last_taken = Some(PacketMeta::new(0, packet.sender(), 0));
         Arc::new(Self {
             published: AtomicU32::new(0),
+            arrival: AtomicU32::new(packet.arrival().to_bits()),
             contents: Mutex::new(Contents { is_open: true, queue, last_taken, ..Contents::default() }),
             is_read_externally: AtomicBool::new(true),
             token: OnceLock::new(),
@@ -144,6 +149,19 @@ impl Inbox {
 
     pub(crate) fn lock(&self) -> ContentsGuard<'_> {
         ContentsGuard { contents: self.contents.lock(), inbox: self }
+    }
+
+    /// Notes where a packet for this peer has arrived.
+    pub(crate) fn note_arrival(&self, arrival: ArrivalId) {
+        if !arrival.is_none() {
+            self.arrival.store(arrival.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// What an answer to the peer's client is sent from: the address that the client's latest packet was sent to. `None` where the system
+    /// decides.
+    pub(crate) fn answer_from(&self) -> Option<Source> {
+        ArrivalId::from_bits(self.arrival.load(Ordering::Relaxed)).answer()
     }
 
     pub(crate) fn try_lock(&self) -> Option<ContentsGuard<'_>> {
@@ -248,6 +266,7 @@ impl Default for Inbox {
     fn default() -> Self {
         Self {
             published: AtomicU32::new(CLOSED),
+            arrival: AtomicU32::default(),
             contents: Mutex::default(),
             is_read_externally: AtomicBool::new(false),
             token: OnceLock::new(),

@@ -14,6 +14,7 @@
 
 mod address;
 mod arena_pool;
+mod arrivals;
 mod clock;
 mod diagnostics;
 mod endpoint;
@@ -60,6 +61,13 @@ pub use socket::options::{Options, Refusal, SocketOption};
 pub use stats::{Stats, Totals};
 pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub use waiters::WaitEnd;
+
+/// How an interface is written, given its index: by its name where the system's resolver reads names after the `%` of an address,
+/// else (Windows) by its number. See [`PacketMeta::interface`].
+#[must_use]
+pub fn interface_text(index: u32) -> String {
+    interface::scope_text(index)
+}
 
 /// Ends the background thread and frees what is kept for later. For the end of the process, or of the library, when all peers are
 /// closed.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use arrayvec::ArrayVec;
 
+use crate::arrivals::ArrivalId;
 use crate::queue::PacketMeta;
 use crate::sys;
 use crate::waiters::WaiterId;
@@ -45,6 +46,11 @@ pub(crate) struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
+    /// The same, for a queue whose packets do not tell where they arrived.
+    pub(crate) fn without_arrival(self) -> Self {
+        Self { meta: self.meta.with_arrival(ArrivalId::NONE), ..self }
+    }
+
     /// How many datagrams the message consists of.
     pub(crate) fn count(&self) -> usize {
         self.bytes.len().div_ceil(self.meta.length().max(1)).max(1)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use crate::address;
+use crate::arrivals::RecentArrivals;
 use crate::clock::Clocks;
 use crate::diagnostics::Diagnostics;
 use crate::queue::PacketMeta;
@@ -32,6 +33,7 @@ pub(crate) struct Receiver {
     largest: usize,
     /// When the last packet arrived, in microseconds as [`PacketMeta::time_usec`].
     latest: u64,
+    arrivals: RecentArrivals,
 }
 
 /// The messages of one read.
@@ -52,6 +54,7 @@ impl Receiver {
             kernel_buffer,
             largest: LIKELY_SIZE,
             latest: 0,
+            arrivals: RecentArrivals::default(),
         }
     }
 
@@ -82,7 +85,7 @@ impl Receiver {
         let Some(socket) = self.socket.clone() else {
             return Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more: false };
         };
-        let result = arena.receive(socket.io(), socket.io_mode(), limit, false);
+        let result = arena.receive(socket.io(), socket.io_mode(), limit, socket.is_told_arrivals());
         let count = result.as_ref().copied().unwrap_or(0);
         // The portable mode makes one call for each message, and one more to find that there is none.
         let is_portable = socket.io_mode() == IoMode::Portable;
@@ -102,11 +105,15 @@ impl Receiver {
             return messages;
         }
         let clocks = Clocks::now();
+        let keeps_arrivals = socket.keeps_arrivals();
         for slot in 0..count {
             let message = arena.message(slot);
             self.largest = self.largest.max(message.bytes.len());
             messages.sizes.push(message.bytes.len());
-            if let Some(meta) = self.meta(&message, &clocks) {
+            if let Some(mut meta) = self.meta(&message, &clocks) {
+                if let Some(arrival) = message.arrival.as_ref().filter(|_| keeps_arrivals) {
+                    meta = meta.with_arrival(self.arrivals.id_of(arrival));
+                }
                 messages.accepted.push(Received { bytes: message.bytes, meta, slot });
             }
         }

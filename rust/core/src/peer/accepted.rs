@@ -17,7 +17,8 @@ impl Peer {
     pub(crate) fn accepted(accepted: &Accepted, server: Arc<ServerSocket>, endpoint: Arc<Endpoint>) -> Arc<Self> {
         let destination = accepted.inbox.lock().last_taken().map(|sender| sender.sender());
         let table = Arc::clone(&server.table);
-        let link = ServerLink { server, endpoint, remote: accepted.remote, id: accepted.id };
+        let inbox = Arc::clone(&accepted.inbox);
+        let link = ServerLink { server, endpoint, remote: accepted.remote, id: accepted.id, inbox };
         let state = PeerState { socket: SocketState::accepted(link), destination, ..PeerState::default() };
         let peer = Self::with(Arc::clone(&accepted.inbox), state);
         let weak: Weak<dyn AcceptedPeer> = Weak::<Self>::clone(&peer.me);

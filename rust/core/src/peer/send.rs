@@ -6,6 +6,7 @@ use std::num::{NonZeroU16, NonZeroUsize};
 
 use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
 use crate::error::{Error, Operation, Reason, Result};
+use crate::socket::options;
 use crate::sys::{self, Payloads};
 use crate::transport::Route;
 use crate::{address, interface};
@@ -77,7 +78,8 @@ impl Peer {
         }
         let send = |ip: &Ipv4Addr| {
             let to = SocketAddr::from((*ip, port.get()));
-            by_route(&state, |route| self.send_one(route, to, datagram))
+            // Each leaves from the address of its interface.
+            by_route(&state, |route| self.send_one(Route { source: None, ..route }, to, datagram))
         };
         Ok(to.iter().filter(|ip| self.diagnostics.recorded_send(send(ip)).is_ok()).count())
     }
@@ -133,7 +135,7 @@ impl Peer {
         let result = if route.connected_to.is_some() {
             self.send_connected(route, datagram)
         } else {
-            route.socket.send_to(datagram, to, None)
+            self.send_unconnected(route, to, datagram)
         };
         let server = route.server;
         if let Err(error) = result {
@@ -149,6 +151,19 @@ impl Peer {
             server.count_single_send(datagram.len());
         }
         Ok(())
+    }
+
+    fn send_unconnected(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        match route.socket.send_to(datagram, to, route.source) {
+            Err(error) if route.may_drop_source(&error) => {
+                self.diagnostics.count_vain_send();
+                if let Some(server) = route.server {
+                    server.count_vain_send();
+                }
+                route.socket.send_to(datagram, to, None)
+            }
+            result => result,
+        }
     }
 
     /// Sends on a connected socket. There the kernel reports that an *earlier* datagram was refused (ICMP) instead of sending this
@@ -175,9 +190,10 @@ impl Peer {
         let connected = route.connected_to;
         let mut system_calls = 0;
         let mut sent = 0;
+        let mut source = route.source;
         let mut reports = Reports::default();
         loop {
-            let outcome = route.socket.send_batch(connected.is_none().then_some(to), payloads, sent, None);
+            let outcome = route.socket.send_batch(connected.is_none().then_some(to), payloads, sent, source);
             if outcome.packets > 0 {
                 self.record_reports(&mut reports);
             }
@@ -185,6 +201,7 @@ impl Peer {
             system_calls += outcome.system_calls;
             match outcome.error {
                 None => break,
+                Some(error) if source.is_some() && route.may_drop_source(&error) => source = None,
                 Some(error) if connected.is_some() && reports.may_be_one(&error) => reports.add(error),
                 Some(error) => {
                     let mut error = refused(route, connected.unwrap_or(to), error);
@@ -234,5 +251,12 @@ fn by_route<T>(state: &PeerState, send: impl FnOnce(Route<'_>) -> Result<T>) -> 
 }
 
 fn refused(route: Route<'_>, to: SocketAddr, error: io::Error) -> Error {
+    // That of a server's peer was dropped before this error.
+    let is_sent_from = route.server.is_none() && route.connected_to.is_none();
+    let source = route.source.filter(|_| is_sent_from && sys::is_source_gone(&error));
+    if source.is_some_and(|source| matches!(options::check_source(source), Err(Reason::NoSuchAddress))) {
+        let ip = source.and_then(|source| source.ip).map_or(String::new(), |ip| format!(" from {ip}"));
+        return Error::new(Operation::Send, format!("{}{ip}", address::describe(to)), Reason::NoSuchAddress);
+    }
     Error::new(Operation::Send, address::describe(to), route.socket.refusal(to, error))
 }

@@ -39,11 +39,9 @@ impl Outcome {
             return;
         }
         contents.note_received(message.meta.time_usec());
-        if ready::note_arrival(&mut contents, &mut self.serial) {
-            self.ready.push((message.meta.remote(), id));
-        }
+        inbox.note_arrival(message.meta.arrival());
         let before = contents.queue.tally();
-        contents.file_or_drop(message, 0);
+        contents.file_or_drop(&message.without_arrival(), 0);
         self.change.add_change(before, contents.queue.tally());
         self.receivers.push(id);
         if self.in_background {

@@ -11,6 +11,9 @@ use crate::sys;
 /// larger packet is made as large as that packet.
 pub(super) const CHUNK_SIZES: RangeInclusive<usize> = 256..=262_144;
 
+/// A number of bytes that a program which cannot have them cannot run without.
+const SMALL: usize = 2_048;
+
 /// The most packets that one chunk holds.
 pub(super) const PACKETS_PER_CHUNK: usize = 2_048;
 
@@ -54,8 +57,14 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: iter::repeat_n(0, bytes).collect(), ..Self::default() }
+    /// `None` if there is no memory for it.
+    pub(super) fn with_capacity(bytes: usize) -> Option<Self> {
+        // Making an `Arc` ends the program where there is no memory, so memory is tried for first, where so much is asked for that
+        // the rest of the program can still have some.
+        if bytes > SMALL && Vec::<u8>::new().try_reserve_exact(bytes + SMALL).is_err() {
+            return None;
+        }
+        Some(Self { bytes: iter::repeat_n(0, bytes).collect(), ..Self::default() })
     }
 
     /// How many bytes of payload the chunk has memory for.
@@ -63,9 +72,10 @@ impl Chunk {
         self.bytes.len()
     }
 
-    /// Appends a packet. Returns `false` if the chunk is full, or if a [`Packet`] of it exists.
+    /// Appends a packet. Returns `false` if the chunk is full, if a [`Packet`] of it exists, or if there is no memory for the header.
     pub(super) fn push(&mut self, payload: &[u8], header: Header) -> bool {
-        if self.headers.len() == PACKETS_PER_CHUNK {
+        let is_full = self.headers.len() == PACKETS_PER_CHUNK;
+        if is_full || (self.headers.len() == self.headers.capacity() && self.headers.try_reserve(1).is_err()) {
             return false;
         }
         let end = self.filled + payload.len();
@@ -76,6 +86,13 @@ impl Chunk {
         self.filled = end;
         self.headers.push(header);
         true
+    }
+
+    /// Removes the packet that was appended last.
+    pub(super) fn pop_last(&mut self) {
+        if let Some(header) = self.headers.pop() {
+            self.filled -= header.length();
+        }
     }
 
     /// How many packets were appended, including those that were taken.

@@ -3,6 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::Range;
 
+use crate::address;
+use crate::arrivals::ArrivalId;
+use crate::sys::Arrival;
+
 /// The largest UDP payload in bytes, which only IPv6 allows; the largest of IPv4 is 65,507.
 pub const MAX_DATAGRAM: usize = 65_527;
 
@@ -22,32 +26,74 @@ pub(super) fn cost(length: usize) -> usize {
     length + OVERHEAD
 }
 
-/// The sender, the time of arrival and the length of a received packet.
+/// The sender, the time of arrival and the length of a received packet, and where it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketMeta {
-    header: Header,
+    /// As in a [`Header`].
+    ip: [u8; 16],
+    port: u16,
+    length: u16,
+    arrival: ArrivalId,
     time: u64,
 }
 
+const _: () = assert!(size_of::<PacketMeta>() == 32, "calls that take many packets keep one for each");
+
 impl PacketMeta {
     pub(crate) fn new(length: usize, sender: SocketAddr, time: u64) -> Self {
-        Self { header: Header::new(length, sender), time }
+        Self { ip: octets(sender), port: sender.port(), length: to_length(length), arrival: ArrivalId::NONE, time }
     }
 
     /// A copy for a packet of another length.
     pub(crate) fn with_length(self, length: usize) -> Self {
-        Self { header: Header { length: to_length(length), ..self.header }, ..self }
+        Self { length: to_length(length), ..self }
+    }
+
+    /// A copy for a packet that has arrived there.
+    pub(crate) fn with_arrival(self, arrival: ArrivalId) -> Self {
+        Self { arrival, ..self }
+    }
+
+    pub(crate) fn arrival(&self) -> ArrivalId {
+        self.arrival
     }
 
     /// The sender as a key: two packets have the same sender if and only if these are equal.
     pub(crate) fn remote(&self) -> RemoteAddr {
-        RemoteAddr { ip: self.header.ip, port: self.header.port }
+        RemoteAddr { ip: self.ip, port: self.port }
     }
 
     /// The sender. An IPv4 address is given as such on dual-stack sockets too.
     #[must_use]
     pub fn sender(&self) -> SocketAddr {
-        self.header.sender()
+        let mut octets = self.ip;
+        let mut scope = [0; 4];
+        if Ipv6Addr::from(octets).is_unicast_link_local() {
+            octets[SCOPE].swap_with_slice(&mut scope);
+        }
+        match IpAddr::from(octets).to_canonical() {
+            IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, u32::from_be_bytes(scope)).into(),
+        }
+    }
+
+    /// The address that the packet was sent to: one of this machine, of a group, or of a broadcast. With port 0; an IPv6 address of
+    /// one link has its scope. `None` unless [`SocketOption::PacketInfo`](crate::SocketOption::PacketInfo) was set when it was
+    /// received, and where the system does not tell.
+    #[must_use]
+    pub fn local(&self) -> Option<SocketAddr> {
+        let Arrival { destination, interface, .. } = self.arrival.arrival()?;
+        Some(match destination {
+            IpAddr::V6(ip) if address::is_of_one_link(ip) => SocketAddrV6::new(ip, 0, 0, interface).into(),
+            ip => SocketAddr::new(ip, 0),
+        })
+    }
+
+    /// The index of the interface by which the packet came; `None` where [`local`](Self::local) is. Linux also does not tell it for
+    /// IPv4 packets that were received before the option was set.
+    #[must_use]
+    pub fn interface(&self) -> Option<u32> {
+        self.arrival.arrival().map(|arrival| arrival.interface).filter(|index| *index != 0)
     }
 
     /// The time of arrival, in microseconds since the origin set by [`set_clock_origin`](crate::set_clock_origin).
@@ -59,7 +105,7 @@ impl PacketMeta {
     /// The length of the payload in bytes.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.header.length()
+        self.length.into()
     }
 
     /// The header to queue behind a packet that arrived at `previous`.
@@ -72,7 +118,7 @@ impl PacketMeta {
             Some(later) => i32::try_from(later).unwrap_or(i32::MAX),
             None => i32::try_from(previous - self.time).map_or(i32::MIN, |earlier| -earlier),
         };
-        Header { gap, ..self.header }
+        Header { ip: self.ip, gap, port: self.port, length: self.length }
     }
 }
 
@@ -98,20 +144,6 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn new(length: usize, sender: SocketAddr) -> Self {
-        let ip = match sender {
-            SocketAddr::V4(sender) => sender.ip().to_ipv6_mapped().octets(),
-            SocketAddr::V6(sender) => {
-                let mut ip = sender.ip().octets();
-                if sender.ip().is_unicast_link_local() {
-                    ip[SCOPE].copy_from_slice(&sender.scope_id().to_be_bytes());
-                }
-                ip
-            }
-        };
-        Self { ip, gap: 0, port: sender.port(), length: to_length(length) }
-    }
-
     /// The length of the payload in bytes.
     pub(super) fn length(&self) -> usize {
         self.length.into()
@@ -122,20 +154,22 @@ impl Header {
         previous.saturating_add_signed(self.gap.into())
     }
 
-    /// The packet's metadata, given its time of arrival.
-    pub(super) fn at(self, time: u64) -> PacketMeta {
-        PacketMeta { header: self, time }
+    /// The packet's metadata, given when and where it has arrived.
+    pub(super) fn at(self, time: u64, arrival: ArrivalId) -> PacketMeta {
+        PacketMeta { ip: self.ip, port: self.port, length: self.length, arrival, time }
     }
+}
 
-    fn sender(&self) -> SocketAddr {
-        let mut octets = self.ip;
-        let mut scope = [0; 4];
-        if Ipv6Addr::from(octets).is_unicast_link_local() {
-            octets[SCOPE].swap_with_slice(&mut scope);
-        }
-        match IpAddr::from(octets).to_canonical() {
-            IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, u32::from_be_bytes(scope)).into(),
+/// A sender's IP address as a [`Header`] stores it.
+fn octets(sender: SocketAddr) -> [u8; 16] {
+    match sender {
+        SocketAddr::V4(sender) => sender.ip().to_ipv6_mapped().octets(),
+        SocketAddr::V6(sender) => {
+            let mut ip = sender.ip().octets();
+            if sender.ip().is_unicast_link_local() {
+                ip[SCOPE].copy_from_slice(&sender.scope_id().to_be_bytes());
+            }
+            ip
         }
     }
 }

@@ -3,9 +3,11 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`meta`] | sender, time and length of a packet, and the form in which they are queued |
+//! | [`arrivals`] | where the packets have arrived |
 //! | [`chunk`] | the memory for payloads; a [`Packet`] that is taken shares it instead of copying |
 //! | [`limit`] | how many bytes the queue may hold, and dropping what is queued |
 
+mod arrivals;
 mod chunk;
 mod limit;
 mod meta;
@@ -15,11 +17,12 @@ mod tests;
 use std::collections::VecDeque;
 use std::mem;
 
+use arrivals::Arrivals;
 pub use chunk::Packet;
 use chunk::{CHUNK_SIZES, Chunk, PACKETS_PER_CHUNK};
 pub(crate) use meta::RemoteAddr;
+use meta::{Header, OVERHEAD, cost};
 pub use meta::{MAX_DATAGRAM, PacketMeta};
-use meta::{OVERHEAD, cost};
 
 /// The size of the smallest ring. Peers that were not opened by `bind` have it too.
 const MIN_RING: usize = 65_536;
@@ -129,12 +132,7 @@ pub(crate) struct Queue {
     overflow_start: (usize, usize),
     /// What was counted before the counts were last reset.
     before_reset: QueueCounts,
-    /// How often the counts were reset.
-    resets: u32,
-    /// The packets that were dropped after the sum over all peers of a server was reset, and had entered before.
-    dropped_from_before: QueueCounts,
-    /// The bound that follows from the `recv_buf_size` of `bind`.
-    default_bound: usize,
+    arrivals: Arrivals,
 }
 
 impl Queue {
@@ -286,10 +284,14 @@ impl Queue {
         }
     }
 
-    /// Adds a packet. If it does not fit, or there is overflow already, it becomes overflow.
+    /// Adds a packet. If it does not fit, or there is overflow already, it becomes overflow. If there is no memory for it, it is
+    /// dropped.
     pub(crate) fn push_or_overflow(&mut self, payload: &[u8], meta: PacketMeta) {
         let enters = self.overflow == 0 && self.fits(payload.len());
-        self.store(payload, meta);
+        if !self.store(payload, meta) {
+            self.counts.dropped += 1;
+            return;
+        }
         if enters {
             self.count_entry(payload.len());
             return;
@@ -301,7 +303,8 @@ impl Queue {
     }
 
     /// Adds a packet. If it does not fit, the [policy](Self::policy) decides: either this packet is dropped, or the
-    /// oldest ones until it fits. Overflow comes first, and is subject to the same policy.
+    /// oldest ones until it fits. Overflow comes first, and is subject to the same policy. If there is no memory for the packet, it
+    /// is dropped.
     pub(crate) fn push_or_drop(&mut self, payload: &[u8], meta: PacketMeta) {
         self.promote();
         if self.policy == OverflowPolicy::DropOldest {
@@ -315,8 +318,11 @@ impl Queue {
             self.counts.dropped += 1;
             return;
         }
-        self.store(payload, meta);
-        self.count_entry(payload.len());
+        if self.store(payload, meta) {
+            self.count_entry(payload.len());
+        } else {
+            self.counts.dropped += 1;
+        }
     }
 
     /// Takes the oldest packet.
@@ -328,7 +334,8 @@ impl Queue {
         let (packet, header) = self.front_mut().take()?;
         self.front_time = header.time_after(self.front_time);
         self.count_exit(1, packet.len());
-        Some((packet, header.at(self.front_time)))
+        let arrival = self.arrivals.pop();
+        Some((packet, header.at(self.front_time, arrival)))
     }
 
     /// Takes the oldest packet. One of at most `buffer`'s capacity is copied there, and then there is no [`Packet`]: for a small
@@ -344,19 +351,23 @@ impl Queue {
         let header = chunk.copy_next(buffer)?;
         self.front_time = header.time_after(self.front_time);
         self.count_exit(1, header.length());
-        Some((None, header.at(self.front_time)))
+        let arrival = self.arrivals.pop();
+        Some((None, header.at(self.front_time, arrival)))
     }
 
     /// Takes up to `max` of the oldest packets, as many as are stored back to back. Returns their payloads as one
-    /// packet and appends the metadata of each to `metas`; `None` if there is no packet or `max` is 0.
+    /// packet and appends the metadata of each to `metas`; `None` if there is no packet or `max` is 0. As many fewer as there is no
+    /// memory for in `metas`.
     pub(crate) fn pop_run(&mut self, max: usize, metas: &mut Vec<PacketMeta>) -> Option<Packet> {
-        let max = max.min(self.len());
+        let max = max.min(self.len()).min(PACKETS_PER_CHUNK);
+        let max = if metas.try_reserve(max).is_ok() { max } else { max.min(metas.capacity() - metas.len()) };
         let mut time = self.front_time;
-        let (packet, headers) = self.front_mut().take_run(max)?;
+        let Self { chunks, last, arrivals, .. } = self;
+        let (packet, headers) = chunks.front_mut().unwrap_or(last).take_run(max)?;
         let count = headers.len();
         metas.extend(headers.iter().map(|header| {
             time = header.time_after(time);
-            header.at(time)
+            header.at(time, arrivals.pop())
         }));
         self.front_time = time;
         self.count_exit(count, packet.len());
@@ -409,26 +420,38 @@ impl Queue {
         }
     }
 
-    /// Stores a packet behind all others. The caller counts it.
-    #[inline]
-    fn store(&mut self, payload: &[u8], meta: PacketMeta) {
+    /// Stores a packet behind all others. The caller counts it. Returns `false` if there is no memory for it.
+    fn store(&mut self, payload: &[u8], meta: PacketMeta) -> bool {
         if self.available == 0 && self.overflow == 0 {
             self.front_time = meta.time_usec();
             self.back_time = meta.time_usec();
             self.recycle_last();
         }
         let header = meta.header_after(self.back_time);
-        self.back_time = header.time_after(self.back_time);
-        if !self.last.push(payload, header) {
-            let mut chunk = self.fresh_chunk(payload.len());
-            chunk.push(payload, header);
-            let full = mem::replace(&mut self.last, chunk);
-            if full.is_taken() {
-                self.keep_spare(full);
-            } else {
-                self.chunks.push_back(full);
-            }
+        if !self.last.push(payload, header) && !self.store_in_fresh_chunk(payload, header) {
+            return false;
         }
+        // `available` and `overflow` do not count this packet yet.
+        if !self.arrivals.push(meta.arrival(), self.available as usize + self.overflow as usize) {
+            self.last.pop_last();
+            return false;
+        }
+        self.back_time = header.time_after(self.back_time);
+        true
+    }
+
+    fn store_in_fresh_chunk(&mut self, payload: &[u8], header: Header) -> bool {
+        let Some(mut chunk) = self.fresh_chunk(payload.len()) else { return false };
+        if self.chunks.try_reserve(1).is_err() || !chunk.push(payload, header) {
+            return false;
+        }
+        let full = mem::replace(&mut self.last, chunk);
+        if full.is_taken() {
+            self.keep_spare(full);
+        } else {
+            self.chunks.push_back(full);
+        }
+        true
     }
 
     /// Empties the last chunk of an empty queue, or makes it a spare if a packet of it still exists.
@@ -440,12 +463,12 @@ impl Queue {
     }
 
     /// An empty chunk for at least `needed` bytes: the largest free spare, or a new chunk as large as what is queued,
-    /// within [`CHUNK_SIZES`].
-    fn fresh_chunk(&mut self, needed: usize) -> Chunk {
+    /// within [`CHUNK_SIZES`]. `None` if there is no memory for it.
+    fn fresh_chunk(&mut self, needed: usize) -> Option<Chunk> {
         let free = self.spares.iter_mut().enumerate().filter_map(|(i, spare)| spare.recycle().then_some((i, spare)));
         let largest = free.max_by_key(|(_, spare)| spare.capacity());
         if let Some((index, _)) = largest.filter(|(_, spare)| spare.capacity() >= needed) {
-            return self.spares.swap_remove(index);
+            return Some(self.spares.swap_remove(index));
         }
         let queued = self.used - self.len() * OVERHEAD;
         // A chunk is full at this size if packets stay as large as they are.
@@ -460,9 +483,7 @@ impl Queue {
         let length = header.length();
         self.front_time = header.time_after(self.front_time);
         self.count_exit(1, length);
-        if is_summed_before {
-            self.dropped_from_before.add(length);
-        }
+        self.arrivals.pop();
         if is_counted_before {
             self.discard_from_before(1, length);
         } else {

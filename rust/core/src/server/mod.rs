@@ -348,6 +348,7 @@ impl Inner {
         let opened = state.bind(to, port, RECEIVE_BUFFER, &MulticastInterface::default());
         let Ok(opened) = opened else { return Err(fail(Reason::NotOpen)) };
         let opened = opened?;
+        opened.socket.answer_where_asked();
         let sink: Arc<dyn Sink> = Arc::<PeerTable>::clone(&self.socket.table);
         self.table().open();
         let mut refused = Vec::new();

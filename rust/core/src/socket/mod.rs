@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU8;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use socket2::{Domain, Protocol, SockRef, Type};
@@ -18,7 +18,7 @@ pub(crate) mod options;
 mod tests;
 
 use group::Group;
-use options::{Options, Refusal, SocketOption};
+use options::{Checked, Options, Refusal, SocketOption};
 
 /// How many copies of a datagram go into one call of [`sys::send_to_each`]: as many as Linux takes at once.
 const COPIES: usize = 64;
@@ -54,9 +54,28 @@ pub(crate) struct Socket {
     io_mode: IoMode,
     /// Datagrams of this many bytes or more are sent without segmentation, see [`sys::send_batch`].
     gso_limit: AtomicUsize,
+    /// Who wants to be told where packets arrive.
+    arrivals: Arrivals,
     /// The sizes of the kernel's buffers before any was asked for, in its own figure.
     default_receive_buffer: usize,
     default_send_buffer: usize,
+}
+
+/// Who wants to be told where packets arrive. Changed under the lock of the state that owns the socket.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// [`SocketOption::PacketInfo`].
+    by_option: AtomicBool,
+    /// [`Socket::answer_where_asked`].
+    to_answer: AtomicBool,
+    /// The socket has joined a group, see [`Memberships`](group::Memberships).
+    by_group: AtomicBool,
+}
+
+impl Arrivals {
+    fn all(&self) -> [&AtomicBool; 3] {
+        [&self.by_option, &self.to_answer, &self.by_group]
+    }
 }
 
 /// A new socket, and the options that the system refused to set on it.
@@ -76,11 +95,14 @@ pub(crate) struct Setup<'a> {
 }
 
 impl Setup<'_> {
-    fn interface_of(&self, option: &SocketOption) -> Result<Interface, Reason> {
+    /// As [`SocketOption::check`], but lists no interfaces.
+    fn check(&self, option: &SocketOption) -> Result<Checked, Reason> {
         match option {
             SocketOption::MulticastInterface(name) if !name.is_empty() => {
-                self.multicast_interface.ok_or_else(|| Reason::UnknownInterface(name.clone()))
+                let interface = self.multicast_interface.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
+                Ok(Checked { interface, ..Checked::default() })
             }
+            SocketOption::SourceAddress(_) => Ok(Checked { source: self.options.source, ..Checked::default() }),
             _ => option.check(),
         }
     }
@@ -90,7 +112,7 @@ impl Opened {
     /// Sets options; records those that the system refuses.
     fn apply(&mut self, setup: Setup<'_>, options: impl Iterator<Item = SocketOption>) {
         for option in options {
-            if let Err(reason) = setup.interface_of(&option).and_then(|interface| self.socket.set(&option, interface)) {
+            if let Err(reason) = setup.check(&option).and_then(|checked| self.socket.set(&option, checked)) {
                 let error = Error::new(Operation::SetOption, option.to_string(), reason);
                 self.refused.push(Refusal { option: option.name(), error });
             }
@@ -184,7 +206,8 @@ impl Socket {
         let io = socket.into();
         let io_mode = sys::prepare_io_mode(&io, sys::wanted_io_mode());
         let gso_limit = AtomicUsize::new(usize::MAX);
-        Ok(Self { io, family, io_mode, gso_limit, default_receive_buffer, default_send_buffer })
+        let arrivals = Arrivals::default();
+        Ok(Self { io, family, io_mode, gso_limit, arrivals, default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
@@ -263,6 +286,47 @@ impl Socket {
         self.io_mode
     }
 
+    /// Has packets tell where they arrived, or no longer.
+    fn set_packet_info(&self, enabled: bool) -> io::Result<()> {
+        let before = self.arrivals.by_option.swap(enabled, Ordering::Relaxed);
+        let result = self.receive_arrivals();
+        if result.is_err() {
+            self.arrivals.by_option.store(before, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Has packets tell where they arrived, if this is a socket on a wildcard address, so that answers can leave from there. Where the
+    /// system does not tell, it chooses.
+    pub(crate) fn answer_where_asked(&self) {
+        if self.is_wildcard() {
+            self.arrivals.to_answer.store(true, Ordering::Relaxed);
+            if self.receive_arrivals().is_err() {
+                self.arrivals.to_answer.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn receive_arrivals(&self) -> io::Result<()> {
+        sys::receive_arrival(&self.io, self.arrivals.all().iter().any(|wanted| wanted.load(Ordering::Relaxed)))
+    }
+
+    /// Whether the kernel tells of some packets where they arrived.
+    pub(crate) fn is_told_arrivals(&self) -> bool {
+        self.arrivals.all().iter().any(|wanted| wanted.load(Ordering::Relaxed))
+    }
+
+    /// Whether packets are to keep where they arrived.
+    pub(crate) fn keeps_arrivals(&self) -> bool {
+        let Arrivals { by_option, to_answer, .. } = &self.arrivals;
+        by_option.load(Ordering::Relaxed) || to_answer.load(Ordering::Relaxed)
+    }
+
+    /// Whether the socket receives by every address of the machine: it was bound so, or not yet.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.io.local_addr().map_or(true, |address| address.ip().is_unspecified())
+    }
+
     /// The reason for the system's refusal to send or connect to `address`.
     pub(crate) fn refusal(&self, address: SocketAddr, error: io::Error) -> Reason {
         if sys::is_full(&error) {
@@ -285,10 +349,11 @@ impl Socket {
         if self.family == Family::V6 { Ok(()) } else { self.io.set_broadcast(enabled) }
     }
 
-    /// Sets an option, whose [check](SocketOption::check) gave `interface`. On a dual-stack socket it is set for both families.
+    /// Sets an option, whose [check](SocketOption::check) gave `checked`. On a dual-stack socket it is set for both families.
     /// Success for one of them is enough: macOS takes no IPv4 options on such a socket.
-    pub(crate) fn set(&self, option: &SocketOption, interface: Interface) -> Result<(), Reason> {
+    pub(crate) fn set(&self, option: &SocketOption, checked: Checked) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
+        let interface = checked.interface;
         let done = match option {
             SocketOption::ReuseAddress(enabled) => socket.set_reuse_address(*enabled),
             SocketOption::ReusePort(enabled) => sys::set_reuse_port(&self.io, *enabled),
@@ -316,6 +381,11 @@ impl Socket {
                 || sys::set_multicast_interface_v4(&self.io, interface),
                 || socket.set_multicast_if_v6(interface.index.unwrap_or(0)),
             ),
+            SocketOption::PacketInfo(enabled) => self.set_packet_info(*enabled),
+            // Nothing to set on the socket: each datagram asks for it.
+            SocketOption::SourceAddress(_) => {
+                return checked.source.map_or(Ok(()), options::check_source);
+            }
         };
         done.map_err(Reason::Os)
     }
@@ -383,6 +453,7 @@ impl Socket {
         .map_err(Reason::Os)?;
         if join {
             sys::receive_own_groups_only(&self.io);
+            self.arrivals.by_group.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::num::NonZeroU8;
 
 use crate::error::{Error, Reason};
-use crate::interface;
-use crate::sys::{self, Interface};
+use crate::sys::{self, Interface, Source};
+use crate::{address, interface};
 
 /// The options of a peer or a server.
 #[derive(Clone, Debug)]
@@ -33,6 +34,12 @@ pub struct Options {
     pub multicast_loopback: bool,
     /// See [`SocketOption::MulticastInterface`].
     pub multicast_interface: String,
+    /// See [`SocketOption::PacketInfo`].
+    pub packet_info: bool,
+    /// See [`SocketOption::SourceAddress`].
+    pub source_address: String,
+    /// The address that `source_address` names.
+    pub(crate) source: Option<Source>,
 }
 
 /// An option of a socket, with a value.
@@ -56,6 +63,28 @@ pub enum SocketOption {
     MulticastLoopback(bool),
     /// The interface that multicasts leave by (`IP_MULTICAST_IF`, `IPV6_MULTICAST_IF`); empty for the system's choice.
     MulticastInterface(String),
+    /// Whether packets tell the [address](crate::PacketMeta::local) that they were sent to and the
+    /// [interface](crate::PacketMeta::interface) by which they came (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
+    PacketInfo(bool),
+    /// The numeric address of this machine that datagrams leave from; empty: the routing table decides. It has an effect on a socket
+    /// that is not connected and was bound to a wildcard address or not bound, for destinations of its address family, and not on
+    /// broadcasts to every interface. While no interface has the address, sending fails with [`Reason::NoSuchAddress`].
+    SourceAddress(String),
+}
+
+/// What [`SocketOption::check`] has found out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Checked {
+    /// The interface of [`SocketOption::MulticastInterface`].
+    pub(crate) interface: Interface,
+    /// The address of [`SocketOption::SourceAddress`].
+    pub(crate) source: Option<Source>,
+}
+
+impl Default for Checked {
+    fn default() -> Self {
+        Self { interface: Interface::ANY, source: None }
+    }
 }
 
 /// An option that the system refused when a peer or a server was opened.
@@ -82,6 +111,9 @@ impl Default for Options {
             multicast_time_to_live: 1,
             multicast_loopback: true,
             multicast_interface: String::new(),
+            packet_info: false,
+            source_address: String::new(),
+            source: None,
         }
     }
 }
@@ -100,7 +132,7 @@ impl Options {
         self.changed().filter(shares)
     }
 
-    fn all(&self) -> [SocketOption; 7] {
+    fn all(&self) -> [SocketOption; 9] {
         [
             SocketOption::ReuseAddress(self.reuse_address),
             SocketOption::ReusePort(self.reuse_port),
@@ -109,11 +141,13 @@ impl Options {
             SocketOption::MulticastTimeToLive(self.multicast_time_to_live),
             SocketOption::MulticastLoopback(self.multicast_loopback),
             SocketOption::MulticastInterface(self.multicast_interface.clone()),
+            SocketOption::PacketInfo(self.packet_info),
+            SocketOption::SourceAddress(self.source_address.clone()),
         ]
     }
 
-    /// Stores the value of an option.
-    pub(crate) fn store(&mut self, option: SocketOption) {
+    /// Stores the value of an option, whose [check](SocketOption::check) gave `checked`.
+    pub(crate) fn store(&mut self, option: SocketOption, checked: Checked) {
         match option {
             SocketOption::ReuseAddress(enabled) => self.reuse_address = enabled,
             SocketOption::ReusePort(enabled) => self.reuse_port = enabled,
@@ -122,6 +156,11 @@ impl Options {
             SocketOption::MulticastTimeToLive(hops) => self.multicast_time_to_live = hops,
             SocketOption::MulticastLoopback(enabled) => self.multicast_loopback = enabled,
             SocketOption::MulticastInterface(name) => self.multicast_interface = name,
+            SocketOption::PacketInfo(enabled) => self.packet_info = enabled,
+            SocketOption::SourceAddress(address) => {
+                self.source_address = address;
+                self.source = checked.source;
+            }
         }
     }
 }
@@ -138,19 +177,52 @@ impl SocketOption {
             Self::MulticastTimeToLive(_) => "multicast_time_to_live",
             Self::MulticastLoopback(_) => "multicast_loopback",
             Self::MulticastInterface(_) => "multicast_interface",
+            Self::PacketInfo(_) => "packet_info",
+            Self::SourceAddress(_) => "source_address",
         }
     }
 
-    /// Whether this system could set the value on some socket, and the interface that it names. May list the system's
+    /// Whether this system could set the value on some socket, and the interface or address that it names. May list the system's
     /// interfaces, so it must not be called under a lock.
-    pub(crate) fn check(&self) -> Result<Interface, Reason> {
+    pub(crate) fn check(&self) -> Result<Checked, Reason> {
         match self {
             Self::MulticastInterface(name) if !name.is_empty() => {
-                interface::find(name).ok_or_else(|| Reason::UnknownInterface(name.clone()))
+                let interface = interface::find(name).ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
+                Ok(Checked { interface, ..Checked::default() })
+            }
+            Self::SourceAddress(text) if !text.is_empty() => {
+                let source = source_of(address::parse_scoped(text)?.ok_or(Reason::InvalidAddress)?);
+                check_source(source)?;
+                Ok(Checked { source: Some(source), ..Checked::default() })
             }
             Self::ReusePort(true) if !sys::HAS_REUSE_PORT => Err(Reason::Os(io::ErrorKind::Unsupported.into())),
-            _ => Ok(Interface::ANY),
+            _ => Ok(Checked::default()),
         }
+    }
+}
+
+fn source_of(address: SocketAddr) -> Source {
+    let interface = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
+    Source { ip: Some(address.ip()), interface }
+}
+
+/// Fails if this machine does not have the address. Asks by binding a socket to it, which also knows the addresses that no interface
+/// lists: those of loopback, and of networks that are routed to this machine.
+pub(crate) fn check_source(source: Source) -> Result<(), Reason> {
+    let Some(ip) = source.ip else { return Ok(()) };
+    let address = match ip {
+        IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, source.interface).into(),
+        IpAddr::V4(_) => SocketAddr::new(ip, 0),
+    };
+    // A wildcard address, a group or a broadcast can be bound to, but nothing comes from there.
+    let is_sendable = sys::Arrival::at(ip, 0).source.is_some();
+    match UdpSocket::bind(address) {
+        Ok(_) if is_sendable => Ok(()),
+        Err(error) if address::lacks_scope(address) => Err(Reason::NoScope(error)),
+        Ok(_) => Err(Reason::NoSuchAddress),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Err(Reason::NoSuchAddress),
+        // Not about the address: no socket could be made, for example.
+        Err(error) => Err(Reason::Os(error)),
     }
 }
 
@@ -158,12 +230,15 @@ impl fmt::Display for SocketOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Self::ReuseAddress(value) | Self::ReusePort(value) | Self::MulticastLoopback(value) => {
+            Self::ReuseAddress(value)
+            | Self::ReusePort(value)
+            | Self::MulticastLoopback(value)
+            | Self::PacketInfo(value) => {
                 write!(f, "{name} to {value}")
             }
             Self::TimeToLive(value) => write!(f, "{name} to {}", value.map_or(0, NonZeroU8::get)),
             Self::TrafficClass(value) | Self::MulticastTimeToLive(value) => write!(f, "{name} to {value}"),
-            Self::MulticastInterface(value) => write!(f, "{name} to {value:?}"),
+            Self::MulticastInterface(value) | Self::SourceAddress(value) => write!(f, "{name} to {value:?}"),
         }
     }
 }

@@ -69,9 +69,9 @@ fn the_system_has_its_own_hop_limit_back_with_0() {
             (socket_ref.ttl_v4().ok(), socket_ref.unicast_hops_v6().ok())
         };
         let before = hops();
-        socket.set(&SocketOption::TimeToLive(NonZeroU8::new(3)), Interface::ANY).unwrap();
+        socket.set(&SocketOption::TimeToLive(NonZeroU8::new(3)), Checked::default()).unwrap();
         assert_ne!(hops(), before, "{family:?}");
-        socket.set(&SocketOption::TimeToLive(None), Interface::ANY).unwrap();
+        socket.set(&SocketOption::TimeToLive(None), Checked::default()).unwrap();
         assert_eq!(hops(), before, "{family:?}");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use crate::diagnostics::Diagnostics;
 use crate::endpoint::Endpoint;
 use crate::error::Reason;
+use crate::inbox::Inbox;
 use crate::locks::{RwLock, rank};
 use crate::peer_table::PeerTable;
 use crate::queue::RemoteAddr;
@@ -14,6 +15,7 @@ use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket::group::Group;
 use crate::socket::options::Options;
+use crate::sys::{self, Source};
 use crate::waiters::{OWNER, WaiterId};
 
 mod opening;
@@ -49,6 +51,10 @@ pub(crate) struct Own {
     pub(crate) socket: Arc<Socket>,
     /// The one address to send to and to receive from; `None`: any.
     pub(crate) connected_to: Option<SocketAddr>,
+    /// What datagrams leave from, see [`SocketOption::SourceAddress`](crate::SocketOption::SourceAddress).
+    source: Option<Source>,
+    /// Whether the socket is bound to every address, or not bound, so that the source has an effect.
+    is_wildcard: bool,
     /// What `bind` asked for as the receive buffer, in bytes; 0 where it did not open the socket.
     recv_buf_size: usize,
 }
@@ -61,6 +67,8 @@ pub(crate) struct ServerLink {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) remote: RemoteAddr,
     pub(crate) id: WaiterId,
+    /// Of the peer. It knows where the last packet arrived.
+    pub(crate) inbox: Arc<Inbox>,
 }
 
 /// The part of a server that its peers use.
@@ -75,8 +83,18 @@ pub(crate) struct ServerSocket {
 pub(crate) struct Route<'a> {
     pub(crate) socket: &'a Socket,
     pub(crate) connected_to: Option<SocketAddr>,
+    /// What datagrams leave from, where they are not sent to `connected_to`; `None`: the system decides.
+    pub(crate) source: Option<Source>,
     /// Where the socket is a server's: counts what its peers send.
     pub(crate) server: Option<&'a Diagnostics>,
+}
+
+impl Route<'_> {
+    /// Whether a send that failed with `error` is to be repeated without the source: a server's peer answers from the address that its
+    /// client has sent to, which this machine may have lost since. An address that a script has chosen is not replaced by another.
+    pub(crate) fn may_drop_source(&self, error: &io::Error) -> bool {
+        self.source.is_some() && self.server.is_some() && sys::is_source_gone(error)
+    }
 }
 
 impl Transport {
@@ -84,9 +102,15 @@ impl Transport {
     pub(crate) fn with_route<T>(&self, with: impl FnOnce(Route<'_>) -> T) -> Option<T> {
         match self {
             Self::Closed => None,
-            Self::Own(own) => Some(with(Route { socket: &own.socket, connected_to: own.connected_to, server: None })),
+            Self::Own(own) => Some(with(Route {
+                socket: &own.socket,
+                connected_to: own.connected_to,
+                source: own.source.filter(|_| own.is_wildcard),
+                server: None,
+            })),
             Self::Shared(link) => link.endpoint.with_socket(|socket| {
-                with(Route { socket, connected_to: None, server: Some(link.endpoint.diagnostics()) })
+                let source = link.inbox.answer_from();
+                with(Route { socket, connected_to: None, source, server: Some(link.endpoint.diagnostics()) })
             }),
         }
     }
@@ -142,7 +166,8 @@ impl Own {
     ) -> Self {
         let socket = Arc::new(socket);
         let endpoint = Endpoint::new(Arc::clone(&socket), sink, diagnostics);
-        Self { endpoint, socket, connected_to: None, recv_buf_size }
+        let is_wildcard = socket.is_wildcard();
+        Self { endpoint, socket, connected_to: None, source: None, is_wildcard, recv_buf_size }
     }
 
     /// Connects the socket, also if it is connected already.

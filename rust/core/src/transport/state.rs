@@ -13,9 +13,9 @@ use super::{Own, ServerLink, SocketState, Transport};
 use crate::address;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
-use crate::socket::options::{Options, Refusal, SocketOption};
+use crate::socket::options::{Checked, Options, Refusal, SocketOption};
 use crate::socket::{Family, Opened, Setup, Socket};
-use crate::sys::{self, Interface};
+use crate::sys;
 
 impl SocketState {
     /// Closed, with these options.
@@ -77,7 +77,8 @@ impl SocketState {
     /// Takes a new socket into use; the options that the system refuses to set on it are added to `refused`.
     pub(crate) fn install(&mut self, opened: Opened, recv_buf_size: usize, user: User, refused: &mut Vec<Refusal>) {
         refused.extend(opened.refused);
-        let own = Own::new(opened.socket, recv_buf_size, user.sink, user.diagnostics);
+        let mut own = Own::new(opened.socket, recv_buf_size, user.sink, user.diagnostics);
+        own.source = self.options.source;
         if self.options.background
             && let Err(error) = own.set_background(true)
         {
@@ -112,13 +113,16 @@ impl SocketState {
     }
 
     /// Sets an option, which was [checked](SocketOption::check). If the system refuses it stays as it was.
-    pub(crate) fn set_option(&mut self, option: SocketOption, interface: Interface) -> Result<()> {
+    pub(crate) fn set_option(&mut self, option: SocketOption, checked: Checked) -> Result<()> {
         let set = || {
             self.check_owner()?;
-            self.transport.own().map_or(Ok(()), |own| own.socket.set(&option, interface))
+            self.transport.own().map_or(Ok(()), |own| own.socket.set(&option, checked))
         };
         set().map_err(|reason| refused(option.clone(), reason))?;
-        self.options.store(option);
+        self.options.store(option, checked);
+        if let Transport::Own(own) = &mut self.transport {
+            own.source = self.options.source;
+        }
         Ok(())
     }
 

@@ -69,6 +69,18 @@ fn next(
     (0..count).map(message).collect()
 }
 
+/// Whether the system has the control messages of `WSASendMsg`; Wine 10 ignores them. If not, says so.
+fn sends_from() -> bool {
+    let sender = socket(Ipv4Addr::UNSPECIFIED.into());
+    let receiver = socket(Ipv4Addr::LOCALHOST.into());
+    let gone = Source { ip: Some(Ipv4Addr::new(192, 0, 2, 7).into()), interface: 0 };
+    let ignores = cfg!(windows) && send_from(&sender, b"x", receiver.local_addr().unwrap(), gone).is_ok();
+    if ignores {
+        eprintln!("not tested: this system ignores the source");
+    }
+    !ignores
+}
+
 #[test]
 fn a_message_tells_the_address_that_it_was_sent_to() {
     let mut arena = Arena::new();
@@ -125,6 +137,9 @@ fn send_in_every_way(sender: &UdpSocket, to: SocketAddr, ip: IpAddr, mode: IoMod
 
 #[test]
 fn datagrams_leave_from_the_address_that_is_asked_for() {
+    if !sends_from() {
+        return;
+    }
     let mut arena = Arena::new();
     for mode in modes() {
         for ip in addresses() {
@@ -157,6 +172,9 @@ fn a_source_of_the_other_family_is_ignored() {
 
 #[test]
 fn a_source_that_this_machine_does_not_have_is_told_by_the_error() {
+    if !sends_from() {
+        return;
+    }
     // Reserved for documentation (RFC 5737, RFC 3849).
     for (ip, gone) in [("127.0.0.1", "192.0.2.7"), ("::1", "2001:db8::7")] {
         for mode in modes() {
@@ -198,6 +216,9 @@ fn copies_go_to_each_target_until_one_is_refused() {
             assert_eq!(next(&mut arena, receiver, IoMode::Portable, false)[0].0, b"state");
         }
         let gone = Source { ip: Some(Ipv4Addr::new(192, 0, 2, 7).into()), interface: 0 };
+        if !sends_from() {
+            return;
+        }
         for refused in [0, 1, 64, 100] {
             targets[refused].source = Some(gone);
             let sent = send_to_each(&sender, b"state", &targets, mode);
