@@ -11,6 +11,10 @@ const SAME_NSEC: u64 = 20_000;
 /// How often the clocks are compared at most until two comparisons in a row are equal.
 const ATTEMPTS: usize = 4;
 
+/// What [`clock_nsec`] is ahead of the system's clock, which begins at the start of the machine or even of this library: 36 years. An
+/// origin that lies before that could else not be told.
+const BEFORE_ALL: u64 = 1 << 60;
+
 /// By how much the real time was ahead at the last comparison, in nanoseconds.
 static AHEAD: AtomicU64 = AtomicU64::new(0);
 
@@ -23,10 +27,10 @@ pub fn set_clock_origin(nsec: u64) {
 }
 
 /// Now, in nanoseconds, on the system's clock that arrival times are counted on (Linux and Android:
-/// `CLOCK_MONOTONIC_RAW`; elsewhere that of [`std::time::Instant`]).
+/// `CLOCK_MONOTONIC_RAW`; elsewhere that of [`std::time::Instant`]). Its zero lies decades back, before every origin.
 #[must_use]
 pub fn clock_nsec() -> u64 {
-    sys::ticks_nsec()
+    BEFORE_ALL + sys::ticks_nsec()
 }
 
 /// The system's clocks at one moment.
@@ -48,7 +52,7 @@ impl Clocks {
 
     /// Reads the game's clock first, so that no arrival time is later than the read.
     fn read() -> Self {
-        Self { ticks: sys::ticks_nsec(), real_time: sys::real_time_nsec() }
+        Self { ticks: clock_nsec(), real_time: sys::real_time_nsec() }
     }
 
     /// A reading in which the thread has not lost the processor between the two clocks: one that is ahead by as much as the one
@@ -72,10 +76,14 @@ impl Clocks {
     /// The arrival time of a packet that was read just before, in microseconds since the clock's origin. `real_time` is the kernel's
     /// receive time in nanoseconds; without it, the packet counts as having arrived now.
     pub(crate) fn time_of(&self, real_time: Option<u64>) -> u64 {
+        self.time_since(ORIGIN.load(Ordering::Relaxed), real_time)
+    }
+
+    fn time_since(&self, origin: u64, real_time: Option<u64>) -> u64 {
         // Zero for a packet from the future, which occurs when the clock was set back meanwhile.
         let age = real_time.map_or(0, |time| self.real_time.saturating_sub(time));
         let time = self.ticks.saturating_sub(age);
-        time.saturating_sub(ORIGIN.load(Ordering::Relaxed)) / 1_000
+        time.saturating_sub(origin) / 1_000
     }
 }
 
@@ -91,6 +99,18 @@ mod tests {
             Clocks { ticks: 1_000, real_time: 1_000 + ahead[count - 1] }
         });
         (clocks.ahead(), count)
+    }
+
+    #[test]
+    fn the_origin_may_lie_before_the_clock_began() {
+        // A game that has run for a year when the library is loaded, and asks for the time at once.
+        const YEAR: u64 = 365 * 24 * 3_600 * 1_000_000;
+        let origin = clock_nsec().saturating_sub(YEAR * 1_000);
+        let clocks = Clocks::now();
+        let now = clocks.time_since(origin, None);
+        assert!((YEAR..YEAR + 60_000_000).contains(&now), "{now}");
+        // A packet that was received 5 ms before.
+        assert_eq!(clocks.time_since(origin, Some(clocks.real_time - 5_000_000)), now - 5_000);
     }
 
     #[test]

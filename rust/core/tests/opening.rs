@@ -160,3 +160,22 @@ fn a_closed_peer_keeps_its_destination_and_last_sender_and_nothing_else(setup: S
     sender_to(receiver, family.reach).send(b"fourth").unwrap();
     assert_eq!(next(receiver), b"fourth");
 }
+
+/// Where a socket shares its port, Linux may choose one that others share.
+#[test]
+fn a_peer_that_opens_by_sending_has_a_port_of_its_own() {
+    let receiver = bound("127.0.0.1");
+    let open = || {
+        let peer = Peer::new();
+        peer.set_option(SocketOption::ReuseAddress(true)).unwrap();
+        peer.set_destination("127.0.0.1", port(&receiver)).unwrap();
+        peer.send(b"x").unwrap();
+        peer
+    };
+    // Enough for two of them to meet, among the 28,000 ports that Linux chooses from.
+    let peers: Vec<_> = (0..600).map(|_| open()).collect();
+    let mut ports: Vec<_> = peers.iter().map(|peer| port(peer)).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), peers.len());
+}

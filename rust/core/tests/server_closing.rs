@@ -187,3 +187,17 @@ fn a_client_that_was_never_accepted_is_not_idle(setup: Setup) {
     let peer = server.accept().unwrap();
     assert_eq!(take(&peer).unwrap(), b"hello");
 }
+
+for_servers!(a_peer_is_closed_for_its_silence_though_nobody_speaks);
+fn a_peer_is_closed_for_its_silence_though_nobody_speaks(setup: Setup) {
+    let server = setup.server();
+    let (_client, peer) = join(&server, setup.family);
+    let (_other, other) = join(&server, setup.family);
+    server.set_peer_timeout_msec(TIMEOUT_MSEC);
+    eventually("both are closed", || {
+        if !setup.is_background() {
+            server.poll().unwrap();
+        }
+        !peer.is_open() && !other.is_open()
+    });
+}

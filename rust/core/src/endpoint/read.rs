@@ -147,8 +147,8 @@ impl Endpoint {
     /// else until the last packet that was read. `None` once the socket is closed.
     pub(crate) fn drained_until(&self) -> Option<u64> {
         let receiver = self.receiver.lock();
-        receiver.socket.as_ref()?;
-        let is_empty = matches!(receiver.is_readable(&self.diagnostics), Ok(false));
-        Some(if is_empty { Clocks::now().time_of(None) } else { receiver.latest() })
+        // Before the look at the socket: what arrives after that was not there then.
+        let now = Clocks::now().time_of(None);
+        Some(if receiver.is_empty(&self.diagnostics)? { now } else { receiver.latest() })
     }
 }

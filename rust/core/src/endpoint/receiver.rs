@@ -75,6 +75,13 @@ impl Receiver {
         sys::is_readable(socket.io())
     }
 
+    /// Whether nothing has arrived that was not received; `None` once the socket is closed.
+    pub(crate) fn is_empty(&self, diagnostics: &Diagnostics) -> Option<bool> {
+        let socket = self.socket.as_ref()?;
+        diagnostics.count_receive_system_calls(1);
+        Some(sys::is_empty(socket.io()))
+    }
+
     /// Receives up to `limit` messages, never blocks. Errors are recorded.
     pub(crate) fn receive<'a>(
         &mut self,

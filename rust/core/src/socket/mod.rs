@@ -121,11 +121,16 @@ impl Opened {
 }
 
 impl Socket {
-    /// Makes a socket that is not bound yet; on a platform that needs a bound one, it is bound to any port.
+    /// Makes a socket that is not bound yet; on a platform that needs a bound one, it is bound to any port. So it is if it is to
+    /// share its port, where the system would choose one that others share.
     pub(crate) fn open(family: Family, setup: Setup<'_>) -> io::Result<Opened> {
-        let opened = Self::make_with(family, 0, setup, true)?;
-        if sys::BIND_BEFORE_USE {
+        let chooses = sys::CHOOSES_SHARED_PORTS && setup.options.sharing().next().is_some();
+        let mut opened = Self::make_with(family, 0, setup, !chooses)?;
+        if sys::BIND_BEFORE_USE || chooses {
             opened.socket.bind_to(opened.socket.every_address(0))?;
+        }
+        if chooses {
+            opened.apply(setup, setup.options.sharing());
         }
         Ok(opened)
     }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use socket2::SockRef;
 
 use super::io_mode::IoMode;
+use super::socket_backend;
 use super::types::Interface;
 
 pub(crate) use super::portable::{Arena, send_batch, send_to_each};
@@ -19,7 +20,8 @@ pub(crate) const BEST_IO_MODE: IoMode = IoMode::Portable;
 /// Not observed. Windows and macOS require the options before binding.
 pub(crate) const CHOOSES_SHARED_PORTS: bool = false;
 
-pub(crate) fn prepare_io_mode(_socket: &UdpSocket, _wanted: IoMode) -> IoMode {
+pub(crate) fn prepare_io_mode(socket: &UdpSocket, _wanted: IoMode) -> IoMode {
+    socket_backend::receive_times(socket);
     IoMode::Portable
 }
 

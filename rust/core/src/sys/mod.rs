@@ -40,6 +40,9 @@
 //!   is ignored.
 //! - `fn is_source_gone(error: &io::Error) -> bool`: whether a send with a [`Source`] may have failed because this machine does
 //!   not have that address or interface. Other causes can have the same error, so the caller sends again without it.
+//! - `fn is_empty(socket: &UdpSocket) -> bool`: whether no datagram is queued, for certain. It may cost as much as receiving one.
+//! - `fn receive_times(socket: &UdpSocket)`: has messages tell their [receive time](Message::real_time), where the system does; not
+//!   on Linux and Android, whose datagram backend does so.
 //! - `fn pin_library() -> bool`: keeps the library that contains this code loaded until the process ends. Returns whether that
 //!   succeeded.
 //!
@@ -139,8 +142,9 @@ pub use io_mode::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub(crate) use prefetch::prefetch;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
-    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, interface_index, interface_name, is_full, is_readable,
-    is_source_gone, pin_library, prepare, receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, interface_index, interface_name, is_empty, is_full,
+    is_readable, is_source_gone, pin_library, prepare, receive_arrival, send_from, set_reuse_port,
+    set_traffic_class_v6,
 };
 pub(crate) use types::{Arrival, Interface, Message, Payloads, SLOTS, Sent, Source, Target};
 pub(crate) use wakeup::Waker;

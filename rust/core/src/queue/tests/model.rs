@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::arrivals::ArrivalId;
 
 /// What a queue does, written as simply as possible.
 #[derive(Debug, Default)]
@@ -21,12 +22,13 @@ struct Model {
     sum: QueueCounts,
 }
 
-/// Payload, sender, time of arrival; and whether the counts were reset after it was counted.
+/// Payload, sender, when and where it arrived; and whether the counts were reset after it was counted.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     payload: Vec<u8>,
     sender: SocketAddr,
     time: u64,
+    arrival: ArrivalId,
     is_counted_before: bool,
     is_summed_before: bool,
 }
@@ -159,6 +161,8 @@ enum Operation {
     Release,
     SetPolicy(OverflowPolicy),
     SetLowMemory(bool),
+    /// Whether packets tell from now on where they arrived.
+    TellArrivals(bool),
     Reset(usize),
     SetSize(usize),
     DiscardAll,
@@ -184,6 +188,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => Just(Operation::Release),
         2 => select(vec![OverflowPolicy::DropNewest, OverflowPolicy::DropOldest]).prop_map(Operation::SetPolicy),
         1 => any::<bool>().prop_map(Operation::SetLowMemory),
+        2 => any::<bool>().prop_map(Operation::TellArrivals),
         1 => (0..400_000_usize).prop_map(Operation::Reset),
         2 => prop_oneof![0..2_000_usize, 0..200_000_usize].prop_map(Operation::SetSize),
         1 => Just(Operation::DiscardAll),
@@ -206,6 +211,7 @@ struct Pair {
     pattern: Vec<u8>,
     /// How many packets were pushed.
     pushed: usize,
+    tells_arrivals: bool,
     /// The packets that were taken, and what their payloads have to be.
     taken: Vec<(Packet, Vec<u8>)>,
 }
@@ -215,7 +221,7 @@ impl Pair {
         let mut model = Model::default();
         model.reset(0);
         let pattern = (0..=250).cycle().take(251 + MAX_DATAGRAM).collect();
-        Self { queue: queue(0), model, sum: QueueCounts::default(), pattern, pushed: 0, taken: Vec::new() }
+        Self { queue: queue(0), model, pattern, pushed: 0, tells_arrivals: false, taken: Vec::new() }
     }
 
     /// The next packet: none is like the one before.
@@ -225,10 +231,11 @@ impl Pair {
         let sender = sender(u16::try_from(self.pushed % 65_536).unwrap());
         // Some come at the same time, some seem to come earlier than the one before.
         let time = 1_000 + self.pushed as u64 * 3_333 % 10_000;
-        (
-            Entry { payload, sender, time, is_counted_before: false, is_summed_before: false },
-            PacketMeta::new(length, sender, time),
-        )
+        // Some in a row arrive at the same place, some not; of some it is not known.
+        let place = u32::try_from(self.pushed / 5 % 3 * (self.pushed % 2 + 1)).unwrap();
+        let arrival = if self.tells_arrivals { ArrivalId::from_bits(place) } else { ArrivalId::NONE };
+        let meta = PacketMeta::new(length, sender, time).with_arrival(arrival);
+        (Entry { payload, sender, time, arrival, is_counted_before: false }, meta)
     }
 
     fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {
@@ -309,6 +316,7 @@ impl Pair {
                 self.queue.set_policy(policy);
                 self.model.policy = policy;
             }
+            Operation::TellArrivals(tells) => self.tells_arrivals = tells,
             Operation::SetLowMemory(low_memory) => self.queue.set_low_memory(low_memory),
             Operation::Reset(recv_buf_size) => {
                 self.queue.reset(recv_buf_size);
@@ -352,8 +360,8 @@ impl Pair {
         let entries: Vec<_> = metas.iter().filter_map(|_| self.model.take()).collect();
         for (meta, entry) in metas.iter().zip(&entries) {
             prop_assert_eq!(
-                (meta.length(), meta.sender(), meta.time_usec()),
-                (entry.payload.len(), entry.sender, entry.time)
+                (meta.length(), meta.sender(), meta.time_usec(), meta.arrival()),
+                (entry.payload.len(), entry.sender, entry.time, entry.arrival)
             );
         }
         let payload = entries.iter().map(|entry| entry.payload.as_slice()).collect::<Vec<_>>().concat();

@@ -5,10 +5,13 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Type};
 
 use super::{FAMILIES, Family, Pair, TIMEOUT, datagrams, for_each_pair, modes, slices};
-use crate::sys::{Arena, BEST_IO_MODE, IoMode, Payloads, SLOTS, is_readable, kernel_drops, real_time_nsec, ticks_nsec};
+use crate::sys::{
+    Arena, BEST_IO_MODE, IoMode, Payloads, SLOTS, is_empty, is_readable, kernel_drops, prepare, real_time_nsec,
+    ticks_nsec,
+};
 #[cfg(unix)]
 use crate::sys::{prepare_io_mode, send_batch};
 
@@ -91,6 +94,34 @@ fn a_socket_is_readable_with_a_datagram_or_an_empty_one() {
             }
         }
     });
+}
+
+#[test]
+fn a_socket_is_empty_only_without_a_datagram() {
+    for_each_pair(|pair| {
+        assert!(is_empty(&pair.receiver));
+        for payload in [&b"packet"[..], b""] {
+            pair.send(&Payloads::Each(&[payload]));
+            pair.await_arrival();
+            assert!(is_readable(&pair.receiver).unwrap());
+            assert!(!is_empty(&pair.receiver));
+            assert_eq!(pair.receive(1).0, [payload]);
+            assert!(is_empty(&pair.receiver));
+        }
+    });
+}
+
+/// macOS grants only this much by default.
+#[test]
+fn the_largest_datagrams_fit_into_the_send_buffer() {
+    for (domain, size) in [(Domain::IPV4, super::LARGEST), (Domain::IPV6, 65_527)] {
+        let sender = socket2::Socket::new(domain, Type::DGRAM, None).unwrap();
+        prepare(&sender, false).unwrap();
+        let receiver =
+            super::socket(if domain == Domain::IPV4 { [127, 0, 0, 1].into() } else { "::1".parse().unwrap() });
+        let sent = sender.send_to(&super::bytes(size), &receiver.local_addr().unwrap().into());
+        assert_eq!(sent.unwrap(), size);
+    }
 }
 
 /// Not on Windows, where `prepare` turns these errors off.

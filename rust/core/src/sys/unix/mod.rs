@@ -10,7 +10,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
-use std::ptr;
 
 use socket2::SockRef;
 
@@ -44,7 +43,18 @@ pub(crate) const HAS_REUSE_PORT: bool = true;
 /// The system's resolver reads and writes names.
 pub(crate) const SCOPES_HAVE_NAMES: bool = true;
 
+/// macOS and the BSDs refuse datagrams that are larger than the send buffer, whose default is 9,216 bytes
+/// (`net.inet.udp.maxdgram`); what a datagram asks for in control messages needs room too. They send at once, so that a larger buffer
+/// takes no memory.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SEND_BUFFER: usize = 2 << 16;
+
 pub(crate) fn prepare(socket: &socket2::Socket, reuse_address: bool) -> io::Result<()> {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    if socket.send_buffer_size()? < SEND_BUFFER {
+        // If the system refuses, large datagrams cannot be sent.
+        let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    }
     if reuse_address { socket.set_reuse_address(true) } else { Ok(()) }
 }
 
@@ -94,12 +104,16 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// Peeks at zero bytes, which is the cheapest test. `FIONREAD` reports neither errors nor empty datagrams.
+/// How many bytes `is_readable` peeks at. On Linux none, which is the cheapest test. On macOS and the BSDs receiving no bytes succeeds
+/// on an empty socket (`soreceive` of their kernels). `FIONREAD` reports neither errors nor empty datagrams.
+const PEEKED: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 1 };
+
 pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
+    let mut buffer = [0_u8; PEEKED];
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-    // SAFETY: `socket` is borrowed, so its descriptor stays open. The call writes nothing to a buffer of length 0, so the
-    // pointer may be null.
-    let result = unsafe { libc::recv(socket.as_raw_fd(), ptr::null_mut(), 0, flags) };
+    // SAFETY: `socket` is borrowed, so its descriptor stays open. The call writes at most `PEEKED` bytes to the buffer, which has as
+    // many.
+    let result = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), PEEKED, flags) };
     if result >= 0 {
         return Ok(true);
     }
@@ -108,6 +122,24 @@ pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
         io::ErrorKind::WouldBlock => Ok(false),
         // The call has not found the socket empty.
         io::ErrorKind::Interrupted => Ok(true),
-        _ => Err(error),
+        _ => {
+            // macOS and the BSDs keep the error when it is only peeked at. On Linux the call has cleared it, and another may be there.
+            if cfg!(not(any(target_os = "linux", target_os = "android"))) {
+                let _ = socket.take_error();
+            }
+            Err(error)
+        }
     }
+}
+
+/// See [`sys`](crate::sys).
+pub(crate) fn is_empty(socket: &UdpSocket) -> bool {
+    matches!(is_readable(socket), Ok(false))
+}
+
+/// `SO_TIMESTAMP`: times in microseconds, on the clock of [`real_time_nsec`](crate::sys::real_time_nsec). If this fails, messages have
+/// no receive time.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn receive_times(socket: &UdpSocket) {
+    let _ = ffi::set_flag(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMP, true);
 }

@@ -112,6 +112,15 @@ pub(crate) fn is_readable(_socket: &UdpSocket) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Peeks at one byte. A longer datagram is then truncated, with an error.
+pub(crate) fn is_empty(socket: &UdpSocket) -> bool {
+    let empty = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+    socket.peek_from(&mut [0]).is_err_and(empty)
+}
+
+/// Windows does not report them.
+pub(crate) fn receive_times(_socket: &UdpSocket) {}
+
 /// Sets a boolean control to false. Succeeds if this Windows (or Wine) does not have the control: then it does not have the
 /// behaviour either.
 fn disable_control(raw: SOCKET, control: u32) -> io::Result<()> {
