@@ -98,14 +98,15 @@ impl Peer {
 }
 
 impl Drain<'_> {
-    /// The next packets; `None` when there are no more.
+    /// The next packets; `None` when there are no more, or when there is no memory for their metadata. Then
+    /// [`last_error`](Peer::last_error) says so; packets that were queued stay so, the others count as dropped.
     #[expect(clippy::should_implement_trait, reason = "an iterator's items could not borrow from it")]
     pub fn next(&mut self) -> Option<PacketRun<'_>> {
         let taken = self.metas.len();
         loop {
             if let Some(message) = self.direct.get(self.next).copied() {
                 self.next += 1;
-                return Some(self.run_of(message));
+                return self.run_of(message);
             }
             if self.take_from_queue()? {
                 let metas = self.metas.get(taken..).unwrap_or_default();
@@ -126,6 +127,11 @@ impl Drain<'_> {
         let mut inbox = self.peer.inbox.lock();
         inbox.queue.promote();
         let Some(run) = inbox.queue.pop_run(self.left, &mut self.metas) else {
+            if inbox.queue.len() > 0 {
+                drop(inbox);
+                self.note_missing_memory();
+                return None;
+            }
             if self.socket_is_empty && taken == 0 {
                 inbox.queue.note_empty_read();
             }
@@ -167,7 +173,13 @@ impl Drain<'_> {
         }
     }
 
-    fn run_of(&mut self, message: DirectMessage) -> PacketRun<'_> {
+    fn run_of(&mut self, message: DirectMessage) -> Option<PacketRun<'_>> {
+        if self.metas.try_reserve(message.packets).is_err() {
+            self.next -= 1;
+            self.left = 0;
+            self.note_missing_memory();
+            return None;
+        }
         let bytes = self.lease.as_ref().map_or(&[][..], |lease| lease.bytes(message.slot));
         let bytes = bytes.get(..message.bytes).unwrap_or_default();
         let taken = self.metas.len();
@@ -176,7 +188,12 @@ impl Drain<'_> {
             *last = message.last_meta();
         }
         self.following -= message.packets;
-        PacketRun { bytes, metas: self.metas.get(taken..).unwrap_or_default(), following: self.following }
+        let metas = self.metas.get(taken..).unwrap_or_default();
+        Some(PacketRun { bytes, metas, following: self.following })
+    }
+
+    fn note_missing_memory(&self) {
+        self.peer.diagnostics.record(&Error::new(Operation::Receive, "", Reason::OutOfMemory));
     }
 
     fn spend(&mut self, cost: usize) {

@@ -473,7 +473,8 @@ impl Queue {
         let queued = self.used - self.len() * OVERHEAD;
         // A chunk is full at this size if packets stay as large as they are.
         let usable = (queued / self.len().max(1) + 1) * PACKETS_PER_CHUNK;
-        Chunk::with_capacity(needed.max(queued.min(usable).clamp(*CHUNK_SIZES.start(), *CHUNK_SIZES.end())))
+        let preferred = needed.max(queued.min(usable).clamp(*CHUNK_SIZES.start(), *CHUNK_SIZES.end()));
+        Chunk::with_capacity(preferred).or_else(|| Chunk::with_capacity(needed))
     }
 
     /// Drops the oldest packet.
