@@ -31,12 +31,14 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
             | Reason::InvalidTimeout(_)
             | Reason::NotOfServer(_)
             | Reason::UnknownInterface(_)
+            | Reason::NoSuchAddress
             | Reason::WrongFamily(None),
             _,
         ) => GodotError::ERR_INVALID_PARAMETER,
         (Reason::NoSocket(_), Operation::Bind) | (Reason::NoThread(_), _) => GodotError::ERR_CANT_CREATE,
         (Reason::NoSocket(_), Operation::Connect) => GodotError::ERR_CANT_OPEN,
         (Reason::Connected | Reason::Accepted, _) => GodotError::ERR_LOCKED,
+        (Reason::OutOfMemory, _) => GodotError::ERR_OUT_OF_MEMORY,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
         (Reason::Closed | Reason::Superseded | Reason::NoInterface | Reason::NotShared(_), _)
         | (Reason::NoScope(_) | Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,

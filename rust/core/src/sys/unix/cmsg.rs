@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use libc::c_int;
 
-use super::ffi::length;
+use super::ffi::{holds, length, space};
 use super::pktinfo::{self, InPktinfo};
 use crate::sys::types::{Arrival, Source};
 
 /// Room for the control messages of one received message: its time, its segment size and its destination, which a dual-stack
 /// socket may be told twice. An array of `usize`, because these have the alignment of a `cmsghdr`.
-pub(in crate::sys) type ControlBuffer = [usize; RECEIVE_ROOM.div_ceil(size_of::<usize>())];
+pub(crate) type ControlBuffer = [usize; RECEIVE_ROOM.div_ceil(size_of::<usize>())];
 const RECEIVE_ROOM: usize =
     space::<libc::timespec>() + space::<c_int>() + pktinfo::ROOM_V4 + space::<libc::in6_pktinfo>();
 const _: () = assert!(align_of::<ControlBuffer>() >= align_of::<libc::cmsghdr>());
@@ -18,20 +18,14 @@ const _: () = assert!(align_of::<ControlBuffer>() >= align_of::<libc::cmsghdr>()
 /// Room for the control messages of one sent message: its source and its segment size.
 const SEND_WORDS: usize = (space::<libc::in6_pktinfo>() + space::<u16>()).div_ceil(size_of::<usize>());
 
-/// The room that a control message with a `T` takes.
-pub(super) const fn space<T>() -> usize {
-    // SAFETY: only computes, from a size that cannot overflow.
-    unsafe { libc::CMSG_SPACE(length::<T>()) as usize }
-}
-
 /// The control messages of a received message.
 #[derive(Default)]
-pub(in crate::sys) struct ControlData {
+pub(crate) struct ControlData {
     /// When the kernel received it, in nanoseconds since the Unix epoch.
-    pub(in crate::sys) time: Option<u64>,
+    pub(crate) time: Option<u64>,
     /// The size of the datagrams that the kernel has joined.
-    pub(in crate::sys) segment: Option<usize>,
-    pub(in crate::sys) arrival: Option<Arrival>,
+    pub(crate) segment: Option<usize>,
+    pub(crate) arrival: Option<Arrival>,
 }
 
 /// Reads the control messages of a received message.
@@ -40,7 +34,7 @@ pub(in crate::sys) struct ControlData {
 ///
 /// The control pointer and length of `header` must describe readable memory that is aligned as [`ControlBuffer`] and holds
 /// control messages from the kernel.
-pub(in crate::sys) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
+pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
     let mut data = ControlData::default();
     let mut v4 = pktinfo::Told::default();
     // SAFETY: the caller guarantees that the header describes readable memory with well-formed control messages.
@@ -90,20 +84,14 @@ pub(in crate::sys) unsafe fn control_data(header: &libc::msghdr) -> ControlData 
     data
 }
 
-/// Whether the payload of a control message has the size of a `T`.
-pub(super) fn holds<T>(head: &libc::cmsghdr) -> bool {
-    // SAFETY: only computes, from a size that cannot overflow.
-    head.cmsg_len as u64 == u64::from(unsafe { libc::CMSG_LEN(length::<T>()) })
-}
-
 /// `None` if the time is negative or does not fit.
-pub(in crate::sys) fn nanoseconds(seconds: impl TryInto<u64>, rest: impl TryInto<u64>) -> Option<u64> {
+pub(crate) fn nanoseconds(seconds: impl TryInto<u64>, rest: impl TryInto<u64>) -> Option<u64> {
     seconds.try_into().ok()?.checked_mul(1_000_000_000)?.checked_add(rest.try_into().ok()?)
 }
 
 /// The control messages of a message to send.
 #[derive(Clone, Copy)]
-pub(in crate::sys) struct SendControl {
+pub(crate) struct SendControl {
     /// Aligned as a `cmsghdr`.
     words: [usize; SEND_WORDS],
     /// How many bytes of them are used.
@@ -111,10 +99,10 @@ pub(in crate::sys) struct SendControl {
 }
 
 impl SendControl {
-    pub(in crate::sys) const EMPTY: Self = Self { words: [0; SEND_WORDS], used: 0 };
+    pub(crate) const EMPTY: Self = Self { words: [0; SEND_WORDS], used: 0 };
 
     /// Asks for a source, where it is of the address family of `to`.
-    pub(in crate::sys) fn with_source(to: IpAddr, source: Option<Source>) -> Self {
+    pub(crate) fn with_source(to: IpAddr, source: Option<Source>) -> Self {
         let mut control = Self::EMPTY;
         let Some(source) = source else { return control };
         match (to.to_canonical(), source.ip.map(|ip| ip.to_canonical())) {
@@ -142,7 +130,7 @@ impl SendControl {
     /// Makes the kernel segment the message (`UDP_SEGMENT`). `segment` is the size of each datagram; only the last may be
     /// shorter.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(in crate::sys) fn push_segment(&mut self, segment: u16) {
+    pub(crate) fn push_segment(&mut self, segment: u16) {
         self.push(libc::SOL_UDP, libc::UDP_SEGMENT, segment);
     }
 
@@ -171,7 +159,7 @@ impl SendControl {
     }
 
     /// Has `header` refer to these control messages, which must outlive its use.
-    pub(in crate::sys) fn attach(&self, header: &mut libc::msghdr) {
+    pub(crate) fn attach(&self, header: &mut libc::msghdr) {
         if self.used > 0 {
             header.msg_control = self.words.as_ptr().cast_mut().cast();
             header.msg_controllen = self.used as _;

@@ -9,17 +9,29 @@ use libc::c_int;
 
 /// The size of a `T`, in the type that libc takes.
 #[expect(clippy::cast_possible_truncation, reason = "all types that are used here are small")]
-pub(in crate::sys) const fn length<T>() -> u32 {
+pub(crate) const fn length<T>() -> u32 {
     size_of::<T>() as u32
 }
 
+/// The room that a control message with a `T` takes (`CMSG_SPACE`).
+pub(crate) const fn space<T>() -> usize {
+    // SAFETY: only computes, from a size that cannot overflow.
+    unsafe { libc::CMSG_SPACE(length::<T>()) as usize }
+}
+
+/// Whether the payload of a control message has the size of a `T`.
+pub(crate) fn holds<T>(head: &libc::cmsghdr) -> bool {
+    // SAFETY: only computes, from a size that cannot overflow.
+    head.cmsg_len as u64 == u64::from(unsafe { libc::CMSG_LEN(length::<T>()) })
+}
+
 /// Sets a boolean option.
-pub(in crate::sys) fn set_flag(socket: &UdpSocket, level: c_int, name: c_int, enabled: bool) -> io::Result<()> {
+pub(crate) fn set_flag(socket: &UdpSocket, level: c_int, name: c_int, enabled: bool) -> io::Result<()> {
     set_option::<c_int>(socket, level, name, &enabled.into())
 }
 
 /// Sets an option to a value of the type that the kernel takes for it.
-pub(in crate::sys) fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+pub(crate) fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let size = length::<T>() as libc::socklen_t;
     // SAFETY: `socket` is borrowed, so its descriptor stays open. The value outlives the call, and the kernel reads at most
     // its size.
@@ -28,7 +40,7 @@ pub(in crate::sys) fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name
 }
 
 /// Converts a sender's address that the kernel has written.
-pub(in crate::sys) fn sender(address: &libc::sockaddr_in6) -> SocketAddr {
+pub(crate) fn sender(address: &libc::sockaddr_in6) -> SocketAddr {
     if c_int::from(address.sin6_family) == libc::AF_INET6 {
         let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
         let port = u16::from_be(address.sin6_port);

@@ -14,24 +14,23 @@ mod with_pktinfo {
 
     use libc::c_int;
 
-    use super::super::cmsg::{holds, space};
-    use super::super::ffi::set_flag;
     use crate::sys::types::Arrival;
+    use crate::sys::unix::ffi::{holds, set_flag, space};
 
-    pub(in super::super) type InPktinfo = libc::in_pktinfo;
+    pub(crate) type InPktinfo = libc::in_pktinfo;
 
-    pub(in super::super) const SOURCE: c_int = libc::IP_PKTINFO;
+    pub(crate) const SOURCE: c_int = libc::IP_PKTINFO;
 
-    pub(in super::super) const ROOM_V4: usize = space::<InPktinfo>();
+    pub(crate) const ROOM_V4: usize = space::<InPktinfo>();
 
-    pub(in super::super) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
+    pub(crate) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
         set_flag(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, enabled)
     }
 
     /// The request for a source. macOS ignores the address where there is an interface (`udp_check_pktinfo` of its kernel).
     #[expect(clippy::unnecessary_wraps, reason = "other systems have no request for an interface alone")]
     #[allow(clippy::cast_possible_wrap, reason = "an index is small; Linux has a signed type for it")]
-    pub(in super::super) fn source(ip: Option<Ipv4Addr>, interface: u32) -> Option<InPktinfo> {
+    pub(crate) fn source(ip: Option<Ipv4Addr>, interface: u32) -> Option<InPktinfo> {
         let none = libc::in_addr { s_addr: 0 };
         let address = ip.map_or(none, |ip| libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) });
         Some(InPktinfo { ipi_ifindex: interface as _, ipi_spec_dst: address, ipi_addr: none })
@@ -39,13 +38,13 @@ mod with_pktinfo {
 
     /// What the control messages tell.
     #[derive(Default)]
-    pub(in super::super) struct Told(Option<Arrival>);
+    pub(crate) struct Told(Option<Arrival>);
 
     impl Told {
         /// # Safety
         ///
         /// `payload` must be readable for as many bytes as `head` tells.
-        pub(in super::super) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
+        pub(crate) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
             if kind != libc::IP_PKTINFO || !holds::<InPktinfo>(head) {
                 return;
             }
@@ -64,7 +63,7 @@ mod with_pktinfo {
             self.0 = Some(arrival);
         }
 
-        pub(in super::super) fn arrival(&self) -> Option<Arrival> {
+        pub(crate) fn arrival(&self) -> Option<Arrival> {
             self.0
         }
     }
@@ -78,30 +77,29 @@ mod with_address {
 
     use libc::c_int;
 
-    use super::super::cmsg::{holds, space};
-    use super::super::ffi::set_flag;
     use crate::sys::types::Arrival;
+    use crate::sys::unix::ffi::{holds, set_flag, space};
 
-    pub(in super::super) type InPktinfo = libc::in_addr;
+    pub(crate) type InPktinfo = libc::in_addr;
 
-    pub(in super::super) const SOURCE: c_int = libc::IP_SENDSRCADDR;
+    pub(crate) const SOURCE: c_int = libc::IP_SENDSRCADDR;
 
-    pub(in super::super) const ROOM_V4: usize = space::<InPktinfo>() + space::<libc::sockaddr_dl>();
+    pub(crate) const ROOM_V4: usize = space::<InPktinfo>() + space::<libc::sockaddr_dl>();
 
-    pub(in super::super) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
+    pub(crate) fn receive(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
         // Without the interface, its index is 0.
         let _ = set_flag(socket, libc::IPPROTO_IP, libc::IP_RECVIF, enabled);
         set_flag(socket, libc::IPPROTO_IP, libc::IP_RECVDSTADDR, enabled)
     }
 
     /// The request for a source; there is none for an interface.
-    pub(in super::super) fn source(ip: Option<Ipv4Addr>, _interface: u32) -> Option<InPktinfo> {
+    pub(crate) fn source(ip: Option<Ipv4Addr>, _interface: u32) -> Option<InPktinfo> {
         ip.map(|ip| libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) })
     }
 
     /// What the control messages tell: the address and the interface come in two of them.
     #[derive(Default)]
-    pub(in super::super) struct Told {
+    pub(crate) struct Told {
         destination: Option<Ipv4Addr>,
         interface: u32,
     }
@@ -110,7 +108,7 @@ mod with_address {
         /// # Safety
         ///
         /// `payload` must be readable for as many bytes as `head` tells.
-        pub(in super::super) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
+        pub(crate) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
             if kind == libc::IP_RECVDSTADDR && holds::<libc::in_addr>(head) {
                 // SAFETY: the payload has the size of the structure, which consists of integers.
                 let address = unsafe { payload.cast::<libc::in_addr>().read_unaligned() };
@@ -126,7 +124,7 @@ mod with_address {
             }
         }
 
-        pub(in super::super) fn arrival(&self) -> Option<Arrival> {
+        pub(crate) fn arrival(&self) -> Option<Arrival> {
             self.destination.map(|to| Arrival::at(to.into(), self.interface))
         }
     }
