@@ -57,6 +57,23 @@ fn ipv4_carries_65507_bytes_and_ipv6_20_more(family: Family) {
     assert!(pair.sender.send(&vec![7; most + 1]).is_err());
 }
 
+for_every_peer!(a_datagram_that_is_too_large_costs_one_system_call);
+fn a_datagram_that_is_too_large_costs_one_system_call(setup: Setup) {
+    let pair = setup.pair();
+    pair.connect_back();
+    let connected = Peer::new();
+    connected.connect(setup.family.reach, nonzero(port(&pair.receiver))).unwrap();
+    let large = vec![0; TOO_LARGE];
+    for peer in [&pair.sender, &pair.receiver, &connected] {
+        peer.reset_stats();
+        peer.send(&large).unwrap_err();
+        assert_eq!(peer.stats().send_syscalls, 1);
+        assert_eq!(peer.send_many(&[&large]).unwrap(), 0);
+        assert_eq!(peer.stats().send_syscalls, 2);
+        assert_eq!((peer.stats().send_errors, peer.stats().receive_errors), (2, 0));
+    }
+}
+
 for_own_sockets!(sending_elsewhere_leaves_the_destination_unchanged);
 fn sending_elsewhere_leaves_the_destination_unchanged(setup: Setup) {
     let reach = setup.family.reach;

@@ -23,7 +23,12 @@ struct Found<'a> {
 
 impl Peer {
     /// Connects to one address: datagrams are sent there, and datagrams from elsewhere are not received. Opens the peer if it is
-    /// closed; empties the queue.
+    /// closed. What is queued is dropped, and counts as dropped by the queue; what the kernel holds is received if it is from that
+    /// address, and otherwise dropped without being counted. (Windows discards what it holds.)
+    ///
+    /// A connected peer connects anew: it keeps its port, and the system chooses the local address for the new way, unless
+    /// [`bind`](Self::bind) has named one. (macOS chooses it in any case.) Where the system has chosen the port, Linux takes it away
+    /// for a moment; what arrives then is lost, and if another socket takes the port, this fails.
     ///
     /// A host name is resolved first, which blocks for as long as that takes. If the peer is closed meanwhile this fails with
     /// [`Reason::Closed`]; if a newer call sets a destination, with [`Reason::Superseded`]. Where the system refuses, the peer is
@@ -228,7 +233,7 @@ impl Peer {
             return Err(Error::new(Operation::Connect, address::describe(to), reason));
         }
         state.destination = Some(to);
-        self.inbox.lock().queue.clear();
+        self.inbox.lock().discard_queued();
         Ok(())
     }
 }

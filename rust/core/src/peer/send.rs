@@ -11,11 +11,11 @@ use crate::sys::{self, Payloads};
 use crate::transport::Route;
 use crate::{address, interface};
 
-/// How often a send on a connected socket is tried. The first errors may be reports that earlier datagrams were refused.
+/// How often a send on a connected socket is tried, as long as the errors may be reports about earlier datagrams.
 const SEND_ATTEMPTS: u64 = 4;
 
 /// The largest payload that IPv4 carries. IPv6 carries 20 bytes more; packets that must get through by either stay below this.
-pub const MAX_PAYLOAD_IPV4: usize = 65_507;
+pub const MAX_PAYLOAD_IPV4: usize = sys::MAX_PAYLOAD_IPV4;
 
 /// Errors of a connected socket that may be reports about earlier datagrams.
 #[derive(Default)]
@@ -132,10 +132,9 @@ impl Peer {
     }
 
     fn send_one(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
-        let result = if route.connected_to.is_some() {
-            self.send_connected(route, datagram)
-        } else {
-            self.send_unconnected(route, to, datagram)
+        let result = match route.connected_to {
+            Some(to) => self.send_connected(route, to, datagram),
+            None => route.socket.send_to(datagram, to),
         };
         let server = route.server;
         if let Err(error) = result {
@@ -153,27 +152,14 @@ impl Peer {
         Ok(())
     }
 
-    fn send_unconnected(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        match route.socket.send_to(datagram, to, route.source) {
-            Err(error) if route.may_drop_source(&error) => {
-                self.diagnostics.count_vain_send();
-                if let Some(server) = route.server {
-                    server.count_vain_send();
-                }
-                route.socket.send_to(datagram, to, None)
-            }
-            result => result,
-        }
-    }
-
-    /// Sends on a connected socket. There the kernel reports that an *earlier* datagram was refused (ICMP) instead of sending this
-    /// one, each report once. A report counts as a receive error, and this datagram is sent again. An error that comes at every
-    /// attempt is about this datagram.
-    fn send_connected(&self, route: Route<'_>, datagram: &[u8]) -> io::Result<()> {
+    /// Sends on a socket that is connected to `to`. There the kernel reports that an *earlier* datagram was refused (ICMP) instead
+    /// of sending this one, each report once. A report counts as a receive error, and this datagram is sent again. An error that
+    /// no report causes, or that comes at every attempt, is about this datagram.
+    fn send_connected(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let mut reports = Reports::default();
         loop {
             match route.socket.send(datagram) {
-                Err(error) if reports.may_be_one(&error) => {
+                Err(error) if reports.may_be_one(&error, to, datagram.len()) => {
                     self.diagnostics.count_vain_send();
                     reports.add(error);
                 }
@@ -201,8 +187,9 @@ impl Peer {
             system_calls += outcome.system_calls;
             match outcome.error {
                 None => break,
-                Some(error) if source.is_some() && route.may_drop_source(&error) => source = None,
-                Some(error) if connected.is_some() && reports.may_be_one(&error) => reports.add(error),
+                Some(error) if connected.is_some_and(|to| reports.may_be_one(&error, to, length_at(payloads, sent))) => {
+                    reports.add(error);
+                }
                 Some(error) => {
                     let mut error = refused(route, connected.unwrap_or(to), error);
                     // As scripts count: the first one has index 0.
@@ -233,14 +220,19 @@ impl Peer {
 }
 
 impl Reports {
-    fn may_be_one(&self, error: &io::Error) -> bool {
-        self.count + 1 < SEND_ATTEMPTS && !sys::is_full(error)
+    /// Whether the error of a send of `length` bytes may be a report, so that the datagram is to be sent again.
+    fn may_be_one(&self, error: &io::Error, to: SocketAddr, length: usize) -> bool {
+        self.count + 1 < SEND_ATTEMPTS && sys::may_be_report(error, to, length)
     }
 
     fn add(&mut self, error: io::Error) {
         self.count += 1;
         self.last = Some(error);
     }
+}
+
+fn length_at(payloads: &Payloads<'_>, index: usize) -> usize {
+    payloads.get(index).map_or(0, <[u8]>::len)
 }
 
 /// What `send` makes of what the peer sends by, which the caller has opened. If that is a server's socket, the server may have been

@@ -40,6 +40,13 @@ impl Family {
         if ip.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
+    fn every_address(self, port: u16) -> SocketAddr {
+        match self {
+            Self::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
+            Self::V6 | Self::Dual => (Ipv6Addr::UNSPECIFIED, port).into(),
+        }
+    }
+
     /// Whether a socket of this family can send to `ip`.
     pub(crate) fn reaches(self, ip: IpAddr) -> bool {
         self == Self::Dual || self == Self::of(ip)
@@ -51,6 +58,8 @@ impl Family {
 pub(crate) struct Socket {
     io: UdpSocket,
     family: Family,
+    /// The address that the socket was bound to, with the port that was asked for; every address if it was not bound.
+    bound_to: SocketAddr,
     io_mode: IoMode,
     /// Datagrams of this many bytes or more are sent without segmentation, see [`sys::send_batch`].
     gso_limit: AtomicUsize,
@@ -124,10 +133,9 @@ impl Socket {
     /// Makes a socket that is not bound yet; on a platform that needs a bound one, it is bound to any port. So it is if it is to
     /// share its port, where the system would choose one that others share.
     pub(crate) fn open(family: Family, setup: Setup<'_>) -> io::Result<Opened> {
-        let chooses = sys::CHOOSES_SHARED_PORTS && setup.options.sharing().next().is_some();
-        let mut opened = Self::make_with(family, 0, setup, !chooses)?;
-        if sys::BIND_BEFORE_USE || chooses {
-            opened.socket.bind_to(opened.socket.every_address(0))?;
+        let opened = Self::make_with(family, 0, setup, true)?;
+        if sys::BIND_BEFORE_USE {
+            opened.socket.bind_to(opened.socket.bound_to)?;
         }
         if chooses {
             opened.apply(setup, setup.options.sharing());
@@ -149,7 +157,8 @@ impl Socket {
         let chooses = port == 0 && sys::CHOOSES_SHARED_PORTS;
         let made = Self::make_with(family, receive_buffer, setup, !chooses);
         let bound = made.map(|mut opened| {
-            let bound = opened.socket.bind_to(to.unwrap_or(opened.socket.every_address(port)));
+            opened.socket.bound_to = to.unwrap_or(family.every_address(port));
+            let bound = opened.socket.bind_to(opened.socket.bound_to);
             if chooses {
                 opened.apply(setup, setup.options.sharing());
             }
@@ -211,19 +220,12 @@ impl Socket {
         let io = socket.into();
         let io_mode = sys::prepare_io_mode(&io, sys::wanted_io_mode());
         let gso_limit = AtomicUsize::new(usize::MAX);
-        let arrivals = Arrivals::default();
-        Ok(Self { io, family, io_mode, gso_limit, arrivals, default_receive_buffer, default_send_buffer })
+        let bound_to = family.every_address(0);
+        Ok(Self { io, family, bound_to, io_mode, gso_limit, default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
         SockRef::from(&self.io).bind(&address.into())
-    }
-
-    fn every_address(&self, port: u16) -> SocketAddr {
-        match self.family {
-            Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
-            Family::V6 | Family::Dual => (Ipv6Addr::UNSPECIFIED, port).into(),
-        }
     }
 
     pub(crate) fn family(&self) -> Family {
@@ -240,6 +242,19 @@ impl Socket {
     pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<SocketAddr> {
         self.io.connect(self.fitted(to))?;
         self.io.peer_addr().map(address::to_canonical)
+    }
+
+    /// Dissolves the association of [`connect`](Self::connect), so that the next one chooses the local address anew. The port
+    /// stays: where the system takes it away, the socket is bound again, which fails if another socket has taken the port.
+    pub(crate) fn disconnect(&self) -> io::Result<()> {
+        let port = self.io.local_addr()?.port();
+        sys::disconnect(&self.io)?;
+        if self.io.local_addr()?.port() == port {
+            return Ok(());
+        }
+        let mut to = self.bound_to;
+        to.set_port(port);
+        self.bind_to(to)
     }
 
     /// Sends to the connected peer.

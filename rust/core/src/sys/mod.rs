@@ -27,6 +27,11 @@
 //! - `const KERNEL_OVERHEAD: usize`: the least number of bytes that a packet occupies in the kernel's receive buffer in
 //!   addition to its payload.
 //! - `fn is_full(error: &io::Error) -> bool`: whether a send failed because the kernel has no room at the moment.
+//! - `fn may_be_report(error: &io::Error, to: SocketAddr, length: usize) -> bool`: whether the error of a send of `length` bytes on
+//!   a socket that is connected to `to` may be the report of another host about an *earlier* datagram (ICMP). If so, the datagram
+//!   was not sent, and sending it again may succeed.
+//! - `fn disconnect(socket: &UdpSocket) -> io::Result<()>`: dissolves the association that `connect` has made, so that the next
+//!   `connect` chooses the local address anew. The socket may have lost its port afterwards; then it is to be bound again.
 //! - `const RESOLVER_FLAGS: i32`: the `ai_flags` for `getaddrinfo`.
 //! - `fn is_readable(socket: &UdpSocket) -> io::Result<bool>`: whether a receive would return a datagram, which may be empty.
 //!   It never returns `false` while a datagram is queued; it may return `true` while none is. An error is the socket's pending
@@ -142,11 +147,10 @@ pub use io_mode::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub(crate) use prefetch::prefetch;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
-    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, interface_index, interface_name, is_empty, is_full,
-    is_readable, is_source_gone, pin_library, prepare, receive_arrival, send_from, set_reuse_port,
-    set_traffic_class_v6,
+    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index, interface_name, is_full,
+    is_readable, may_be_report, pin_library, prepare, set_reuse_port, set_traffic_class_v6,
 };
-pub(crate) use types::{Arrival, Interface, Message, Payloads, SLOTS, Sent, Source, Target};
+pub(crate) use types::{Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent};
 pub(crate) use wakeup::Waker;
 
 /// The mode that a new socket asks for: the best one that the platform has and [`IO_MODE_VARIABLE`] allows.

@@ -13,6 +13,12 @@ pub(crate) const SLOT: usize = 1 << 16;
 /// which every packet uses, would compete for the same sets of the processor's cache.
 pub(crate) const SLOT_STRIDE: usize = SLOT + 4096 / SLOTS;
 
+/// The largest payload that IPv4 carries: 65,535 bytes without the headers of IP and UDP.
+pub(crate) const MAX_PAYLOAD_IPV4: usize = 65_507;
+
+/// The largest payload that IPv6 carries without jumbograms: its length does not count its own header.
+pub(crate) const MAX_PAYLOAD_IPV6: usize = 65_527;
+
 /// A received message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message<'a> {

@@ -170,10 +170,14 @@ impl Own {
         Self { endpoint, socket, connected_to: None, source: None, is_wildcard, recv_buf_size }
     }
 
-    /// Connects the socket, also if it is connected already.
+    /// Connects the socket, also if it is connected already. The port stays, but not what the system has chosen as the local
+    /// address for the way to the address before.
     pub(crate) fn connect(&mut self, to: SocketAddr) -> Result<(), Reason> {
         // Reading must not overlap: what is received afterwards is from that address.
         let mut receiver = self.endpoint.receiver();
+        if self.connected_to.is_some() {
+            self.socket.disconnect().map_err(Reason::Os)?;
+        }
         let peer = self.socket.connect(to).map_err(|error| self.socket.refusal(to, error))?;
         receiver.connected_to = Some(peer);
         drop(receiver);

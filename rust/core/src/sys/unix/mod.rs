@@ -8,12 +8,12 @@ mod pktinfo;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use socket2::SockRef;
 
-pub(crate) use message::{is_source_gone, receive_arrival, receive_one, send_from};
+use super::types::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6};
 
 /// The kernel binds a socket at its first send or connect.
 pub(crate) const BIND_BEFORE_USE: bool = false;
@@ -104,10 +104,52 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
 }
 
-/// How many bytes `is_readable` peeks at. On Linux none, which is the cheapest test. On macOS and the BSDs receiving no bytes succeeds
-/// on an empty socket (`soreceive` of their kernels). `FIONREAD` reports neither errors nor empty datagrams.
-const PEEKED: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 1 };
+/// Connects to an address of the family `AF_UNSPEC`.
+///
+/// Linux (connect(2), `udp_disconnect` of net/ipv4/udp.c) resets the local address unless it was bound to, resets the interface of
+/// a link-local address, and takes the port away if the system has chosen it. The BSDs and macOS dissolve the association at the
+/// begin of every connect, keep the port and reset the local address, also one that was bound to; then they refuse the address
+/// (macOS, connect(2): "the error EAFNOSUPPORT will be harmlessly returned"; `EINVAL` where the length is compared first).
+pub(crate) fn disconnect(socket: &UdpSocket) -> io::Result<()> {
+    // SAFETY: a structure of integers, for which zero is a valid value.
+    let mut nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    nowhere.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    // SAFETY: `socket` is borrowed, so its descriptor stays open. The call reads as many bytes of `nowhere` as its size.
+    let result = unsafe {
+        libc::connect(socket.as_raw_fd(), ptr::from_ref(&nowhere), size_of::<libc::sockaddr>() as libc::socklen_t)
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    let is_harmless = matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EINVAL | libc::ENOTCONN));
+    if is_harmless && !cfg!(any(target_os = "linux", target_os = "android")) { Ok(()) } else { Err(error) }
+}
 
+/// Linux: the errors that `icmp_err_convert` (net/ipv4/icmp.c), `icmpv6_err_convert` (net/ipv6/icmp.c) and `__udp4_lib_err` make of
+/// an ICMP message. The BSDs and macOS: those of `inetctlerrmap` (netinet/ip_input.c), which are some of these.
+pub(crate) fn may_be_report(error: &io::Error, to: SocketAddr, length: usize) -> bool {
+    match error.raw_os_error() {
+        Some(
+            libc::ECONNREFUSED
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::ENOPROTOOPT
+            | libc::EOPNOTSUPP
+            | libc::EPROTO,
+        ) => true,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Some(libc::ENONET) => true,
+        // "Administratively prohibited" over IPv6. Over IPv4 it means that broadcasts are not enabled.
+        Some(libc::EACCES) => to.is_ipv6(),
+        // A router has reported a smaller MTU. A datagram that no packet can hold is refused for its own size.
+        Some(libc::EMSGSIZE) => length <= if to.is_ipv6() { MAX_PAYLOAD_IPV6 } else { MAX_PAYLOAD_IPV4 },
+        _ => false,
+    }
+}
+
+/// Peeks at zero bytes, which is the cheapest test. `FIONREAD` reports neither errors nor empty datagrams.
 pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
     let mut buffer = [0_u8; PEEKED];
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;

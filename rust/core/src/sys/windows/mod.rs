@@ -6,14 +6,15 @@
 mod message;
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::windows::io::AsRawSocket;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::Networking::WinSock::{
-    AI_ADDRCONFIG, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, WSAEINVAL, WSAENOBUFS, WSAEOPNOTSUPP,
-    WSAGetLastError, WSAIoctl, setsockopt,
+    AI_ADDRCONFIG, SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, WSAECONNREFUSED, WSAECONNRESET, WSAEHOSTDOWN,
+    WSAEHOSTUNREACH, WSAEINVAL, WSAENETRESET, WSAENETUNREACH, WSAENOBUFS, WSAEOPNOTSUPP, WSAGetLastError, WSAIoctl,
+    setsockopt,
 };
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
@@ -104,6 +105,25 @@ pub(crate) fn pin_library() -> bool {
 /// `WSAEWOULDBLOCK` or `WSAENOBUFS`.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(WSAENOBUFS)
+}
+
+/// Connects to an address of zeros, which Winsock documents as the way to dissolve the association. What the kernel holds for the
+/// socket is discarded by that, as by every later connect. The port stays, since the socket is bound.
+#[expect(clippy::unnecessary_wraps, reason = "the contract of `sys`; it can fail on other platforms")]
+pub(crate) fn disconnect(socket: &UdpSocket) -> io::Result<()> {
+    let is_v4 = socket.local_addr().is_ok_and(|local| local.is_ipv4());
+    let nowhere: IpAddr = if is_v4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // A connect that follows replaces the association in any case.
+    let _ = socket.connect((nowhere, 0));
+    Ok(())
+}
+
+/// What `send` documents as the outcome of an earlier datagram, and what Wine makes of such errors of Linux.
+pub(crate) fn may_be_report(error: &io::Error, _to: SocketAddr, _length: usize) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(WSAECONNREFUSED | WSAECONNRESET | WSAENETRESET | WSAEHOSTUNREACH | WSAENETUNREACH | WSAEHOSTDOWN)
+    )
 }
 
 /// Always `true`: `WSAPoll` costs as much as a receive, and `FIONREAD` does not report empty datagrams.
