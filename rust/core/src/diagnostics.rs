@@ -85,6 +85,11 @@ impl Diagnostics {
         self.record(&Error::os(Operation::Receive, "", last));
     }
 
+    /// Counts a failed receive without keeping its error.
+    pub(crate) fn count_receive_error(&self) {
+        add(&self.receive_errors, 1);
+    }
+
     /// Counts system calls that receive. The caller holds the receiver, so no other thread adds at the same time.
     pub(crate) fn count_receive_system_calls(&self, count: usize) {
         let before = self.receive_system_calls.load(Ordering::Relaxed);

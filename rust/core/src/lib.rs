@@ -74,6 +74,6 @@ pub fn interface_text(index: u32) -> String {
 pub fn shut_down() {
     reactor::shut_down();
     resolver::shut_down();
-    waiters::release_kept_wakers();
+    waiters::release_kept_waker();
     arena_pool::release();
 }

@@ -99,8 +99,13 @@ fn a_packet_of_the_new_sender_is_kept_or_counted(setup: Setup) {
 
 for_setups!(the_other_family_is_refused_and_closes_the_peer: polled = Polled Own, background = Background Own);
 fn the_other_family_is_refused_and_closes_the_peer(setup: Setup) {
-    let (bind, other) =
-        if setup.family.bind == "*" { return } else if setup.family == Family::IPV4 { ("127.0.0.1", "::1") } else { ("::1", "127.0.0.1") };
+    let (bind, other) = if setup.family.bind == "*" {
+        return;
+    } else if setup.family == Family::IPV4 {
+        ("127.0.0.1", "::1")
+    } else {
+        ("::1", "127.0.0.1")
+    };
     let first = bound(bind);
     let peer = setup.receiver(0);
     peer.connect(bind, nonzero(port(&first))).unwrap();
@@ -135,8 +140,8 @@ fn connecting_again_after_the_machines_address_has_changed() {
             peer.connect("10.78.0.9", nonzero(9)).unwrap();
             assert_eq!((local_ip(&peer).as_str(), port(&peer)), ("10.78.0.2", at));
             peer.send(b"x").unwrap();
-            ip("address add 10.78.0.1/24 dev near");
             ip("address del 10.78.0.2/24 dev near");
+            ip("address add 10.78.0.1/24 dev near");
         }
     }
     ip("address del 10.78.0.1/24 dev near");

@@ -5,26 +5,30 @@
 //! server that has opened it, the receiver's, and `shared_socket`, by which the peers of a server send.
 
 use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::diagnostics::Diagnostics;
 use crate::locks::{self, rank};
-use crate::reactor::{self, Deregistration, Readable, Registration};
+use crate::reactor::{self, Deregistration, OnTimer, Readable, Registration, Timer};
 use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::sys::{self, Waker};
 use crate::waiters::{WaiterId, Waiters};
 
+mod backoff;
 mod progress;
 mod read;
 mod receiver;
 mod wait;
 
+use backoff::Backoff;
+pub(crate) use backoff::PERSISTENT_ERRORS;
 pub(crate) use progress::{Budget, Direct, Hint, Reader, kernel_cost};
 pub(crate) use receiver::Messages;
 use receiver::Receiver;
@@ -46,18 +50,25 @@ pub(crate) struct Endpoint {
     wait_left: Condvar,
     /// Whether the reactor reads the socket.
     in_background: AtomicBool,
+    /// Whether the reactor's last turn has ended in nothing but errors.
+    is_failing: AtomicBool,
     sink: Arc<dyn Sink>,
     diagnostics: Arc<Diagnostics>,
     closing: Mutex<Closing>,
     closed: Condvar,
+    me: Weak<Endpoint>,
 }
 
 /// What is notified when the socket becomes readable: the reactor, or a waiting thread.
 #[derive(Debug, Default)]
 struct Attention {
     waiters: Waiters<Waker>,
-    /// While the peer receives in the background. Paused while a waiting thread reads the socket.
+    /// While the peer receives in the background. Paused while a waiting thread reads the socket, and while that gives nothing but
+    /// errors.
     registration: Option<Registration>,
+    /// Ends such a pause.
+    pause: Option<Timer>,
+    backoff: Backoff,
     /// Of the last registration, if it has ended.
     deregistration: Option<Deregistration>,
 }
@@ -72,17 +83,19 @@ enum Closing {
 impl Endpoint {
     pub(crate) fn new(socket: Arc<Socket>, sink: Arc<dyn Sink>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
         let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
             shared_socket: locks::RwLock::new(Some(Arc::clone(&socket))),
             receiver: locks::Mutex::new(Receiver::new(socket, kernel_buffer)),
             attention: Mutex::default(),
             waits: AtomicUsize::new(0),
             wait_left: Condvar::new(),
             in_background: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
             sink,
             diagnostics,
             closing: Mutex::new(Closing::Open),
             closed: Condvar::new(),
+            me: Weak::clone(me),
         })
     }
 
@@ -116,11 +129,11 @@ impl Endpoint {
     }
 
     /// Has the reactor read the socket from now on. `socket` is the endpoint's own.
-    pub(crate) fn start_background(self: &Arc<Self>, socket: &Socket) -> io::Result<()> {
+    pub(crate) fn start_background(&self, socket: &Socket) -> io::Result<()> {
         let mut attention = self.attention();
         if attention.registration.is_none() {
-            let this: Weak<Self> = Arc::downgrade(self);
-            let registration = reactor::register(socket.io(), this)?;
+            let me: Weak<dyn Readable> = Weak::<Self>::clone(&self.me);
+            let registration = reactor::register(socket.io(), me)?;
             if attention.waiters.has_reader() {
                 registration.pause(socket.io());
             }
@@ -134,6 +147,7 @@ impl Endpoint {
     pub(crate) fn stop_background(&self, socket: &Socket) {
         let mut attention = self.attention();
         self.in_background.store(false, Ordering::Relaxed);
+        attention.pause = None;
         if let Some(registration) = attention.registration.take() {
             attention.deregistration = Some(registration.end(socket.io()));
         }
@@ -168,6 +182,7 @@ impl Endpoint {
         let mut attention = self.attention();
         attention.waiters.end_all(socket.io());
         self.in_background.store(false, Ordering::Relaxed);
+        attention.pause = None;
         let ended = attention.registration.take().map(|registration| registration.end(socket.io()));
         let deregistration = ended.or(attention.deregistration.take());
         if sys::WAKER_HOLDS_SOCKETS {
@@ -175,6 +190,33 @@ impl Endpoint {
             self.wait_left.wait_while_for(&mut attention, is_waited_on, MAX_CLOSING_TIME);
         }
         deregistration
+    }
+
+    /// To be called after each turn of the reactor at this socket; `has_only_errors`: it has read nothing else.
+    ///
+    /// Then the socket stays readable, so the reactor leaves it alone for a while, each time for longer.
+    fn note_turn(&self, has_only_errors: bool) {
+        // Without the lock in every turn but those with errors, and the first one after them.
+        if !has_only_errors && !self.is_failing.load(Ordering::Relaxed) {
+            return;
+        }
+        self.is_failing.store(has_only_errors, Ordering::Relaxed);
+        let socket = self.shared_socket.read();
+        let Some(socket) = socket.as_deref().map(Socket::io) else { return };
+        let mut attention = self.attention();
+        if !has_only_errors {
+            attention.backoff.reset();
+            return;
+        }
+        let Some(registration) = &attention.registration else { return };
+        registration.pause(socket);
+        let me: Weak<dyn OnTimer> = Weak::<Self>::clone(&self.me);
+        let at = Instant::now() + attention.backoff.next_pause();
+        match reactor::set_timer(at, me) {
+            Ok(timer) => attention.pause = Some(timer),
+            // The reactor's thread runs already, so this does not fail. If it did, the socket would be tried without a pause.
+            Err(_) => attention.resume(socket),
+        }
     }
 
     /// Returns when the socket is closed. For an endpoint that its owner has let go of, so that a thread is about to close it.
@@ -201,6 +243,27 @@ impl Endpoint {
     /// How many waits are in progress.
     pub(crate) fn waits(&self) -> usize {
         self.attention().waiters.len()
+    }
+}
+
+impl Attention {
+    /// Has the reactor take notice of the socket again, unless a waiting thread reads it or it is to be left alone.
+    fn resume(&self, socket: &UdpSocket) {
+        if let Some(registration) =
+            self.registration.as_ref().filter(|_| self.pause.is_none() && !self.waiters.has_reader())
+        {
+            registration.resume(socket);
+        }
+    }
+}
+
+impl OnTimer for Endpoint {
+    fn on_timer(&self) {
+        let socket = self.shared_socket.read();
+        let Some(socket) = socket.as_deref().map(Socket::io) else { return };
+        let mut attention = self.attention();
+        attention.pause = None;
+        attention.resume(socket);
     }
 }
 

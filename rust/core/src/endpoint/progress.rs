@@ -1,5 +1,6 @@
 //! What a call that reads an endpoint asks for, what comes of it, and how much it may read.
 
+use super::backoff::PERSISTENT_ERRORS;
 use crate::queue::MAX_DATAGRAM;
 use crate::sys;
 
@@ -30,6 +31,8 @@ pub(crate) struct Progress {
     pub(crate) available: usize,
     /// Whether there is nothing more to read now: nothing has arrived, or there is no room for it.
     pub(crate) is_last: bool,
+    /// Whether there was an error and nothing else.
+    pub(crate) has_failed: bool,
     /// What the messages that were read have occupied in the kernel, at least.
     pub(super) cost: usize,
     /// What the kernel's buffer can hold, in the same measure.
@@ -38,7 +41,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(super) fn nothing(available: usize) -> Self {
-        Self { available, is_last: true, cost: 0, limit: 0 }
+        Self { available, is_last: true, has_failed: false, cost: 0, limit: 0 }
     }
 }
 
@@ -46,14 +49,22 @@ impl Progress {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Budget {
     spent: usize,
+    /// How many reads in a row have failed.
+    errors: u32,
 }
 
 impl Budget {
     /// Whether the call may go on after a read: not once it has read as much as the kernel's buffer can have held when the call
-    /// began.
+    /// began, nor after [`PERSISTENT_ERRORS`].
     pub(crate) fn allows_more(&mut self, progress: &Progress) -> bool {
         self.spent += progress.cost;
-        !progress.is_last && self.spent <= progress.limit
+        self.errors = if progress.has_failed { self.errors + 1 } else { 0 };
+        !progress.is_last && self.spent <= progress.limit && !self.has_only_errors()
+    }
+
+    /// Whether the call has ended in [`PERSISTENT_ERRORS`].
+    pub(crate) fn has_only_errors(&self) -> bool {
+        self.errors >= PERSISTENT_ERRORS
     }
 }
 
@@ -71,6 +82,8 @@ pub(crate) enum Direct<T> {
         adopted: T,
         /// Whether there may be more.
         more: bool,
+        /// Whether there was an error and nothing else.
+        has_failed: bool,
         /// What the messages have occupied in the kernel, at least.
         cost: usize,
     },

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Endpoint;
+use super::backoff::PERSISTENT_ERRORS;
 use super::progress::{Direct, Hint, LARGEST_COST, Progress, Reader, kernel_cost};
 use super::receiver::{Messages, Receiver};
 use crate::arena_pool::ArenaLease;
@@ -10,7 +11,8 @@ use crate::clock::Clocks;
 use crate::sink::{Batch, Delivery, Wake};
 use crate::sys;
 
-/// How many batches the reactor reads from one socket before it turns to the next.
+/// How many batches the reactor reads from one socket before it turns to the next. As many failed reads are enough to take the error
+/// for a persistent one.
 const BATCHES_IN_TURN: usize = 8;
 
 impl Endpoint {
@@ -26,7 +28,7 @@ impl Endpoint {
         // In the background a full queue drops, so it is read into.
         let room = if in_background { Some(usize::MAX) } else { demand.room };
         let Some(room) = room else { return nothing };
-        if hint == Hint::Unknown && !self.may_be_readable(&receiver) {
+        if hint == Hint::Unknown && !self.may_be_readable(&mut receiver) {
             return nothing;
         }
         let limit = match reader {
@@ -42,6 +44,7 @@ impl Endpoint {
         let mut progress = Progress {
             available: demand.available,
             is_last: !messages.more,
+            has_failed: messages.has_failed,
             cost,
             limit: receiver.kernel_buffer + LARGEST_COST,
         };
@@ -62,9 +65,9 @@ impl Endpoint {
 
     /// Whether receiving may give a message. An error is recorded: it is a report about an earlier datagram, and there may be
     /// packets behind it.
-    fn may_be_readable(&self, receiver: &Receiver) -> bool {
+    fn may_be_readable(&self, receiver: &mut Receiver) -> bool {
         receiver.is_readable(&self.diagnostics).unwrap_or_else(|error| {
-            self.diagnostics.record_receive_errors(1, error);
+            receiver.note_error(error, &self.diagnostics);
             true
         })
     }
@@ -91,18 +94,18 @@ impl Endpoint {
         if demand.room.is_none() {
             return Direct::Nothing;
         }
-        if hint == Hint::Unknown && !self.may_be_readable(&receiver) {
+        if hint == Hint::Unknown && !self.may_be_readable(&mut receiver) {
             return Direct::Nothing;
         }
         let messages = receiver.receive(lease.arena(), most.min(sys::SLOTS), &self.diagnostics);
         let cost = kernel_cost(0) + messages.sizes.iter().map(|size| kernel_cost(*size)).sum::<usize>();
-        let more = messages.more;
+        let Messages { more, has_failed, .. } = messages;
         let (adopted, any_queued) = adopt(&messages);
         drop(receiver);
         if any_queued {
             self.wake(&Wake::All, None);
         }
-        Direct::Messages { adopted, more, cost }
+        Direct::Messages { adopted, more, has_failed, cost }
     }
 
     /// The most that one call may read directly, beyond what is queued.
@@ -110,26 +113,28 @@ impl Endpoint {
         self.receiver.lock().kernel_buffer + LARGEST_COST
     }
 
-    /// Reads some batches, for the reactor.
+    /// Reads some batches, for the reactor. Where there is nothing but errors, it is to leave the socket alone for a while.
     pub(super) fn read_in_background(&self) {
         let mut lease = ArenaLease::get();
+        let mut errors = 0;
         for _ in 0..BATCHES_IN_TURN {
             let mut receiver = self.receiver.lock();
             if !self.is_in_background() {
                 return;
             }
             let messages = receiver.receive(lease.arena(), sys::SLOTS, &self.diagnostics);
-            let more = messages.more;
-            let Messages { accepted, .. } = messages;
+            let Messages { accepted, more, has_failed, .. } = messages;
+            errors = if has_failed { errors + 1 } else { 0 };
             if !accepted.is_empty() {
                 let delivery = self.sink.deliver(&Batch { messages: accepted, in_background: true });
                 drop(receiver);
                 self.wake(&delivery.wake, None);
             }
             if !more {
-                return;
+                break;
             }
         }
+        self.note_turn(errors >= PERSISTENT_ERRORS);
     }
 
     fn wake(&self, wake: &Wake, except: Option<u64>) {
@@ -146,9 +151,9 @@ impl Endpoint {
     /// Until when it is known which packets have arrived, in microseconds as packets' times: until now if the socket is empty,
     /// else until the last packet that was read. `None` once the socket is closed.
     pub(crate) fn drained_until(&self) -> Option<u64> {
-        let receiver = self.receiver.lock();
-        // Before the look at the socket: what arrives after that was not there then.
-        let now = Clocks::now().time_of(None);
-        Some(if receiver.is_empty(&self.diagnostics)? { now } else { receiver.latest() })
+        let mut receiver = self.receiver.lock();
+        receiver.socket.as_ref()?;
+        let is_empty = !self.may_be_readable(&mut receiver);
+        Some(if is_empty { Clocks::now().time_of(None) } else { receiver.latest() })
     }
 }

@@ -33,7 +33,8 @@ pub(crate) struct Receiver {
     largest: usize,
     /// When the last packet arrived, in microseconds as [`PacketMeta::time_usec`].
     latest: u64,
-    arrivals: RecentArrivals,
+    /// The system's code of the error in which the last read has ended. One that comes again at every read is kept once.
+    failing: Option<i32>,
 }
 
 /// The messages of one read.
@@ -43,6 +44,8 @@ pub(crate) struct Messages<'a> {
     pub(crate) sizes: ArrayVec<usize, { sys::SLOTS }>,
     /// Whether there may be more.
     pub(crate) more: bool,
+    /// Whether there was an error and nothing else.
+    pub(crate) has_failed: bool,
 }
 
 impl Receiver {
@@ -54,7 +57,7 @@ impl Receiver {
             kernel_buffer,
             largest: LIKELY_SIZE,
             latest: 0,
-            arrivals: RecentArrivals::default(),
+            failing: None,
         }
     }
 
@@ -90,7 +93,7 @@ impl Receiver {
         diagnostics: &Diagnostics,
     ) -> Messages<'a> {
         let Some(socket) = self.socket.clone() else {
-            return Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more: false };
+            return Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more: false, has_failed: false };
         };
         let result = arena.receive(socket.io(), socket.io_mode(), limit, socket.is_told_arrivals());
         let count = result.as_ref().copied().unwrap_or(0);
@@ -103,10 +106,14 @@ impl Receiver {
             Err(error) => Some(error),
         };
         let more = count == limit || error.is_some();
-        if let Some(error) = error {
-            diagnostics.record_receive_errors(1, error);
+        let has_failed = count == 0 && error.is_some();
+        if !has_failed {
+            self.failing = None;
         }
-        let mut messages = Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more };
+        if let Some(error) = error {
+            self.note_error(error, diagnostics);
+        }
+        let mut messages = Messages { accepted: ArrayVec::new(), sizes: ArrayVec::new(), more, has_failed };
         self.largest = LIKELY_SIZE;
         if count == 0 {
             return messages;
@@ -125,6 +132,17 @@ impl Receiver {
             }
         }
         messages
+    }
+
+    /// Counts an error, and keeps it unless the read before has ended in the same one.
+    pub(crate) fn note_error(&mut self, error: io::Error, diagnostics: &Diagnostics) {
+        let code = error.raw_os_error();
+        if self.failing.is_some() && self.failing == code {
+            diagnostics.count_receive_error();
+        } else {
+            diagnostics.record_receive_errors(1, error);
+        }
+        self.failing = code;
     }
 
     /// Of the first datagram of a message; `None` if the message is not from the address that the socket is connected to, or was

@@ -2,7 +2,7 @@
 
 use super::Peer;
 use crate::arena_pool::ArenaLease;
-use crate::endpoint::{Direct, Hint, Messages, kernel_cost};
+use crate::endpoint::{Direct, Hint, Messages, PERSISTENT_ERRORS, kernel_cost};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Packet, PacketMeta};
 use crate::sink::Received;
@@ -43,6 +43,8 @@ pub struct Drain<'a> {
     /// How many bytes may still be read, so that a flood does not keep the call busy.
     budget: usize,
     socket_is_empty: bool,
+    /// How many reads in a row have failed.
+    errors: u32,
     /// What is known about the socket, if it is not empty.
     hint: Hint,
     metas: Vec<PacketMeta>,
@@ -85,6 +87,7 @@ impl Peer {
             left: max.unwrap_or(if is_read_externally { available } else { usize::MAX }),
             budget: bound.saturating_add(read_limit),
             socket_is_empty: is_read_externally,
+            errors: 0,
             hint: Hint::Unknown,
             metas,
             run: Packet::default(),
@@ -162,9 +165,10 @@ impl Drain<'_> {
             // Another thread has read them meanwhile.
             Direct::Queued => true,
             Direct::Nothing => false,
-            Direct::Messages { adopted: (following, resets), more, cost } => {
-                (self.following, self.resets) = (following, resets);
-                self.socket_is_empty = !more;
+            Direct::Messages { adopted: following, more, has_failed, cost } => {
+                self.following = following;
+                self.errors = if has_failed { self.errors + 1 } else { 0 };
+                self.socket_is_empty = !more || self.errors >= PERSISTENT_ERRORS;
                 // After a full batch, asking whether there is more costs as much as finding out by receiving.
                 self.hint = Hint::Readable;
                 self.spend(cost);

@@ -187,7 +187,9 @@ impl Peer {
             system_calls += outcome.system_calls;
             match outcome.error {
                 None => break,
-                Some(error) if connected.is_some_and(|to| reports.may_be_one(&error, to, length_at(payloads, sent))) => {
+                Some(error)
+                    if connected.is_some_and(|to| reports.may_be_one(&error, to, length_at(payloads, sent))) =>
+                {
                     reports.add(error);
                 }
                 Some(error) => {

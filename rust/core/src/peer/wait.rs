@@ -13,6 +13,9 @@ impl Peer {
     /// Ended by [`close`](Self::close) and by [`interrupt_wait`](Self::interrupt_wait). While threads wait, every other method works
     /// as if none did. A report that an earlier datagram was refused does not end a wait. A server's peer reads the server's socket
     /// meanwhile, for all peers of the server.
+    ///
+    /// A thread that has to sleep needs a descriptor for as long as it sleeps (Linux: an eventfd; one that the process keeps serves
+    /// the next wait). If the process has none left, it looks every few milliseconds whether the wait has ended.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<WaitEnd> {
         let has_packet = || self.inbox.lock().available().is_some_and(|count| count > 0);
         let wait = || {
@@ -23,11 +26,11 @@ impl Peer {
             if timeout == Some(Duration::ZERO) {
                 return Ok(endpoint.look(waiter, has_packet));
             }
-            let fail = |error| Error::os(Operation::Wait, "", error);
             // Under the state's lock: a peer that leaves its server ends the waits that have begun, and others begin no more.
-            let begun = endpoint.begin_wait(waiter).map_err(fail)?;
+            let begun = endpoint.begin_wait(waiter);
             let endpoint = Arc::clone(endpoint);
             drop(state);
+            let fail = |error| Error::os(Operation::Wait, "", error);
             endpoint.wait(begun, has_packet, timeout).map_err(fail)
         };
         self.diagnostics.recorded(wait())

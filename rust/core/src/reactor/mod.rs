@@ -123,8 +123,9 @@ pub(crate) fn set_timer(at: Instant, target: Weak<dyn OnTimer>) -> io::Result<Ti
 impl Registration {
     /// Has the thread take no notice of the socket until [`resume`](Self::resume).
     pub(crate) fn pause(&self, socket: &UdpSocket) {
-        // Where the system refuses, the thread goes on reading as well, which costs time but no packets.
-        let _ = self.reactor.poller.modify_with_mode(socket, Event::none(self.key), PollMode::Level);
+        // Not level-triggered: epoll tells of errors also where no event is asked for, and of one that stays without end. So it may
+        // tell once more. Where the system refuses, the thread goes on reading as well, which costs time but no packets.
+        let _ = self.reactor.poller.modify_with_mode(socket, Event::none(self.key), PollMode::Oneshot);
     }
 
     /// Has the thread take notice of the socket again.
@@ -260,10 +261,12 @@ impl Reactor {
     fn run(&self) {
         let _ = self.thread.set(thread::current().id());
         let mut events = Events::new();
+        let mut looked_at = Instant::now();
         while !self.ends.load(Ordering::Acquire) {
             events.clear();
             let next_at = self.timers.lock().next_at();
             let timeout = next_at.map(|at| at.saturating_duration_since(Instant::now()));
+            let timeout = self.with_looks(timeout);
             if self.poller.wait(&mut events, timeout).is_err() {
                 thread::sleep(REST);
             }
@@ -277,9 +280,29 @@ impl Reactor {
             if next_at.is_some() {
                 self.fire_timers();
             }
+            if sys::LONGEST_SLEEP.is_some_and(|longest| looked_at.elapsed() >= longest) {
+                looked_at = Instant::now();
+                self.look_at_all();
+            }
         }
         self.has_ended.store(true, Ordering::Release);
         self.note_generation();
+    }
+
+    /// The timeout of a sleep, cut short where the system may fail to tell of a packet.
+    fn with_looks(&self, timeout: Option<Duration>) -> Option<Duration> {
+        match sys::LONGEST_SLEEP {
+            Some(longest) if !self.sources.lock().by_key.is_empty() => {
+                Some(timeout.map_or(longest, |t| t.min(longest)))
+            }
+            _ => timeout,
+        }
+    }
+
+    /// Calls every source, for systems that may fail to tell of a packet.
+    fn look_at_all(&self) {
+        let all: Vec<_> = self.sources.lock().by_key.values().filter_map(Weak::upgrade).collect();
+        all.iter().for_each(|source| source.on_readable());
     }
 
     fn fire_timers(&self) {

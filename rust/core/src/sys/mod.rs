@@ -22,6 +22,8 @@
 //! - `const POLLER_HOLDS_SOCKETS: bool`: whether a closed socket keeps its port until a thread that waits on it through a
 //!   `polling::Poller` has returned from that wait.
 //! - `const WAKER_HOLDS_SOCKETS: bool`: the same for a thread that sleeps on the socket through a [`Waker`].
+//! - `const LONGEST_SLEEP: Option<Duration>`: how long a thread sleeps on a socket at most before it tries to receive, because the
+//!   system may fail to tell of a packet; `None` where it does not fail.
 //! - `const BUFFER_SIZE_FACTOR: usize`: the size that `SO_RCVBUF` and `SO_SNDBUF` read back, divided by the size that was
 //!   set.
 //! - `const KERNEL_OVERHEAD: usize`: the least number of bytes that a packet occupies in the kernel's receive buffer in
@@ -97,13 +99,14 @@
 //!
 //! `struct Waker` lets one thread sleep until a socket is readable or another thread wakes it. It is `Send` and `Sync`.
 //!
-//! - `fn new() -> io::Result<Self>`
+//! - `fn new() -> io::Result<Self>`: where the process has no descriptor left, one that sleeps in slices of a few milliseconds.
+//! - `fn is_prompt(&self) -> bool`: whether it does not sleep in slices.
 //! - `fn watch(&self, socket: &UdpSocket) -> io::Result<()>`: watches a socket, at most one at a time. The caller must unwatch
 //!   it before it is closed. A sleep in progress need not notice the socket: call `wake` afterwards.
 //! - `fn unwatch(&self, socket: &UdpSocket)`
 //! - `fn sleep(&self, timeout: Option<Duration>) -> io::Result<bool>`: sleeps until the watched socket is readable (`true`),
-//!   until `wake` is called or `timeout` has passed (`false`). It may also return `false` early for no reason. Only one thread
-//!   may sleep at a time.
+//!   until `wake` is called or `timeout` has passed (`false`). It may also return `false` early for no reason, and `true` where
+//!   it is not prompt. Only one thread may sleep at a time.
 //! - `fn wake(&self)`: ends the sleep in progress; if there is none, the next sleep ends at once.
 
 #[cfg(unix)]
@@ -146,9 +149,9 @@ pub(crate) use datagram_backend::{
 pub use io_mode::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub(crate) use prefetch::prefetch;
 pub(crate) use socket_backend::{
-    BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, POLLER_HOLDS_SOCKETS,
-    RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index, interface_name, is_full,
-    is_readable, may_be_report, pin_library, prepare, set_reuse_port, set_traffic_class_v6,
+    BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, LONGEST_SLEEP,
+    POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index,
+    interface_name, is_full, is_readable, may_be_report, pin_library, prepare, set_reuse_port, set_traffic_class_v6,
 };
 pub(crate) use types::{Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent};
 pub(crate) use wakeup::Waker;

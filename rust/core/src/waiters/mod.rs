@@ -1,10 +1,11 @@
 //! The waits in progress on one socket, and who ends them.
 //!
-//! Each waiting thread sleeps with a waker of its own. One of them, the *reader*, watches the socket too: it reads what
-//! arrives, for every peer that shares the socket, and wakes those that got a packet. The others sleep until they are woken. A
-//! reader that leaves hands its role on to another thread that waits, if there is one.
+//! A thread that has looked at its queue and at the socket in vain sleeps, with a waker of its own. One of those that sleep, the
+//! *reader*, watches the socket too: it reads what arrives, for every peer that shares the socket, and wakes those that got a
+//! packet. The others sleep until they are woken. A reader that leaves hands its role on to another thread that sleeps, if there is
+//! one; else the next one that goes to sleep becomes the reader.
 //!
-//! A socket that a waker watches must be taken out of it before it is closed: [`Waiters::enter`] and the hand-over put it in,
+//! A socket that a waker watches must be taken out of it before it is closed: [`Waiters::prepare`] and the hand-over put it in,
 //! [`Waiters::leave`] and [`Waiters::end_all`] take it out, and the endpoint calls the latter before it drops the socket.
 
 use std::collections::BTreeSet;
@@ -17,14 +18,13 @@ use parking_lot::Mutex;
 
 use crate::sys::Waker;
 
-/// How many wakers are kept for any socket. Each holds descriptors (one on Linux), and few threads wait at once.
-const KEPT: usize = 4;
+/// A waker that the process keeps for the next wait on any socket: making one takes a system call, and a descriptor on Linux, which
+/// would be given back with another.
+static KEPT_WAKER: Mutex<Option<Arc<Waker>>> = Mutex::new(None);
 
-static KEPT_WAKERS: Mutex<Vec<Arc<Waker>>> = Mutex::new(Vec::new());
-
-/// Frees the wakers that are kept for later. For the end of the process, or of the library.
-pub(crate) fn release_kept_wakers() {
-    KEPT_WAKERS.lock().clear();
+/// Frees the waker that is kept for later. For the end of the process, or of the library.
+pub(crate) fn release_kept_waker() {
+    KEPT_WAKER.lock().take();
 }
 
 /// How a wait ended.
@@ -63,14 +63,14 @@ impl Wakeable for Waker {
     type Socket = UdpSocket;
 
     fn get() -> io::Result<Arc<Self>> {
-        let kept = KEPT_WAKERS.lock().pop();
+        let kept = KEPT_WAKER.lock().take();
         kept.map_or_else(|| Self::new().map(Arc::new), Ok)
     }
 
     fn put_back(waker: Arc<Self>) {
-        let mut kept = KEPT_WAKERS.lock();
-        if kept.len() < KEPT {
-            kept.push(waker);
+        // A waker that was woken after its last sleep ends the next sleep too early, which does no harm.
+        if waker.is_prompt() {
+            KEPT_WAKER.lock().get_or_insert(waker);
         }
     }
 
@@ -94,8 +94,9 @@ pub(crate) struct Waiters<W> {
     next_id: u64,
     /// Whose next wait ends at once, because an interruption came while it did not wait.
     interrupted: BTreeSet<WaiterId>,
-    /// For the next waits on this socket, which then need fewer system calls. At most one while the socket is open.
-    kept: Vec<Watcher<W>>,
+    /// Of waits that have ended between the moment at which the socket was taken for closing and [`end_all`](Self::end_all): these
+    /// wakers may still watch it.
+    left_behind: Vec<Watcher<W>>,
     is_closed: bool,
 }
 
@@ -110,16 +111,20 @@ struct Watcher<W> {
 struct Entry<W> {
     id: u64,
     waiter: WaiterId,
-    watcher: Watcher<W>,
+    /// What the thread sleeps with; `None` until it has to.
+    watcher: Option<Watcher<W>>,
+    /// Whether the thread is to look at its queue again. Only while it has no waker, which remembers that by itself.
+    is_woken: bool,
     is_reader: bool,
     /// How another thread has ended the wait; the first to end it decides.
     ended: Option<WaitEnd>,
 }
 
 /// The answer of [`Waiters::enter`].
-pub(crate) enum Entered<W> {
-    /// The wait has begun; it is called `id`, and the thread is to sleep with the waker.
-    Waiting { id: u64, waker: Arc<W>, is_reader: bool },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// The wait has begun, and has this number.
+    Waiting(u64),
     /// An interruption was pending.
     Interrupted,
     /// The socket is closed.
@@ -133,6 +138,14 @@ pub(crate) enum Standing {
     Waits { is_reader: bool },
 }
 
+/// The answer of [`Waiters::prepare`].
+pub(crate) enum Prepared<W> {
+    /// The thread is not to sleep: the wait has ended, or there may be something in the queue.
+    Awake,
+    /// The thread is to sleep with this waker.
+    Sleeps { waker: Arc<W>, is_reader: bool },
+}
+
 /// The answer of [`Waiters::leave`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -144,7 +157,13 @@ pub(crate) struct Left {
 
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
-        Self { entries: Vec::new(), next_id: 0, interrupted: BTreeSet::new(), kept: Vec::new(), is_closed: false }
+        Self {
+            entries: Vec::new(),
+            next_id: 0,
+            interrupted: BTreeSet::new(),
+            left_behind: Vec::new(),
+            is_closed: false,
+        }
     }
 }
 
@@ -168,29 +187,50 @@ impl<W: Wakeable> Waiters<W> {
         self.interrupted.remove(&waiter)
     }
 
-    /// Begins a wait on `socket`, which the caller keeps open meanwhile; as the reader, if there is none yet.
-    pub(crate) fn enter(&mut self, waiter: WaiterId, socket: &W::Socket) -> io::Result<Entered<W>> {
+    /// Begins a wait.
+    pub(crate) fn enter(&mut self, waiter: WaiterId) -> Entered {
         if self.is_closed {
-            return Ok(Entered::Closed);
+            return Entered::Closed;
         }
         if self.take_interruption(waiter) {
-            return Ok(Entered::Interrupted);
-        }
-        let is_reader = !self.has_reader();
-        let mut watcher = match self.kept.pop() {
-            Some(kept) => kept,
-            None => Watcher { waker: W::get()?, watches: false },
-        };
-        if is_reader {
-            watcher.watch(socket)?;
-        } else {
-            watcher.unwatch(socket);
+            return Entered::Interrupted;
         }
         let id = self.next_id;
         self.next_id += 1;
+        self.entries.push(Entry { id, waiter, watcher: None, is_woken: false, is_reader: false, ended: None });
+        Entered::Waiting(id)
+    }
+
+    /// Lets the thread of the wait `id` go to sleep, unless there is something to look at; as the reader, if there is none yet.
+    /// Without `watches`, the reader sleeps without the socket this time. The caller keeps `socket` open meanwhile; it is `None` if
+    /// it is being closed, which ends the wait.
+    pub(crate) fn prepare(&mut self, id: u64, socket: Option<&W::Socket>, watches: bool) -> io::Result<Prepared<W>> {
+        let has_reader = self.has_reader();
+        let entry = self.entries.iter_mut().find(|entry| entry.id == id);
+        let Some(entry) = entry.filter(|entry| entry.ended.is_none()) else { return Ok(Prepared::Awake) };
+        let Some(socket) = socket else {
+            entry.end(WaitEnd::Closed);
+            return Ok(Prepared::Awake);
+        };
+        if mem::take(&mut entry.is_woken) {
+            return Ok(Prepared::Awake);
+        }
+        let mut watcher = match entry.watcher.take() {
+            Some(watcher) => watcher,
+            None => Watcher { waker: W::get()?, watches: false },
+        };
+        let is_reader = entry.is_reader || !has_reader;
+        let watched = if is_reader && watches {
+            watcher.watch(socket)
+        } else {
+            watcher.unwatch(socket);
+            Ok(())
+        };
         let waker = Arc::clone(&watcher.waker);
-        self.entries.push(Entry { id, waiter, watcher, is_reader, ended: None });
-        Ok(Entered::Waiting { id, waker, is_reader })
+        entry.watcher = Some(watcher);
+        watched?;
+        entry.is_reader = is_reader;
+        Ok(Prepared::Sleeps { waker, is_reader })
     }
 
     /// How the wait `id` stands.
@@ -208,33 +248,30 @@ impl<W: Wakeable> Waiters<W> {
         let Some(index) = self.entries.iter().position(|entry| entry.id == id) else {
             return Left { ended: Some(WaitEnd::Closed), is_reader_missing: false };
         };
-        let Entry { mut watcher, is_reader, ended, .. } = self.entries.swap_remove(index);
-        if self.is_closed {
-            watcher.put_back();
-            return Left { ended, is_reader_missing: false };
+        let Entry { watcher, is_reader, ended, .. } = self.entries.swap_remove(index);
+        match (watcher, socket) {
+            (None, _) => {}
+            (Some(mut watcher), Some(socket)) => {
+                watcher.unwatch(socket);
+                watcher.put_back();
+            }
+            (Some(watcher), None) if self.is_closed => watcher.put_back(),
+            // `end_all`, which comes next, takes the socket out.
+            (Some(watcher), None) => self.left_behind.push(watcher),
         }
-        let Some(socket) = socket else {
-            // The waker may watch the socket, which is still open. `end_all`, which comes next, takes the socket out.
-            self.kept.push(watcher);
-            return Left { ended, is_reader_missing: false };
-        };
-        // A waker that was woken after its last sleep ends the next sleep too early, which does no harm.
-        if self.kept.is_empty() {
-            self.kept.push(watcher);
-        } else {
-            watcher.unwatch(socket);
-            watcher.put_back();
-        }
-        Left { ended, is_reader_missing: is_reader && !self.hand_over(socket) }
+        let hands_over = is_reader && !self.is_closed && socket.is_some();
+        Left { ended, is_reader_missing: hands_over && !socket.is_some_and(|socket| self.hand_over(socket)) }
     }
 
-    /// Makes another waiting thread the reader; whether there is one.
+    /// Makes another sleeping thread the reader; whether there is one.
     fn hand_over(&mut self, socket: &W::Socket) -> bool {
         for entry in self.entries.iter_mut().filter(|entry| entry.ended.is_none()) {
-            if entry.watcher.watch(socket).is_ok() {
+            // A thread without a waker does not sleep yet; if it has to, it becomes the reader by itself.
+            let Some(watcher) = &mut entry.watcher else { continue };
+            if watcher.watch(socket).is_ok() {
                 entry.is_reader = true;
                 // It sleeps without the socket: it has to go back to sleep with it.
-                entry.watcher.waker.wake();
+                watcher.waker.wake();
                 return true;
             }
             // It would not be woken by what arrives; its thread finds out why by waiting again.
@@ -244,16 +281,15 @@ impl<W: Wakeable> Waiters<W> {
     }
 
     /// Wakes everyone but `except`, to look at the queue.
-    pub(crate) fn wake_others(&self, except: Option<u64>) {
-        for entry in self.entries.iter().filter(|entry| Some(entry.id) != except) {
-            entry.watcher.waker.wake();
-        }
+    pub(crate) fn wake_others(&mut self, except: Option<u64>) {
+        self.entries.iter_mut().filter(|entry| Some(entry.id) != except).for_each(Entry::wake);
     }
 
     /// Wakes the waits of `waiters`, but not `except`, to look at their queues.
-    pub(crate) fn wake_these(&self, waiters: &[WaiterId], except: Option<u64>) {
-        let entries = self.entries.iter().filter(|entry| waiters.contains(&entry.waiter) && Some(entry.id) != except);
-        entries.for_each(|entry| entry.watcher.waker.wake());
+    pub(crate) fn wake_these(&mut self, waiters: &[WaiterId], except: Option<u64>) {
+        let entries = self.entries.iter_mut();
+        let woken = entries.filter(|entry| waiters.contains(&entry.waiter) && Some(entry.id) != except);
+        woken.for_each(Entry::wake);
     }
 
     /// Ends every wait of `waiter` in progress; if there is none, the next one.
@@ -283,13 +319,15 @@ impl<W: Wakeable> Waiters<W> {
     pub(crate) fn end_all(&mut self, socket: &W::Socket) {
         self.is_closed = true;
         for entry in &mut self.entries {
-            entry.watcher.unwatch(socket);
+            if let Some(watcher) = &mut entry.watcher {
+                watcher.unwatch(socket);
+            }
             entry.is_reader = false;
             entry.end(WaitEnd::Closed);
         }
-        for mut kept in mem::take(&mut self.kept) {
-            kept.unwatch(socket);
-            kept.put_back();
+        for mut watcher in mem::take(&mut self.left_behind) {
+            watcher.unwatch(socket);
+            watcher.put_back();
         }
         self.interrupted.clear();
     }
@@ -298,7 +336,14 @@ impl<W: Wakeable> Waiters<W> {
 impl<W: Wakeable> Entry<W> {
     fn end(&mut self, end: WaitEnd) {
         self.ended.get_or_insert(end);
-        self.watcher.waker.wake();
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        match &self.watcher {
+            Some(watcher) => watcher.waker.wake(),
+            None => self.is_woken = true,
+        }
     }
 }
 

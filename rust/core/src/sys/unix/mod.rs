@@ -10,6 +10,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::ptr;
+use std::time::Duration;
 
 use socket2::SockRef;
 
@@ -23,6 +25,9 @@ pub(crate) const POLLER_HOLDS_SOCKETS: bool = false;
 
 /// On Linux the waker uses poll(2), which keeps the socket alive while it sleeps.
 pub(crate) const WAKER_HOLDS_SOCKETS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// epoll, kqueue and poll(2) tell of every packet that is not read.
+pub(crate) const LONGEST_SLEEP: Option<Duration> = None;
 
 /// Linux doubles the requested size, to have room for its bookkeeping (socket(7)).
 pub(crate) const BUFFER_SIZE_FACTOR: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };

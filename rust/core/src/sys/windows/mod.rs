@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::windows::io::AsRawSocket;
 use std::ptr;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::Networking::WinSock::{
@@ -30,6 +31,9 @@ pub(crate) const POLLER_HOLDS_SOCKETS: bool = true;
 
 /// The waker is a poller.
 pub(crate) const WAKER_HOLDS_SOCKETS: bool = true;
+
+/// Wine tells of no packet any more after a datagram of a connected socket was refused, until something is received.
+pub(crate) const LONGEST_SLEEP: Option<Duration> = Some(Duration::from_millis(100));
 
 /// Windows reads back the size that was set.
 pub(crate) const BUFFER_SIZE_FACTOR: usize = 1;

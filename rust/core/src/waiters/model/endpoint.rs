@@ -6,7 +6,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex, MutexGuard, RwLock};
 
-use super::super::{Entered, Standing, WaitEnd, WaiterId, Waiters};
+use super::super::{Entered, Prepared, Standing, WaitEnd, WaiterId, Waiters};
 use super::kernel::{ModelWaker, Socket, is_time_over};
 
 /// The packets that can be taken, for each waiter.
@@ -19,6 +19,13 @@ pub(super) struct Endpoint {
     waits: AtomicUsize,
     wait_left: Condvar,
     inboxes: Arc<Inboxes>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slept {
+    Unknown,
+    Readable,
+    Otherwise,
 }
 
 struct Attention {
@@ -57,21 +64,18 @@ impl Endpoint {
 
     /// `is_limited`: at most until [`end_time`](super::kernel::end_time) is called.
     pub(super) fn wait(&self, waiter: WaiterId, is_limited: bool) -> WaitEnd {
-        if lock(&self.attention).waiters.take_interruption(waiter) {
-            return WaitEnd::Interrupted;
-        }
-        let (id, waker) = match self.begin_wait(waiter) {
-            Ok(begun) => begun,
+        let id = match self.begin_wait(waiter) {
+            Ok(id) => id,
             Err(end) => return end,
         };
-        let mut is_readable = false;
+        let mut slept = Slept::Unknown;
         loop {
             let standing = lock(&self.attention).waiters.look(id);
             let end = match standing {
                 Standing::Ended(end) => Some(end),
                 Standing::Waits { is_reader } => {
                     let is_over = is_limited && is_time_over();
-                    let reads = (is_reader && is_readable) || is_over;
+                    let reads = slept == Slept::Unknown || (is_reader && slept == Slept::Readable) || is_over;
                     if self.has_packet(waiter) || (reads && self.read_until(id, waiter)) {
                         Some(WaitEnd::Ready)
                     } else {
@@ -82,7 +86,10 @@ impl Endpoint {
             if let Some(end) = end {
                 return self.end_wait(id).unwrap_or(end);
             }
-            is_readable = waker.sleep(is_limited);
+            slept = match self.prepare_sleep(id) {
+                Prepared::Sleeps { waker, .. } if waker.sleep(is_limited) => Slept::Readable,
+                Prepared::Sleeps { .. } | Prepared::Awake => Slept::Otherwise,
+            };
         }
     }
 
@@ -128,21 +135,28 @@ impl Endpoint {
         }
     }
 
-    fn begin_wait(&self, waiter: WaiterId) -> Result<(u64, Arc<ModelWaker>), WaitEnd> {
-        let socket = self.shared_socket.read().unwrap();
-        let Some(socket) = socket.as_deref() else { return Err(WaitEnd::Closed) };
+    fn begin_wait(&self, waiter: WaiterId) -> Result<u64, WaitEnd> {
         let mut attention = lock(&self.attention);
-        match attention.waiters.enter(waiter, socket).unwrap() {
-            Entered::Waiting { id, waker, is_reader } => {
-                if is_reader && attention.is_registered {
-                    socket.set_armed(false);
-                }
-                self.waits.store(attention.waiters.len(), Ordering::Relaxed);
-                Ok((id, waker))
-            }
+        let entered = attention.waiters.enter(waiter);
+        self.waits.store(attention.waiters.len(), Ordering::Relaxed);
+        match entered {
+            Entered::Waiting(id) => Ok(id),
             Entered::Interrupted => Err(WaitEnd::Interrupted),
             Entered::Closed => Err(WaitEnd::Closed),
         }
+    }
+
+    fn prepare_sleep(&self, id: u64) -> Prepared<ModelWaker> {
+        let socket = self.shared_socket.read().unwrap();
+        let socket = socket.as_deref();
+        let mut attention = lock(&self.attention);
+        let had_reader = attention.waiters.has_reader();
+        let prepared = attention.waiters.prepare(id, socket, true).unwrap();
+        let becomes_reader = !had_reader && attention.waiters.has_reader();
+        if let (true, true, Some(socket)) = (becomes_reader, attention.is_registered, socket) {
+            socket.set_armed(false);
+        }
+        prepared
     }
 
     fn end_wait(&self, id: u64) -> Option<WaitEnd> {
