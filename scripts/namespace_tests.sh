@@ -11,6 +11,7 @@ Usage: scripts/namespace_tests.sh [--help]
 Runs the core's tests that need a network of their own, in a network namespace (Linux, root, iproute2):
   - a full send buffer: packets to an unresolvable neighbour stay in the kernel until the buffer is full;
   - connecting again after an address of the machine has changed, and by another interface;
+  - broadcasts by two interfaces that have the same range of addresses;
   - a slow name server, which the tests themselves implement;
   - datagrams larger than the link's MTU: a batch of them is fragmented;
   - addresses that come and go while packets are sent from them, and several IPv6 addresses on one interface.
@@ -52,6 +53,7 @@ MADE=$temporary unshare --net --mount bash -euc '
     echo 100000000 > /proc/sys/net/ipv4/neigh/near/unres_qlen_bytes
     UNANSWERED_ADDRESS=10.77.0.2 cargo test --offline --locked -q -p packet_peer_udp_core --test sending -- --ignored
     cargo test --offline --locked -q -p packet_peer_udp_core --test reconnecting -- --ignored --test-threads=1
+    cargo test --offline --locked -q -p packet_peer_udp_core --test groups_and_broadcasts -- --ignored
     cargo test --offline --locked -q -p packet_peer_udp_core --test name_server -- --ignored --test-threads=1
     ip address add fd77:1::1/64 dev near nodad
     ip address add fd77:1::2/64 dev near nodad

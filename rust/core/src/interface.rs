@@ -1,6 +1,7 @@
 //! The machine's network interfaces, found by the names that the engine gives them (`IP.get_local_interfaces()`).
 
 use std::collections::HashSet;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,19 @@ const LIFETIME: Duration = Duration::from_secs(1);
 /// The index that was asked for last, and the name of its interface, if there is one.
 static CACHE: Mutex<Option<(Instant, u32, Option<String>)>> = Mutex::new(None);
 
+/// A network that broadcasts reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broadcast {
+    /// Its directed broadcast address.
+    pub(crate) address: Ipv4Addr,
+    /// The index of the interface that leads there. Several may have the same range, such as those of two routers.
+    pub(crate) interface: u32,
+}
+
 /// The interface `name`; `None` where there is none, or it has no address.
 pub(crate) fn find(name: &str) -> Option<Interface> {
-    let all = listed();
+    // If the system does not list its interfaces, no name is known, as with the engine's class; `interface_list_refusal` has its words.
+    let all = listed().unwrap_or_default();
     let entries = || all.iter().filter(|interface| is_named(interface, name));
     entries().next()?;
     let ipv4 = entries().find_map(|interface| match interface.ip() {
@@ -55,17 +66,28 @@ fn name_of(index: u32) -> Option<String> {
 
 /// Whether this machine has an address that is not loopback's.
 pub(crate) fn has_outward_address() -> bool {
-    listed().iter().any(|interface| !interface.is_loopback())
+    listed().is_ok_and(|all| all.iter().any(|interface| !interface.is_loopback()))
 }
 
 /// The directed broadcast address of every interface that is up, from its netmask; each once. Loopback and point-to-point
-/// interfaces have none, nor has a network that is too small for one (RFC 3021).
+/// interfaces have none, nor has a network that is too small for one (RFC 3021). Empty if the system does not list its interfaces.
 #[must_use]
 pub fn broadcast_addresses() -> Vec<Ipv4Addr> {
-    broadcast_addresses_of(&listed())
+    let mut found = Vec::new();
+    for Broadcast { address, .. } in broadcasts().unwrap_or_default() {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    found
 }
 
-fn broadcast_addresses_of(all: &[if_addrs::Interface]) -> Vec<Ipv4Addr> {
+/// The same by interface, each once.
+pub(crate) fn broadcasts() -> io::Result<Vec<Broadcast>> {
+    listed().map(|all| broadcasts_of(&all))
+}
+
+fn broadcasts_of(all: &[if_addrs::Interface]) -> Vec<Broadcast> {
     // A loopback interface may have other addresses than 127.0.0.1, each under a name of its own ("lo:1").
     let loopbacks: HashSet<_> = all.iter().filter(|one| one.is_loopback()).filter_map(|one| one.index).collect();
     let is_loopback = |one: &if_addrs::Interface| one.index.is_some_and(|index| loopbacks.contains(&index));
@@ -74,7 +96,8 @@ fn broadcast_addresses_of(all: &[if_addrs::Interface]) -> Vec<Ipv4Addr> {
         let IfAddr::V4(address) = &interface.addr else { continue };
         let has_one = interface.is_oper_up() && !interface.is_p2p() && !is_loopback(interface);
         if has_one && (1..=30).contains(&address.prefixlen) {
-            let broadcast = Ipv4Addr::from_bits(address.ip.to_bits() | (u32::MAX >> address.prefixlen));
+            let address = Ipv4Addr::from_bits(address.ip.to_bits() | (u32::MAX >> address.prefixlen));
+            let broadcast = Broadcast { address, interface: interface.index.unwrap_or(0) };
             if !found.contains(&broadcast) {
                 found.push(broadcast);
             }
@@ -84,9 +107,14 @@ fn broadcast_addresses_of(all: &[if_addrs::Interface]) -> Vec<Ipv4Addr> {
 }
 
 /// All interfaces, an entry for each of their addresses. Asks the system, which may take milliseconds: not under a lock.
-fn listed() -> Vec<if_addrs::Interface> {
-    // If the system does not list its interfaces, no name is known, as with the engine's class.
-    if_addrs::get_if_addrs().unwrap_or_default()
+fn listed() -> io::Result<Vec<if_addrs::Interface>> {
+    sys::interfaces()
+}
+
+/// Why the system does not list its interfaces; `None` if it does. Where it does not, no name is found. Asks the system.
+#[must_use]
+pub fn interface_list_refusal() -> Option<String> {
+    listed().err().map(|error| error.to_string())
 }
 
 /// Why the system does not list its interfaces; `None` if it does. Where it does not, no name is found. Asks the system.
@@ -136,13 +164,14 @@ mod tests {
             ([10, 0, 0, 1], 32, None),
             ([10, 0, 0, 1], 0, None),
         ] {
-            let expected: Vec<Ipv4Addr> = expected.into_iter().map(Ipv4Addr::from).collect();
-            assert_eq!(broadcast_addresses_of(&[interface("lan", ip, prefixlen)]), expected, "{ip:?}/{prefixlen}");
+            let expected: Vec<_> =
+                expected.into_iter().map(|address| Broadcast { address: address.into(), interface: 1 }).collect();
+            assert_eq!(broadcasts_of(&[interface("lan", ip, prefixlen)]), expected, "{ip:?}/{prefixlen}");
         }
     }
 
     #[test]
-    fn only_interfaces_with_broadcasts_count_and_each_network_once() {
+    fn only_interfaces_with_broadcasts_count_and_each_network_of_each_once() {
         let mut tunnel = interface("tun", [10, 8, 0, 1], 24);
         tunnel.is_p2p = true;
         let mut unplugged = interface("old", [10, 9, 0, 1], 24);
@@ -153,17 +182,19 @@ mod tests {
             tunnel,
             unplugged,
             interface("lan", [192, 168, 1, 7], 24),
-            interface("wlan", [192, 168, 1, 8], 24),
+            if_addrs::Interface { index: Some(2), ..interface("wlan", [192, 168, 1, 8], 24) },
             interface("lan", [192, 168, 2, 7], 24),
+            interface("lan", [192, 168, 1, 9], 24),
         ];
-        let expected = [[192, 168, 1, 255], [192, 168, 2, 255]].map(Ipv4Addr::from);
-        assert_eq!(broadcast_addresses_of(&all), expected);
-        assert!(broadcast_addresses_of(&[]).is_empty());
+        let expected = [([192, 168, 1, 255], 1), ([192, 168, 1, 255], 2), ([192, 168, 2, 255], 1)];
+        let expected = expected.map(|(address, interface)| Broadcast { address: address.into(), interface });
+        assert_eq!(broadcasts_of(&all), expected);
+        assert!(broadcasts_of(&[]).is_empty());
     }
 
     #[test]
     fn scopes_are_read_as_they_are_written() {
-        for interface in listed() {
+        for interface in listed().unwrap() {
             let index = interface.index.unwrap();
             assert_eq!(scope_of(&scope_text(index)), Some(index));
             assert_eq!(scope_of(&interface.name), Some(index));

@@ -81,3 +81,43 @@ fn a_broadcast_opens_a_closed_peer_and_goes_to_every_network() {
     assert!(sent == broadcast_addresses().len() || !peer.last_error().message.is_empty());
     assert!(sent > 0 || peer.last_error().message.contains("broadcast"));
 }
+
+/// How many packets have arrived at an interface.
+fn arrived_at(interface: &str) -> u64 {
+    let table = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+    let line = table.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':')).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "needs interfaces of its own: scripts/namespace_tests.sh makes a place for them"]
+fn a_broadcast_leaves_by_every_interface_also_where_two_have_the_same_range() {
+    let ip = |words: &str| {
+        let status = std::process::Command::new("ip").args(words.split_whitespace()).status().unwrap();
+        assert!(status.success(), "ip {words}");
+    };
+    for (near, far, address) in [("twin1", "out1", "10.79.1.1/24"), ("twin2", "out2", "10.79.1.3/24")] {
+        ip(&format!("link add {near} type veth peer name {far}"));
+        ip(&format!("address add {address} dev {near}"));
+        ip(&format!("link set {near} up"));
+        ip(&format!("link set {far} up"));
+    }
+    let others = broadcast_addresses().len() - 1;
+    assert_eq!(broadcast_addresses().iter().filter(|address| address.to_string() == "10.79.1.255").count(), 1);
+    for sender in [bound("*"), bound("0.0.0.0"), Peer::new()] {
+        for background in [false, true] {
+            sender.set_background_receive(background).unwrap();
+            sender.set_broadcast(true).unwrap();
+            let before = [arrived_at("out1"), arrived_at("out2")];
+            for _ in 0..100 {
+                assert_eq!(sender.send_broadcast(b"x", nonzero(7050)).unwrap(), others + 2);
+            }
+            let after = [arrived_at("out1"), arrived_at("out2")];
+            // (The kernel sends some of its own.)
+            assert!((100..150).contains(&(after[0] - before[0])), "{before:?} {after:?}");
+            assert!((100..150).contains(&(after[1] - before[1])), "{before:?} {after:?}");
+        }
+    }
+    ip("link del twin1");
+    ip("link del twin2");
+}

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
 
 use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
+use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
-use crate::socket::options;
-use crate::sys::{self, Payloads};
+use crate::interface::{self, Broadcast};
+use crate::sys::{self, Payloads, Source};
 use crate::transport::Route;
-use crate::{address, interface};
 
 /// How often a send on a connected socket is tried, as long as the errors may be reports about earlier datagrams.
 const SEND_ATTEMPTS: u64 = 4;
@@ -49,8 +49,9 @@ impl Peer {
         self.diagnostics.recorded_send(send())
     }
 
-    /// Sends one datagram to the directed broadcast address of every interface that has one; how many were sent. Opens the peer if
-    /// it is closed. Where the kernel refuses one, [`last_error`](Self::last_error) says why.
+    /// Sends one datagram to the directed broadcast address of every interface that has one, and by that interface, also where two
+    /// have the same range; how many were sent. Opens the peer if it is closed. Where the kernel refuses one, or its list of
+    /// interfaces, [`last_error`](Self::last_error) says why.
     ///
     /// Broadcasts must be [enabled](Self::set_broadcast). [`Reason::Connected`] on a connected peer, [`Reason::WrongFamily`] on one
     /// that has IPv6 only.
@@ -61,7 +62,7 @@ impl Peer {
             if !self.option(|options| options.broadcast) {
                 return Err(fail(Reason::NoBroadcast));
             }
-            let to = interface::broadcast_addresses();
+            let networks = interface::broadcasts();
             let state = self.open_to_send(Ipv4Addr::BROADCAST.into())?;
             if state.socket.transport.is_connected() {
                 return Err(fail(Reason::Connected));
@@ -70,18 +71,22 @@ impl Peer {
             if state.socket.transport.with_route(reaches) != Some(true) {
                 return Err(fail(Reason::WrongFamily(None)));
             }
-            Ok((state, to))
+            Ok((state, networks))
         };
-        let (state, to) = self.diagnostics.recorded_send(open())?;
-        if to.is_empty() {
-            self.diagnostics.record(&fail(Reason::NoInterface));
-        }
-        let send = |ip: &Ipv4Addr| {
-            let to = SocketAddr::from((*ip, port.get()));
-            // Each leaves from the address of its interface.
-            by_route(&state, |route| self.send_one(Route { source: None, ..route }, to, datagram))
+        let (state, networks) = self.diagnostics.recorded_send(open())?;
+        let networks = match networks {
+            Ok(networks) if networks.is_empty() => self.diagnostics.recorded(Err(fail(Reason::NoInterface))),
+            Ok(networks) => Ok(networks),
+            Err(error) => self.diagnostics.recorded(Err(fail(Reason::Os(error)))),
         };
-        Ok(to.iter().filter(|ip| self.diagnostics.recorded_send(send(ip)).is_ok()).count())
+        let send = |network: &Broadcast| {
+            let to = SocketAddr::from((network.address, port.get()));
+            // It leaves from an address of its interface, unless the socket is bound to another one.
+            let source = Some(Source { ip: None, interface: network.interface });
+            by_route(&state, |route| self.send_one(Route { source, ..route }, to, datagram))
+        };
+        let is_sent = |network: &&Broadcast| self.diagnostics.recorded_send(send(network)).is_ok();
+        Ok(networks.unwrap_or_default().iter().filter(is_sent).count())
     }
 
     /// Sends many datagrams to the destination, in order; how many the kernel took. If it refuses one, the rest is not sent, and
@@ -134,7 +139,7 @@ impl Peer {
     fn send_one(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
         let result = match route.connected_to {
             Some(to) => self.send_connected(route, to, datagram),
-            None => route.socket.send_to(datagram, to),
+            None => route.socket.send_to(datagram, to, route.source),
         };
         let server = route.server;
         if let Err(error) = result {

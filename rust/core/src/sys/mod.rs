@@ -13,6 +13,8 @@
 //! - `const DEFAULT_HOPS: Option<u32>`: the value of `IP_TTL` and `IPV6_UNICAST_HOPS` that selects the system's default hop
 //!   limit; `None` if there is no such value.
 //! - `fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()>`: sets `IPV6_TCLASS`.
+//! - `fn interfaces() -> io::Result<Vec<if_addrs::Interface>>`: the interfaces, an entry for each of their addresses. May take
+//!   milliseconds.
 //! - `fn interface_index(name: &str) -> Option<u32>`: the index of the interface `name`. `None` if there is no such interface,
 //!   or if the platform has no fast look-up.
 //! - `fn interface_name(index: u32) -> Option<String>`: the name of an interface; always `None` unless `SCOPES_HAVE_NAMES`.
@@ -151,7 +153,8 @@ pub(crate) use prefetch::prefetch;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, LONGEST_SLEEP,
     POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index,
-    interface_name, is_full, is_readable, may_be_report, pin_library, prepare, set_reuse_port, set_traffic_class_v6,
+    interface_name, interfaces, is_full, is_readable, is_source_gone, may_be_report, pin_library, prepare,
+    receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
 };
 pub(crate) use types::{Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent};
 pub(crate) use wakeup::Waker;

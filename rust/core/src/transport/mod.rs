@@ -15,7 +15,7 @@ use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket::group::Group;
 use crate::socket::options::Options;
-use crate::sys::{self, Source};
+use crate::sys::Source;
 use crate::waiters::{OWNER, WaiterId};
 
 mod opening;
@@ -102,15 +102,11 @@ impl Transport {
     pub(crate) fn with_route<T>(&self, with: impl FnOnce(Route<'_>) -> T) -> Option<T> {
         match self {
             Self::Closed => None,
-            Self::Own(own) => Some(with(Route {
-                socket: &own.socket,
-                connected_to: own.connected_to,
-                source: own.source.filter(|_| own.is_wildcard),
-                server: None,
-            })),
+            Self::Own(own) => {
+                Some(with(Route { socket: &own.socket, connected_to: own.connected_to, source: None, server: None }))
+            }
             Self::Shared(link) => link.endpoint.with_socket(|socket| {
-                let source = link.inbox.answer_from();
-                with(Route { socket, connected_to: None, source, server: Some(link.endpoint.diagnostics()) })
+                with(Route { socket, connected_to: None, source: None, server: Some(link.endpoint.diagnostics()) })
             }),
         }
     }

@@ -71,6 +71,11 @@ pub(crate) fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result
     SockRef::from(socket).set_tclass_v6(class)
 }
 
+/// By getifaddrs(3).
+pub(crate) fn interfaces() -> io::Result<Vec<if_addrs::Interface>> {
+    if_addrs::get_if_addrs()
+}
+
 /// `if_nametoindex`(3).
 pub(crate) fn interface_index(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;

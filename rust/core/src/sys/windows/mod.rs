@@ -3,6 +3,7 @@
 //! Since version 2004, Windows 10 can segment and join datagrams as Linux does (`UDP_SEND_MSG_SIZE`,
 //! `UDP_RECV_MAX_COALESCED_SIZE`). This backend does not use that: Wine has neither option, so it could not be tested.
 
+mod interfaces;
 mod message;
 
 use std::io;
@@ -21,6 +22,7 @@ use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
 
+pub(crate) use interfaces::interfaces;
 pub(crate) use message::{is_source_gone, receive_arrival, receive_one, send_from};
 
 /// Receiving on an unbound socket fails with `WSAEINVAL`.
