@@ -21,6 +21,18 @@ pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
     Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
 }
 
+/// As [`parse_scoped`]; besides, any other IPv6 address may name an interface by its number, which has no effect: `::1%1`. The system's
+/// resolver takes such text (RFC 4007 gives every address a zone), so the engine does where it resolves a host.
+pub(crate) fn parse_resolvable(text: &str) -> Result<Option<SocketAddr>, Reason> {
+    if let Some(address) = parse_scoped(text)? {
+        return Ok(Some(address));
+    }
+    let Some((text, zone)) = text.split_once('%') else { return Ok(None) };
+    let is_number = zone.bytes().all(|byte| byte.is_ascii_digit()) && zone.parse::<u32>().is_ok();
+    let ip = parse_ip(text).filter(|_| is_number && text.contains(':'));
+    Ok(ip.map(|ip| SocketAddr::new(ip, 0)))
+}
+
 /// Whether an address is valid on one link only: link-local ones, and multicast of interface-local or link-local scope (RFC 4291,
 /// section 2.7).
 pub(crate) fn is_of_one_link(ip: Ipv6Addr) -> bool {
@@ -150,6 +162,28 @@ mod tests {
         for text in ["::1%1", "2001:db8::1%1", "ff05::1%1", "10.0.0.1%1", "fe80::1%", "%1", "localhost", "localhost%1"]
         {
             assert!(matches!(parse_scoped(text), Ok(None)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_resolver_takes_a_zone_behind_every_ipv6_address_as_a_number() {
+        for (text, expected) in [
+            ("::1%1", "[::1]:0"),
+            ("0:0:0:0:0:0:0:1%01", "[::1]:0"),
+            ("fd09::2%77", "[fd09::2]:0"),
+            ("2001:db8::1%4294967295", "[2001:db8::1]:0"),
+            ("ff05::1%1", "[ff05::1]:0"),
+            ("::ffff:127.0.0.1%1", "127.0.0.1:0"),
+            ("fe80::1%1", "[fe80::1%1]:0"),
+            ("::1", "[::1]:0"),
+            ("10.0.0.1", "10.0.0.1:0"),
+        ] {
+            assert_eq!(parse_resolvable(text).unwrap(), Some(expected.parse().unwrap()), "{text:?}");
+        }
+        for text in
+            ["::1%", "::1%lo", "::1%+1", "::1%-1", "::1% 1", "::1%1x", "::1%4294967296", "10.0.0.1%1", "%1", "a%1"]
+        {
+            assert!(matches!(parse_resolvable(text), Ok(None)), "{text:?}");
         }
     }
 

@@ -44,7 +44,17 @@ impl Cache {
 /// The addresses of `host` that are known without the resolver: a numeric address, or an answer that is cached. `None` if the
 /// resolver must be [asked](resolve). The port of each address is 0. May list interfaces.
 pub(crate) fn cached(host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
-    if let Some(address) = address::parse_scoped(host)? {
+    cached_unless(address::parse_scoped(host), host)
+}
+
+/// The same for a destination. As in the engine, which resolves it but takes only an address where it connects, an IPv6 address of
+/// any kind may name an interface by its number.
+pub(crate) fn cached_destination(host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
+    cached_unless(address::parse_resolvable(host), host)
+}
+
+fn cached_unless(numeric: Result<Option<SocketAddr>, Reason>, host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
+    if let Some(address) = numeric? {
         return Ok(Some(vec![address]));
     }
     if !address::may_be_host(host) {

@@ -27,6 +27,33 @@ fn connect_resolves_names_and_refuses_what_is_none() {
     assert!(peer.is_connected());
 }
 
+for_families!(a_destination_may_name_an_interface_by_its_number);
+fn a_destination_may_name_an_interface_by_its_number(family: Family) {
+    let pair = family.pair();
+    let text = format!("{}%1", family.reach);
+    for is_async in [false, true] {
+        let set = |text: &str| {
+            pair.sender.set_destination(family.reach, 9).unwrap();
+            let to = port(&pair.receiver);
+            if is_async { pair.sender.set_destination_async(text, to) } else { pair.sender.set_destination(text, to) }
+        };
+        if family.reach.contains(':') {
+            assert_eq!(set(&text).unwrap(), DestinationChange::Set);
+            pair.sender.send(b"x").unwrap();
+            assert_eq!(pair.next(), b"x");
+        } else {
+            assert!(matches!(set(&text).unwrap_err().reason, Reason::InvalidAddress));
+        }
+        assert!(matches!(set(&format!("{}%lo", family.reach)).unwrap_err().reason, Reason::InvalidAddress));
+    }
+    // The engine connects to an address only, and binds to one only.
+    let peer = Peer::new();
+    assert!(matches!(peer.connect(&text, nonzero(9)).unwrap_err().reason, Reason::InvalidAddress));
+    assert!(matches!(peer.connect_async(&text, nonzero(9)).unwrap_err().reason, Reason::InvalidAddress));
+    assert!(matches!(peer.bind(0, &text, 0).unwrap_err().reason, Reason::InvalidAddress));
+    assert!(matches!(peer.send_to(b"x", &text, 9).unwrap_err().reason, Reason::InvalidAddress));
+}
+
 for_families!(an_unresolvable_destination_changes_nothing);
 fn an_unresolvable_destination_changes_nothing(family: Family) {
     let pair = family.pair();

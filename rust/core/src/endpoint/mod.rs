@@ -200,12 +200,14 @@ impl Endpoint {
         if !has_only_errors && !self.is_failing.load(Ordering::Relaxed) {
             return;
         }
-        self.is_failing.store(has_only_errors, Ordering::Relaxed);
         let socket = self.shared_socket.read();
         let Some(socket) = socket.as_deref().map(Socket::io) else { return };
         let mut attention = self.attention();
         if !has_only_errors {
             attention.backoff.reset();
+        }
+        self.is_failing.store(has_only_errors, Ordering::Release);
+        if !has_only_errors {
             return;
         }
         let Some(registration) = &attention.registration else { return };
@@ -223,6 +225,11 @@ impl Endpoint {
     pub(crate) fn await_closed(&self) {
         let mut closing = self.closing.lock();
         self.closed.wait_while_for(&mut closing, |closing| *closing != Closing::Done, MAX_CLOSING_TIME);
+    }
+
+    /// Whether the socket is closed, and nothing of it is delivered any more.
+    pub(crate) fn is_done(&self) -> bool {
+        *self.closing.lock() == Closing::Done
     }
 
     /// Ends every wait of `waiter` in progress; if there is none, the next one.
@@ -270,5 +277,69 @@ impl OnTimer for Endpoint {
 impl Readable for Endpoint {
     fn on_readable(&self) {
         self.read_in_background();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::Inbox;
+    use crate::socket::options::Options;
+    use crate::socket::{Opened, Setup};
+
+    /// Longer than anything here takes.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn eventually(what: &str, condition: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !condition() {
+            assert!(start.elapsed() < LONG, "did not happen: {what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// An endpoint on loopback that receives in the background, and its inbox.
+    fn in_background() -> (Arc<Endpoint>, Arc<Socket>, Arc<Inbox>) {
+        let options = Options::default();
+        let setup = Setup { options: &options, multicast_interface: None };
+        let Opened { socket, .. } = Socket::bound(Some(([127, 0, 0, 1], 0).into()), 0, 0, setup).unwrap();
+        let (socket, inbox) = (Arc::new(socket), Arc::<Inbox>::default());
+        inbox.open(0);
+        inbox.set_read_externally(true);
+        let sink: Arc<dyn Sink> = Arc::clone(&inbox) as _;
+        let endpoint = Endpoint::new(Arc::clone(&socket), sink, Arc::default());
+        endpoint.start_background(&socket).unwrap();
+        (endpoint, socket, inbox)
+    }
+
+    #[test]
+    fn the_reactor_leaves_a_failing_socket_alone_for_a_while_and_comes_back() {
+        let (endpoint, socket, inbox) = in_background();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for failures in 1..4 {
+            (0..failures).for_each(|_| endpoint.note_turn(true));
+            sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+            eventually("the packet is received", || inbox.count() == Some(failures));
+            eventually("the next pause is the shortest", || !endpoint.is_failing.load(Ordering::Acquire));
+            assert_eq!(endpoint.attention().backoff.next_pause(), Duration::from_millis(10));
+            endpoint.attention().backoff.reset();
+        }
+        drop(socket);
+        endpoint.close();
+        assert!(endpoint.is_done());
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_background_mode() {
+        let (endpoint, socket, inbox) = in_background();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        endpoint.note_turn(true);
+        endpoint.stop_background(&socket);
+        assert!(endpoint.attention().pause.is_none());
+        endpoint.start_background(&socket).unwrap();
+        sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        eventually("the packet is received", || inbox.count() == Some(1));
+        drop(socket);
+        endpoint.close();
     }
 }

@@ -38,11 +38,12 @@ impl Peer {
         self.check_own(Operation::Connect, host)?;
         let connect = || {
             let interface = self.look_up_interface();
-            let found = self.find(host).map_err(fail)?;
+            let purpose = Purpose::Connect { port: port.get() };
+            let found = self.find(host, purpose).map_err(fail)?;
             if found.was_closed {
                 return Err(fail(Reason::Closed));
             }
-            self.apply(found.state, host, Purpose::Connect { port: port.get() }, &found.addresses, &interface).1
+            self.apply(found.state, host, purpose, &found.addresses, &interface).1
         };
         self.diagnostics.recorded(connect())
     }
@@ -50,14 +51,16 @@ impl Peer {
     /// Sets the destination of [`send`](Self::send), also while the peer is closed.
     ///
     /// A host name is resolved first, which blocks for as long as that takes; if a newer call sets a destination meanwhile, this
-    /// fails with [`Reason::Superseded`]. Of several addresses, the first that the open socket can send to is used.
+    /// fails with [`Reason::Superseded`]. Of several addresses, the first that the open socket can send to is used. As the resolver
+    /// does, this takes the number of an interface behind every IPv6 address (`::1%1`); it has an effect where the address is valid
+    /// on one link only.
     pub fn set_destination(&self, host: &str, port: u16) -> Result<DestinationChange> {
         let set = || {
-            let found = self.find(host).map_err(|reason| Error::new(Operation::SetDestination, host, reason))?;
+            let purpose = Purpose::SetDestination { port };
+            let found = self.find(host, purpose).map_err(|reason| Error::new(purpose.operation(), host, reason))?;
             if found.state.socket.transport.is_connected() {
                 return Ok(DestinationChange::Connected);
             }
-            let purpose = Purpose::SetDestination { port };
             let applied = self.apply(found.state, host, purpose, &found.addresses, &MulticastInterface::default());
             applied.1.map(|()| DestinationChange::Set)
         };
@@ -113,7 +116,7 @@ impl Peer {
 
     fn begin(&self, host: &str, purpose: Purpose) -> Result<DestinationChange> {
         let fail = |reason| Error::new(purpose.operation(), host, reason);
-        let cached = names::cached(host);
+        let cached = purpose.cached(host);
         let interface = self.look_up_interface();
         let mut state = self.state.write();
         let call = state.lookup.begin();
@@ -159,8 +162,8 @@ impl Peer {
     }
 
     /// The addresses of `host`. Asks the resolver, and blocks, if they are not cached.
-    fn find(&self, host: &str) -> std::result::Result<Found<'_>, Reason> {
-        let cached = names::cached(host);
+    fn find(&self, host: &str, purpose: Purpose) -> std::result::Result<Found<'_>, Reason> {
+        let cached = purpose.cached(host);
         let mut state = self.state.write();
         let (call, closings) = (state.lookup.begin(), state.closings);
         if let Some(addresses) = cached? {
@@ -214,7 +217,8 @@ impl Peer {
         if let Ok(opened) = self.open_locked(&mut state, to.ip(), interface) {
             opened.map_err(fail)?;
         } else {
-            // The multicast interface was set meanwhile, so the new one has to be looked up without the lock.
+            // The multicast interface was set meanwhile, so the new one has to be looked up without the lock; or another thread is
+            // closing the socket.
             let (calls, closings) = (state.lookup.calls, state.closings);
             drop(state);
             state = self.opened_for(to.ip()).map_err(fail)?;

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::error::{Error, Operation};
+use crate::error::{Error, Operation, Reason};
+use crate::names;
 use crate::resolver::LookupGuard;
 
 /// The outcome of [`Peer::set_destination`](crate::Peer::set_destination).
@@ -36,6 +37,14 @@ impl Purpose {
         match self {
             Self::SetDestination { .. } => Operation::SetDestination,
             Self::Connect { .. } => Operation::Connect,
+        }
+    }
+
+    /// The addresses of `host` that are known without the resolver.
+    pub(super) fn cached(self, host: &str) -> Result<Option<Vec<SocketAddr>>, Reason> {
+        match self {
+            Self::SetDestination { .. } => names::cached_destination(host),
+            Self::Connect { .. } => names::cached(host),
         }
     }
 

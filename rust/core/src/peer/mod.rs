@@ -99,7 +99,6 @@ impl Peer {
                 return Err(fail(Reason::AlreadyOpen));
             }
             let to = parse_bind_address(address).map_err(fail)?;
-            self.await_closed();
             self.with_interface(|state, interface| {
                 if state.socket.transport.is_open() {
                     return Ok(Err(fail(Reason::AlreadyOpen)));
@@ -113,14 +112,18 @@ impl Peer {
     }
 
     /// Calls `open` under the state's lock, with the multicast interface that was looked up before, until that is the current one.
+    /// A socket that another thread is closing may still deliver what it has read, so that is waited for.
     fn with_interface<T>(
         &self,
         mut open: impl FnMut(&mut PeerState, &MulticastInterface) -> std::result::Result<T, Outdated>,
     ) -> (StateWriteGuard<'_>, T) {
         loop {
+            self.await_closed();
             let interface = self.look_up_interface();
             let mut state = self.state.write();
-            if let Ok(opened) = open(&mut state, &interface) {
+            if !state.socket.is_closing()
+                && let Ok(opened) = open(&mut state, &interface)
+            {
                 return (state, opened);
             }
         }
@@ -132,7 +135,7 @@ impl Peer {
         MulticastInterface::look_up(name)
     }
 
-    /// Opens the peer for `ip`, under the state's lock, unless it is open.
+    /// Opens the peer for `ip`, under the state's lock, unless it is open. Outdated is also what another thread is closing.
     fn open_locked(
         &self,
         state: &mut PeerState,
@@ -141,6 +144,9 @@ impl Peer {
     ) -> std::result::Result<std::result::Result<(), Reason>, Outdated> {
         if state.socket.transport.is_open() {
             return Ok(Ok(()));
+        }
+        if state.socket.is_closing() {
+            return Err(Outdated);
         }
         let opened = state.socket.open_for(ip, interface)?;
         Ok(opened.map(|opened| self.install(state, opened, 0)))

@@ -335,3 +335,42 @@ impl Reactor {
 pub fn background_threads() -> usize {
     usize::from(THREAD.lock().reactor.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// Ends a registration from the thread itself, as the last reference to a peer does that the thread drops.
+    struct EndsIt {
+        registered: Mutex<Option<(Registration, UdpSocket)>>,
+        took: Mutex<mpsc::Sender<Duration>>,
+    }
+
+    impl Readable for EndsIt {
+        fn on_readable(&self) {
+            let Some((registration, socket)) = self.registered.lock().take() else { return };
+            let start = Instant::now();
+            registration.end(&socket).wait();
+            drop(socket);
+            let _ = self.took.lock().send(start.elapsed());
+        }
+    }
+
+    #[test]
+    fn the_thread_does_not_wait_for_itself() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (took, tells) = mpsc::channel();
+        let source = Arc::new(EndsIt { registered: Mutex::new(None), took: Mutex::new(took) });
+        {
+            let mut registered = source.registered.lock();
+            let weak: Weak<dyn Readable> = Arc::downgrade(&source) as _;
+            let registration = register(&socket, weak).unwrap();
+            socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+            *registered = Some((registration, socket));
+        }
+        let took = tells.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(took < MAX_DEREGISTRATION_TIME / 2, "{took:?}");
+    }
+}

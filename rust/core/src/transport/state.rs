@@ -102,6 +102,11 @@ impl SocketState {
         Weak::upgrade(&self.closed_last)
     }
 
+    /// Whether another thread is closing that endpoint.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closed_last().is_some_and(|endpoint| !endpoint.is_done())
+    }
+
     /// What the kernel has dropped at this peer's own sockets.
     pub(crate) fn kernel_drops(&self) -> u64 {
         self.kernel_drops_before + self.transport.own().map_or(0, |own| sys::kernel_drops(own.socket.io()))

@@ -44,6 +44,12 @@ impl Waker {
         Ok(Self { eventfd, pending: AtomicBool::new(false), socket: AtomicI32::new(NO_DESCRIPTOR) })
     }
 
+    #[cfg(test)]
+    #[expect(clippy::unnecessary_wraps, reason = "as `new`")]
+    pub(crate) fn without_descriptor() -> io::Result<Self> {
+        Ok(Self { eventfd: None, pending: AtomicBool::new(false), socket: AtomicI32::new(NO_DESCRIPTOR) })
+    }
+
     pub(crate) fn is_prompt(&self) -> bool {
         self.eventfd.is_some()
     }

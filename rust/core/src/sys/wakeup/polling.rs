@@ -50,6 +50,12 @@ impl Waker {
         })
     }
 
+    #[cfg(test)]
+    #[expect(clippy::unnecessary_wraps, reason = "as `new`")]
+    pub(crate) fn without_descriptor() -> io::Result<Self> {
+        Ok(Self::InSlices(Slices::default()))
+    }
+
     pub(crate) fn is_prompt(&self) -> bool {
         matches!(self, Self::Prompt { .. })
     }

@@ -20,10 +20,16 @@ fn socket() -> UdpSocket {
 }
 
 macro_rules! tests_of_waker {
-    ($module:ident, $waker:path) => {
+    ($module:ident, $waker:path, $new:ident) => {
         mod $module {
             use super::{AT_LEAST, Duration, Instant, LONG, SHORT, socket, thread};
             use $waker as Waker;
+
+            fn new() -> Waker {
+                let waker = Waker::$new().unwrap();
+                assert_eq!(waker.is_prompt(), stringify!($new) == "new");
+                waker
+            }
 
             /// Repeats a sleep that may end early for no reason until the socket is readable. Fails after [`LONG`].
             fn sleep_until_readable(waker: &Waker) {
@@ -40,7 +46,7 @@ macro_rules! tests_of_waker {
 
             #[test]
             fn a_timeout_ends_a_sleep() {
-                let waker = Waker::new().unwrap();
+                let waker = new();
                 let start = Instant::now();
                 assert!(!waker.sleep(Some(SHORT)).unwrap());
                 assert!(start.elapsed() >= AT_LEAST && start.elapsed() < LONG);
@@ -48,7 +54,7 @@ macro_rules! tests_of_waker {
 
             #[test]
             fn a_wake_up_ends_the_next_sleep_only() {
-                let waker = Waker::new().unwrap();
+                let waker = new();
                 waker.wake();
                 waker.wake();
                 let start = Instant::now();
@@ -61,7 +67,7 @@ macro_rules! tests_of_waker {
 
             #[test]
             fn another_thread_ends_a_sleep() {
-                let waker = Waker::new().unwrap();
+                let waker = new();
                 thread::scope(|scope| {
                     scope.spawn(|| {
                         thread::sleep(SHORT);
@@ -73,7 +79,7 @@ macro_rules! tests_of_waker {
 
             #[test]
             fn a_readable_socket_ends_every_sleep_until_it_is_read() {
-                let (waker, receiver, sender) = (Waker::new().unwrap(), socket(), socket());
+                let (waker, receiver, sender) = (new(), socket(), socket());
                 waker.watch(&receiver).unwrap();
                 sender.send_to(b"one", receiver.local_addr().unwrap()).unwrap();
                 sleep_until_readable(&waker);
@@ -86,7 +92,7 @@ macro_rules! tests_of_waker {
 
             #[test]
             fn an_unwatched_socket_ends_no_sleep() {
-                let (waker, receiver, sender) = (Waker::new().unwrap(), socket(), socket());
+                let (waker, receiver, sender) = (new(), socket(), socket());
                 waker.watch(&receiver).unwrap();
                 sender.send_to(b"one", receiver.local_addr().unwrap()).unwrap();
                 sleep_until_readable(&waker);
@@ -102,5 +108,28 @@ macro_rules! tests_of_waker {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-tests_of_waker!(eventfd, crate::sys::wakeup::eventfd::Waker);
-tests_of_waker!(polling, crate::sys::wakeup::polling::Waker);
+tests_of_waker!(eventfd, crate::sys::wakeup::eventfd::Waker, new);
+#[cfg(any(target_os = "linux", target_os = "android"))]
+tests_of_waker!(without_eventfd, crate::sys::wakeup::eventfd::Waker, without_descriptor);
+tests_of_waker!(polling, crate::sys::wakeup::polling::Waker, new);
+
+#[test]
+fn without_a_poller_a_thread_tries_after_a_slice_and_is_woken_at_once() {
+    let waker = super::polling::Waker::without_descriptor().unwrap();
+    assert!(!waker.is_prompt());
+    let receiver = socket();
+    for watches in [false, true, false] {
+        if watches {
+            waker.watch(&receiver).unwrap();
+        }
+        let start = Instant::now();
+        assert_eq!(waker.sleep(Some(LONG)).unwrap(), watches);
+        assert!(start.elapsed() < LONG / 2);
+        waker.unwatch(&receiver);
+    }
+    waker.wake();
+    thread::scope(|scope| {
+        scope.spawn(|| waker.wake());
+        assert!(!waker.sleep(None).unwrap());
+    });
+}
