@@ -36,7 +36,20 @@ grep -qF "\"$(library_path)\"" "$root/addon.gdextension" ||
 # The target folder is explicit, because cargo's configuration may name another one.
 target=${CARGO_TARGET_DIR:-$root/target}
 options=(--locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs --target-dir "$target")
-[ "$profile" = debug ] || options+=(--release)
+if [ "$profile" = release ]; then
+    options+=(--release)
+    # What is given away tells nothing of the machine that built it: the paths of sources, which panics and the log show,
+    # begin with these words instead. (A debug build keeps them, for debuggers. $RUSTFLAGS, where set, replace this.)
+    sysroot=$(rustc --print sysroot)
+    remaps=""
+    for pair in "$root=." "$target=target" "${CARGO_HOME:-$HOME/.cargo}=cargo" "$sysroot=rust"; do
+        from=${pair%=*}
+        # The compiler's form of a path, where the shell has its own.
+        if command -v cygpath > /dev/null; then from=$(cygpath -m "$from"); fi
+        remaps+="'--remap-path-prefix=$from=${pair##*=}', "
+    done
+    options+=(--config "target.'cfg(all())'.rustflags = [$remaps]")
+fi
 env -u CARGO_BUILD_TARGET cargo build "${options[@]}"
 
 # ---- staging ------------------------------------------------------------------------------------------------
@@ -62,6 +75,13 @@ done < <(grep -oE '\(docs/[^)# ]+\)' "$root/README.md" | tr -d '()' | sort -u)
 # The manifest is copied last: an engine that finds it finds the whole addon.
 part addon.gdextension "$root/addon.gdextension"
 
+if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then
+    for path in "$root" "$HOME" "${CARGO_HOME:-$HOME/.cargo}"; do
+        if [ "$path" != / ] && grep -qaF -- "$path/" "$target/$profile/$(library_name)"; then
+            die "the library has paths of this machine: $path/…; see --remap-path-prefix above."
+        fi
+    done
+fi
 for source in "${sources[@]}"; do
     [ -f "$source" ] || die "${source#"$root/"} is missing; the addon would not be complete."
 done
