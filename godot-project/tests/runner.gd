@@ -35,6 +35,10 @@ func _ready() -> void:
 		_report("FAILED", "the addon", ["the class %s is not registered" % Suite.OURS])
 	_watchdog.stop()
 	var stray := _error_log.take_lines()
+	# A queue that has dropped says so with the next frame, perhaps after the last test.
+	var is_notice := func(line: String) -> bool: return "queue_size: the queue of" in line
+	_expected_lines += Array(stray).filter(is_notice).size()
+	stray = Array(stray).filter(func(line: String) -> bool: return not is_notice.call(line))
 	if not stray.is_empty():
 		_report("FAILED", "the engine's log, outside of the tests", stray)
 	OS.remove_logger(_error_log)

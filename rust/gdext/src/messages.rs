@@ -331,3 +331,51 @@ fn no_such_interface(name: &str, address: &str) -> String {
 fn no_interface_list() -> Option<String> {
     interface_list_refusal().map(|words| format!("the system does not list its interfaces: {words}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use packet_peer_udp_core::Operation;
+
+    #[test]
+    fn a_peer_of_a_server_is_told_where_an_option_is_set_if_servers_have_it() {
+        let refused = |option| {
+            let error = Error::new(Operation::SetOption, format!("{option} to 1"), Reason::Accepted);
+            refused_property(&error, "")
+        };
+        for option in OPTIONS_OF_SERVERS {
+            let text = refused(option);
+            assert!(text.contains(&format!("set {option} on the server")), "{text}");
+        }
+        for option in ["multicast_interface", "multicast_loopback", "multicast_time_to_live", "source_address"] {
+            let text = refused(option);
+            assert!(text.contains(&format!("servers have no {option}")), "{text}");
+            assert!(!text.contains("on the server"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_full_queue_names_its_limit_and_whose_size_is_to_be_set() {
+        let own = queue_has_dropped(131_071, false);
+        let of_server = queue_has_dropped(65_535, true);
+        for (text, words) in
+            [(&own, ["131071 bytes", "or set queue_size to more"]), (&of_server, ["65535", "server's"])]
+        {
+            for word in words.into_iter().chain(["once a frame", "background_receive"]) {
+                assert!(text.contains(word), "{text:?} lacks {word:?}");
+            }
+        }
+        assert!(!own.contains("server"));
+    }
+
+    #[test]
+    fn a_destination_port_that_there_is_not_is_named_with_the_one_that_is_used() {
+        for (port, used) in [(65_536, "0;"), (70_000, "4464;"), (-1, "65535;")] {
+            let text = destination_port(port, "the reason");
+            for word in [&port.to_string(), &format!("count: {used}"), "1 to 65535", "(the reason)"] {
+                assert!(text.contains(word), "{text:?} lacks {word:?}");
+            }
+        }
+    }
+}
