@@ -273,6 +273,12 @@ pub(crate) fn refused_option(error: &Error) -> String {
             }
         }
         Reason::UnknownInterface(name) => no_such_interface(name, "a fitting address"),
+        Reason::InvalidAddress => {
+            format!("{error}; give one of IP.get_local_addresses(), or \"\" for the system's choice.")
+        }
+        Reason::NoSuchAddress => {
+            format!("{error}; IP.get_local_addresses() lists them, and \"\" leaves the choice to the system.")
+        }
         _ => format!("the system refuses: {error}."),
     }
 }

@@ -170,6 +170,20 @@ pub(crate) struct PacketPeerUdpRs {
     /// phone, a VPN), set this again.
     #[var(get = get_multicast_interface, set = set_multicast_interface, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
     multicast_interface: PhantomVar<GString>,
+    /// Whether each packet tells the address that it was sent to and the interface by which it came, see
+    /// [method get_packet_local_ip] (`IP_PKTINFO`, `IPV6_RECVPKTINFO`). Holds for packets that arrive from then on. Such a
+    /// packet takes 20 bytes more of memory, which do not count for the queue's limit.
+    #[var(get = get_packet_info, set = set_packet_info, usage_flags = [EDITOR])]
+    packet_info: PhantomVar<bool>,
+    /// The address of this machine that packets leave from; `""`, the default: the routing table decides. For a peer that is
+    /// not connected and that is bound to `"*"`, `"0.0.0.0"` or `"::"`, or was opened by its first packet; others leave from
+    /// the address that they are bound to. Packets to the other address family are not concerned, nor is
+    /// [method put_packet_broadcast].
+    ///
+    /// An address that no interface has is refused. If this machine loses the address later, sending is [constant FAILED], with
+    /// the reason in [method get_last_error_message]. A link-local address needs its interface: `fe80::1%eth0`.
+    #[var(get = get_source_address, set = set_source_address, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
+    source_address: PhantomVar<GString>,
     shared: Registration<Shared>,
     /// Whether the object has got the notification that it is constructed.
     #[cfg(not(feature = "plain-virtuals"))]
@@ -206,6 +220,8 @@ impl PacketPeerUdpRs {
             multicast_time_to_live: PhantomVar::default(),
             multicast_loopback: PhantomVar::default(),
             multicast_interface: PhantomVar::default(),
+            packet_info: PhantomVar::default(),
+            source_address: PhantomVar::default(),
             shared: Registration::new(&base, Shared::new(peer)),
             #[cfg(not(feature = "plain-virtuals"))]
             is_noticed: false,
@@ -585,6 +601,25 @@ impl PacketPeerUdpRs {
     #[func]
     fn get_batch_sizes() -> PackedInt32Array {}
 
+    /// The address that the last taken packet was sent to: one of this machine's, or that of the group or broadcast. Written as
+    /// [method get_packet_ip]. `""` before the first packet, for packets that arrived without [member packet_info], and where
+    /// the platform does not tell.
+    #[cfg(false)]
+    #[func]
+    fn get_packet_local_ip() -> GString {}
+
+    /// The interface by which the last taken packet came, as [method IP.get_local_interfaces] names it; on Windows its number.
+    /// `""` as with [method get_packet_local_ip].
+    #[cfg(false)]
+    #[func]
+    fn get_packet_interface() -> GString {}
+
+    /// [method get_packet_local_ip] of each packet of the last [method get_packets] or [method get_packets_joined], in its
+    /// order.
+    #[cfg(false)]
+    #[func]
+    fn get_batch_local_ips() -> PackedStringArray {}
+
     /// Returns when the last packet taken arrived, in microseconds, on the clock of [method Time.get_ticks_usec]; 0 before
     /// the first. It does not depend on when the packet is taken: so round-trip times do not depend on the frame rate.
     ///
@@ -782,6 +817,18 @@ direct_methods! {
         receiving::get_batch_sizes(shared)
     }
 
+    const fn get_packet_local_ip(shared) -> GString {
+        receiving::get_packet_local_ip(shared)
+    }
+
+    const fn get_packet_interface(shared) -> GString {
+        receiving::get_packet_interface(shared)
+    }
+
+    const fn get_batch_local_ips(shared) -> PackedStringArray {
+        receiving::get_batch_local_ips(shared)
+    }
+
     const fn get_packet_time_usec(shared) -> i64 {
         receiving::get_packet_time_usec(shared)
     }
@@ -900,6 +947,22 @@ direct_methods! {
 
     mut fn set_multicast_loopback(shared, enabled: bool) {
         options::set_option(shared, SocketOption::MulticastLoopback(enabled));
+    }
+
+    const fn get_packet_info(shared) -> bool {
+        shared.peer.option(|options| options.packet_info)
+    }
+
+    mut fn set_packet_info(shared, enabled: bool) {
+        options::set_option(shared, SocketOption::PacketInfo(enabled));
+    }
+
+    const fn get_source_address(shared) -> GString {
+        shared.peer.option(|options| GString::from(&options.source_address))
+    }
+
+    mut fn set_source_address(shared, address: GString) {
+        options::set_option(shared, SocketOption::SourceAddress(address.to_string()));
     }
 
     const fn get_multicast_interface(shared) -> GString {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use godot::builtin::{Array, GString, PackedByteArray, PackedInt32Array, PackedInt64Array, PackedStringArray};
 use godot::global::Error as GodotError;
-use packet_peer_udp_core::{Drain, format_address};
+use packet_peer_udp_core::{Drain, PacketMeta, format_address, interface_text};
 
 use crate::arrays::{Joined, Packets};
 use crate::convert::{self, to_godot_error};
@@ -69,20 +69,28 @@ fn take_many<'a>(shared: &'a Shared, member: &'static str, max_packets: i64) -> 
 }
 
 pub(crate) fn get_batch_ips(shared: &Shared) -> PackedStringArray {
-    let mut last = None;
-    let mut text_of = |mut sender: SocketAddr| {
-        sender.set_port(0);
-        // Packets of one sender mostly follow one another, and the engine shares equal strings.
-        match &last {
-            Some((same, text)) if *same == sender => GString::clone(text),
-            _ => {
-                let text = GString::from(&format_address(sender));
-                last = Some((sender, text.clone()));
-                text
-            }
+    texts(shared, |packet| Some(packet.sender()))
+}
+
+pub(crate) fn get_batch_local_ips(shared: &Shared) -> PackedStringArray {
+    texts(shared, PacketMeta::local)
+}
+
+/// An address of each packet of the last batch as text, without its port; `""` for none.
+fn texts(shared: &Shared, address: impl Fn(&PacketMeta) -> Option<SocketAddr>) -> PackedStringArray {
+    let mut last = (None, GString::new());
+    let mut text_of = |packet: &PacketMeta| {
+        let mut address = address(packet);
+        if let Some(address) = &mut address {
+            address.set_port(0);
         }
+        // Packets with the same address mostly follow one another, and the engine shares equal strings.
+        if last.0 != address {
+            last = (address, address.map_or(GString::new(), |address| GString::from(&format_address(address))));
+        }
+        last.1.clone()
     };
-    shared.peer.batch().iter().map(|packet| text_of(packet.sender())).collect()
+    shared.peer.batch().iter().map(&mut text_of).collect()
 }
 
 pub(crate) fn get_batch_ports(shared: &Shared) -> PackedInt32Array {
@@ -107,4 +115,14 @@ pub(crate) fn get_packet_port(shared: &Shared) -> i64 {
 
 pub(crate) fn get_packet_time_usec(shared: &Shared) -> i64 {
     shared.peer.last_taken().map_or(0, |packet| packet.time_usec().cast_signed())
+}
+
+pub(crate) fn get_packet_local_ip(shared: &Shared) -> GString {
+    let local = shared.peer.last_taken().and_then(|packet| packet.local());
+    local.map_or(GString::new(), |address| GString::from(&format_address(address)))
+}
+
+pub(crate) fn get_packet_interface(shared: &Shared) -> GString {
+    let interface = shared.peer.last_taken().and_then(|packet| packet.interface());
+    interface.map_or(GString::new(), |index| GString::from(&interface_text(index)))
 }
