@@ -434,3 +434,30 @@ impl Sink for Inbox {
         Delivery { available, wake: Wake::All }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_while_the_peer_is_being_closed_counts_as_dropped() {
+        let inbox = Inbox::default();
+        inbox.open(0, 0);
+        let deliver = || {
+            let meta = PacketMeta::new(3, SocketAddr::from(([127, 0, 0, 1], 1)), 0);
+            let received = Received { bytes: b"abcabc", meta, slot: 0 };
+            for in_background in [false, true] {
+                inbox.deliver(&Batch { messages: [received, received].into_iter().collect(), in_background });
+            }
+        };
+        deliver();
+        inbox.close();
+        deliver();
+        let counts = *inbox.lock().queue.counts();
+        assert_eq!((counts.packets, counts.bytes, counts.dropped), (8, 24, 8));
+        assert!(!inbox.take_drop_notice(), "a larger queue would not have helped");
+        assert_eq!(inbox.count(), None);
+    }
+}

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::sink::{Batch, Received, Sink};
 
 mod counting;
 
@@ -247,15 +248,38 @@ fn many_idle_peers_are_closed_in_short_rounds() {
     assert_eq!((rounds, table.lock().accepted_count(), peers.len()), (6, 0, many));
 }
 
+/// Delivers a batch with a packet from each of these.
+fn deliver(table: &PeerTable, from: &[u16]) {
+    let received = |from: &u16| Received { bytes: b"x", meta: packet(*from), slot: 0 };
+    table.deliver(&Batch { messages: from.iter().map(received).collect(), in_background: false });
+}
+
+#[test]
+fn packets_of_the_same_microsecond_are_told_apart_by_the_order_in_which_they_were_delivered() {
+    let table = table(10);
+    deliver(&table, &[1, 2, 3]);
+    let peers = accept_all(&table, 0);
+    let take = |from: u16| {
+        let entries = table.lock();
+        let (inbox, _) = entries.find(entries.hash(&remote(from)), &remote(from)).unwrap();
+        assert!(inbox.lock().take().is_some());
+    };
+    // Emptied and filled again, so that the marks have another order than the packets.
+    take(1);
+    take(2);
+    deliver(&table, &[2, 1, 2]);
+    let ready = table.lock().ready();
+    let index = |one: &Arc<dyn AcceptedPeer>| {
+        peers.iter().position(|peer| std::ptr::addr_eq(Arc::as_ptr(peer), Arc::as_ptr(one))).unwrap()
+    };
+    assert_eq!(ready.iter().map(index).collect::<Vec<_>>(), [2, 1, 0]);
+}
+
 #[test]
 fn a_peer_is_marked_as_ready_once_however_often_it_comes_and_goes() {
-    use crate::sink::{Batch, Received, Sink};
     let table = table(10);
     for id in 1..10_000 {
-        for _ in 0..3 {
-            let received = Received { bytes: b"x", meta: packet(1), slot: 0 };
-            table.deliver(&Batch { messages: [received].into_iter().collect(), in_background: false });
-        }
+        (0..3).for_each(|_| deliver(&table, &[1]));
         let peers = accept_all(&table, 0);
         if id % 100 == 0 {
             let ready = table.lock().ready();

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::queue::OverflowPolicy;
-use crate::sink::{Batch, Received, Sink};
 
 /// Of each packet, which costs a hundred bytes in a queue.
 const LENGTH: usize = 76;
