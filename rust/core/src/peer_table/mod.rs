@@ -178,6 +178,7 @@ impl PeerTable {
         // Another peer may have that address by now.
         if let Some(entry) = entries.find_entry(remote).filter(|entry| entry.get().id == id) {
             entry.remove();
+            entries.check_ready();
             entries.tidy();
         }
     }
@@ -243,6 +244,7 @@ impl Entries {
         let too_many = self.pending.split_off(kept.min(self.pending.len()));
         for remote in too_many.iter().rev() {
             let Some(entry) = self.find_entry(remote).map(|entry| entry.remove().0) else { continue };
+            self.check_ready();
             let mut contents = entry.inbox.lock();
             let before = contents.queue.full_tally();
             contents.discard_queued();
@@ -332,7 +334,6 @@ impl Entries {
         let Self { table, hasher, .. } = self;
         if table.capacity() > 4 * table.len() + SLACK {
             table.shrink_to(2 * table.len(), |entry| hasher.hash_one(entry.remote));
-            self.forget_removed();
         }
     }
 
@@ -403,6 +404,7 @@ impl Entries {
                 let (entry, _) = entry.remove();
                 entry.inbox.close();
                 idle.extend(entry.peer);
+                self.check_ready();
             } else {
                 self.deadlines.push(Reverse(deadline));
             }

@@ -11,12 +11,37 @@ use crate::waiters::WaiterId;
 /// A peer whose queue was empty when a packet came: its remote address and its number.
 pub(super) type Mark = (RemoteAddr, WaiterId);
 
+/// How many marks are looked at when a peer is removed.
+const CHECKS: usize = 4;
+
+/// Below this many unused places, giving memory back does not pay.
+const SLACK: usize = 64;
+
 /// Every peer that has packets queued is marked once. A mark stays until the list is asked for and the queue is empty then.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     marks: Vec<Mark>,
     /// How often a packet has come to an empty queue. Wraps around.
-    serial: u32,
+    pub(super) serial: u32,
+    /// The next mark that [`check_some`](Self::check_some) looks at.
+    next: usize,
+}
+
+impl Ready {
+    /// To be called when a peer was removed, whose mark stays: looks at some of the marks, in turn, and removes those of peers that are
+    /// gone. So there are at most about a third more marks than peers, and no call takes long.
+    pub(super) fn check_some(&mut self, is_there: impl Fn(&Mark) -> bool) {
+        for _ in 0..CHECKS {
+            match self.marks.get(self.next) {
+                None => self.next = 0,
+                Some(mark) if is_there(mark) => self.next += 1,
+                Some(_) => drop(self.marks.swap_remove(self.next)),
+            }
+        }
+        if self.marks.capacity() > 4 * self.marks.len() + SLACK {
+            self.marks.shrink_to(2 * self.marks.len());
+        }
+    }
 }
 
 impl Ready {

@@ -285,8 +285,31 @@ fn a_peer_is_marked_as_ready_once_however_often_it_comes_and_goes() {
             let ready = table.lock().ready();
             assert!(ready.len() == 1 && std::ptr::addr_eq(Arc::as_ptr(&ready[0]), Arc::as_ptr(&peers[0])));
         }
-        assert!(table.lock().ready.len() <= 2 * SLACK + 2);
+        assert!(table.lock().ready.marks.len() <= 2);
         table.remove(&remote(1), id);
     }
     assert!(table.lock().ready().is_empty());
+}
+
+#[test]
+fn marks_of_peers_that_are_gone_are_removed_while_others_stay() {
+    let table = table(2_000);
+    table.lock().note_poll(false);
+    let all: Vec<_> = (1..=1_000).collect();
+    all.chunks(16).for_each(|some| deliver(&table, some));
+    accept_all(&table, 0);
+    // A third of the peers come and go.
+    for (id, from) in (1_001..=20_000).zip((1..=333).cycle()) {
+        let remote = remote(from);
+        let old = table.lock().find_entry(&remote).map(|entry| entry.get().id).unwrap();
+        table.remove(&remote, old);
+        deliver(&table, &[from]);
+        accept_all(&table, 0);
+        assert_eq!(table.lock().made, id);
+        let marks = table.lock().ready.marks.len();
+        assert!(marks <= 1_500, "{marks} marks of 1,000 peers");
+    }
+    // The peers of the test are gone, so no mark leads to one; those of the table are all found.
+    assert_eq!(table.lock().ready().len(), 0);
+    assert_eq!(table.lock().ready.marks.len(), 1_000);
 }

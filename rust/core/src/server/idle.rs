@@ -12,8 +12,8 @@ use crate::reactor::{self, OnTimer, Timer};
 /// How long an idle timer waits at least, so that peers whose packets are still unread do not keep the reactor busy.
 const MIN_IDLE_TIMER: Duration = Duration::from_millis(5);
 
-/// How many deadlines the reactor's thread looks at before it turns to its sockets again: about a millisecond's work.
-const DEADLINES_IN_TURN: usize = 1_000;
+/// How many deadlines the reactor's thread looks at before it turns to its sockets again: about a millisecond of work.
+const DEADLINES_IN_TURN: usize = 200;
 
 /// A timer, and the deadline that it is for.
 #[derive(Debug)]
