@@ -158,6 +158,11 @@ impl Inbox {
         }
     }
 
+    /// Whether it is known where a packet for this peer has arrived.
+    pub(crate) fn has_arrival(&self) -> bool {
+        !ArrivalId::from_bits(self.arrival.load(Ordering::Relaxed)).is_none()
+    }
+
     /// What an answer to the peer's client is sent from: the address that the client's latest packet was sent to. `None` where the system
     /// decides.
     pub(crate) fn answer_from(&self) -> Option<Source> {

@@ -7,9 +7,10 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
-use crate::interface::{self, Broadcast};
-use crate::sys::{self, Payloads, Source};
-use crate::transport::Route;
+use crate::socket::options;
+use crate::sys::{self, Payloads};
+use crate::transport::{Origin, Route};
+use crate::{address, interface};
 
 /// How often a send on a connected socket is tried, as long as the errors may be reports about earlier datagrams.
 const SEND_ATTEMPTS: u64 = 4;
@@ -73,11 +74,14 @@ impl Peer {
             }
             Ok((state, networks))
         };
-        let (state, networks) = self.diagnostics.recorded_send(open())?;
-        let networks = match networks {
-            Ok(networks) if networks.is_empty() => self.diagnostics.recorded(Err(fail(Reason::NoInterface))),
-            Ok(networks) => Ok(networks),
-            Err(error) => self.diagnostics.recorded(Err(fail(Reason::Os(error)))),
+        let (state, to) = self.diagnostics.recorded_send(open())?;
+        if to.is_empty() {
+            self.diagnostics.record(&fail(Reason::NoInterface));
+        }
+        let send = |ip: &Ipv4Addr| {
+            let to = SocketAddr::from((*ip, port.get()));
+            // Each leaves from the address of its interface.
+            by_route(&state, |route| self.send_one(Route { origin: Origin::System, ..route }, to, datagram))
         };
         let send = |network: &Broadcast| {
             let to = SocketAddr::from((network.address, port.get()));
@@ -137,9 +141,12 @@ impl Peer {
     }
 
     fn send_one(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
-        let result = match route.connected_to {
-            Some(to) => self.send_connected(route, to, datagram),
-            None => route.socket.send_to(datagram, to, route.source),
+        let result = if route.connected_to.is_some() {
+            self.send_connected(route, datagram)
+        } else if matches!(route.origin, Origin::System) {
+            route.socket.send_to(datagram, to)
+        } else {
+            self.send_from(route, to, datagram)
         };
         let server = route.server;
         if let Err(error) = result {
@@ -157,10 +164,25 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends on a socket that is connected to `to`. There the kernel reports that an *earlier* datagram was refused (ICMP) instead
-    /// of sending this one, each report once. A report counts as a receive error, and this datagram is sent again. An error that
-    /// no report causes, or that comes at every attempt, is about this datagram.
-    fn send_connected(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+    #[inline(never)]
+    fn send_from(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        let Some(source) = route.source() else { return route.socket.send_to(datagram, to) };
+        match route.socket.send_from(datagram, to, source) {
+            Err(error) if route.may_drop_source(&error) => {
+                self.diagnostics.count_vain_send();
+                if let Some(server) = route.server {
+                    server.count_vain_send();
+                }
+                route.socket.send_to(datagram, to)
+            }
+            result => result,
+        }
+    }
+
+    /// Sends on a connected socket. There the kernel reports that an *earlier* datagram was refused (ICMP) instead of sending this
+    /// one, each report once. A report counts as a receive error, and this datagram is sent again. An error that comes at every
+    /// attempt is about this datagram.
+    fn send_connected(&self, route: Route<'_>, datagram: &[u8]) -> io::Result<()> {
         let mut reports = Reports::default();
         loop {
             match route.socket.send(datagram) {
@@ -181,7 +203,7 @@ impl Peer {
         let connected = route.connected_to;
         let mut system_calls = 0;
         let mut sent = 0;
-        let mut source = route.source;
+        let mut source = route.source();
         let mut reports = Reports::default();
         loop {
             let outcome = route.socket.send_batch(connected.is_none().then_some(to), payloads, sent, source);
@@ -250,9 +272,8 @@ fn by_route<T>(state: &PeerState, send: impl FnOnce(Route<'_>) -> Result<T>) -> 
 }
 
 fn refused(route: Route<'_>, to: SocketAddr, error: io::Error) -> Error {
-    // That of a server's peer was dropped before this error.
-    let is_sent_from = route.server.is_none() && route.connected_to.is_none();
-    let source = route.source.filter(|_| is_sent_from && sys::is_source_gone(&error));
+    let chosen = if let Origin::Chosen(source) = route.origin { Some(*source) } else { None };
+    let source = chosen.filter(|_| route.connected_to.is_none() && sys::is_source_gone(&error));
     if source.is_some_and(|source| matches!(options::check_source(source), Err(Reason::NoSuchAddress))) {
         let ip = source.and_then(|source| source.ip).map_or(String::new(), |ip| format!(" from {ip}"));
         return Error::new(Operation::Send, format!("{}{ip}", address::describe(to)), Reason::NoSuchAddress);

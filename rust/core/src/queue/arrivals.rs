@@ -14,6 +14,7 @@ pub(super) struct Arrivals(Option<Box<VecDeque<(ArrivalId, u32)>>>);
 
 impl Arrivals {
     /// Adds that of the packet behind `stored` others. Returns `false` if there is no memory for it.
+    #[inline]
     pub(super) fn push(&mut self, arrival: ArrivalId, stored: usize) -> bool {
         if arrival.is_none() && self.0.is_none() {
             return true;
@@ -47,6 +48,7 @@ impl Arrivals {
     }
 
     /// Removes that of the oldest packet.
+    #[inline]
     pub(super) fn pop(&mut self) -> ArrivalId {
         if self.0.is_none() { ArrivalId::NONE } else { self.pop_told() }
     }

@@ -73,9 +73,10 @@ impl Chunk {
     }
 
     /// Appends a packet. Returns `false` if the chunk is full, if a [`Packet`] of it exists, or if there is no memory for the header.
+    #[inline]
     pub(super) fn push(&mut self, payload: &[u8], header: Header) -> bool {
         let is_full = self.headers.len() == PACKETS_PER_CHUNK;
-        if is_full || (self.headers.len() == self.headers.capacity() && self.headers.try_reserve(1).is_err()) {
+        if is_full || (self.headers.len() == self.headers.capacity() && !self.grow_headers()) {
             return false;
         }
         let end = self.filled + payload.len();
@@ -86,6 +87,12 @@ impl Chunk {
         self.filled = end;
         self.headers.push(header);
         true
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_headers(&mut self) -> bool {
+        self.headers.try_reserve(1).is_ok()
     }
 
     /// Removes the packet that was appended last.

@@ -40,7 +40,7 @@ impl Inner {
             let (Some(peer), Some(target)) = (peers.get(next), targets.get(next)) else { break };
             if target.source.is_some() && error.as_ref().is_some_and(sys::is_source_gone) {
                 // The machine may have lost the address.
-                error = socket.send_to(datagram, target.to, None).err();
+                error = socket.send_to(datagram, target.to).err();
                 let system_calls = 1;
                 self.count(if error.is_none() { std::slice::from_ref(peer) } else { &[] }, datagram, system_calls);
                 taken += usize::from(error.is_none());

@@ -263,12 +263,13 @@ impl Socket {
     }
 
     /// Sends to `to`. Where the socket does not have the address's family, the kernel refuses.
-    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr, source: Option<Source>) -> io::Result<()> {
-        let to = self.fitted(to);
-        match source {
-            None => self.io.send_to(datagram, to).map(drop),
-            Some(source) => sys::send_from(&self.io, datagram, to, source),
-        }
+    pub(crate) fn send_to(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.io.send_to(datagram, self.fitted(to)).map(drop)
+    }
+
+    /// The same, from an address of this machine.
+    pub(crate) fn send_from(&self, datagram: &[u8], to: SocketAddr, source: Source) -> io::Result<()> {
+        sys::send_from(&self.io, datagram, self.fitted(to), source)
     }
 
     /// Sends datagrams from number `from` on, to `to` or (`None`) to the connected peer, until the kernel refuses one. The source has

@@ -83,17 +83,36 @@ pub(crate) struct ServerSocket {
 pub(crate) struct Route<'a> {
     pub(crate) socket: &'a Socket,
     pub(crate) connected_to: Option<SocketAddr>,
-    /// What datagrams leave from, where they are not sent to `connected_to`; `None`: the system decides.
-    pub(crate) source: Option<Source>,
+    /// What datagrams leave from, where they are not sent to `connected_to`.
+    pub(crate) origin: Origin<'a>,
     /// Where the socket is a server's: counts what its peers send.
     pub(crate) server: Option<&'a Diagnostics>,
 }
 
+/// Who decides what a datagram leaves from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    System,
+    /// [`SocketOption::SourceAddress`](crate::SocketOption::SourceAddress).
+    Chosen(&'a Source),
+    /// The client of a server's peer, by where it has sent to.
+    Asked(&'a Inbox),
+}
+
 impl Route<'_> {
-    /// Whether a send that failed with `error` is to be repeated without the source: a server's peer answers from the address that its
-    /// client has sent to, which this machine may have lost since. An address that a script has chosen is not replaced by another.
+    /// What a datagram leaves from; `None`: the system decides.
+    pub(crate) fn source(&self) -> Option<Source> {
+        match self.origin {
+            Origin::System => None,
+            Origin::Chosen(source) => Some(*source),
+            Origin::Asked(inbox) => inbox.answer_from(),
+        }
+    }
+
+    /// Whether a send that failed with `error` is to be repeated without the source: this machine may have lost the address that the
+    /// client has sent to. An address that a script has chosen is not replaced by another.
     pub(crate) fn may_drop_source(&self, error: &io::Error) -> bool {
-        self.source.is_some() && self.server.is_some() && sys::is_source_gone(error)
+        matches!(self.origin, Origin::Asked(_)) && sys::is_source_gone(error)
     }
 }
 
@@ -102,11 +121,15 @@ impl Transport {
     pub(crate) fn with_route<T>(&self, with: impl FnOnce(Route<'_>) -> T) -> Option<T> {
         match self {
             Self::Closed => None,
-            Self::Own(own) => {
-                Some(with(Route { socket: &own.socket, connected_to: own.connected_to, source: None, server: None }))
-            }
+            Self::Own(own) => Some(with(Route {
+                socket: &own.socket,
+                connected_to: own.connected_to,
+                origin: own.source.as_ref().filter(|_| own.is_wildcard).map_or(Origin::System, Origin::Chosen),
+                server: None,
+            })),
             Self::Shared(link) => link.endpoint.with_socket(|socket| {
-                with(Route { socket, connected_to: None, source: None, server: Some(link.endpoint.diagnostics()) })
+                let origin = if link.inbox.has_arrival() { Origin::Asked(&link.inbox) } else { Origin::System };
+                with(Route { socket, connected_to: None, origin, server: Some(link.endpoint.diagnostics()) })
             }),
         }
     }

@@ -36,7 +36,6 @@ pub(crate) struct ControlData {
 /// control messages from the kernel.
 pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
     let mut data = ControlData::default();
-    let mut v4 = pktinfo::Told::default();
     // SAFETY: the caller guarantees that the header describes readable memory with well-formed control messages.
     let mut entry = unsafe { libc::CMSG_FIRSTHDR(header) };
     // SAFETY: null, or a control message in that memory. The alignment of the memory and of the kernel's entries in it is that
@@ -68,19 +67,20 @@ pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
                 let info = unsafe { payload.cast::<libc::in6_pktinfo>().read_unaligned() };
                 #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
                 let interface = info.ipi6_ifindex as u32;
-                data.arrival = Some(Arrival::at(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), interface));
+                // A dual-stack socket is told twice of an IPv4 datagram, here with less information.
+                if data.arrival.is_none() {
+                    data.arrival = Some(Arrival::at(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), interface));
+                }
             }
             (libc::IPPROTO_IP, kind) => {
                 // SAFETY: the payload has the length that its head tells, less that of the head.
-                unsafe { v4.read(kind, head, payload) };
+                unsafe { pktinfo::read(kind, head, payload, &mut data.arrival) };
             }
             _ => {}
         }
         // SAFETY: as for the first one; `entry` is a control message of `header`.
         entry = unsafe { libc::CMSG_NXTHDR(header, entry) };
     }
-    // A dual-stack socket may also be told as for IPv6, with less information.
-    data.arrival = v4.arrival().or(data.arrival);
     data
 }
 

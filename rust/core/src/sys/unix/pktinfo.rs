@@ -1,10 +1,10 @@
 //! The IPv4 destination of received datagrams, and the source of sent ones: the part that differs between the systems.
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-pub(super) use with_pktinfo::{InPktinfo, ROOM_V4, SOURCE, Told, receive, source};
+pub(super) use with_pktinfo::{InPktinfo, ROOM_V4, SOURCE, read, receive, source};
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(super) use with_address::{InPktinfo, ROOM_V4, SOURCE, Told, receive, source};
+pub(super) use with_address::{InPktinfo, ROOM_V4, SOURCE, read, receive, source};
 
 /// Linux and macOS: `IP_PKTINFO` in both directions.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
@@ -36,36 +36,28 @@ mod with_pktinfo {
         Some(InPktinfo { ipi_ifindex: interface as _, ipi_spec_dst: address, ipi_addr: none })
     }
 
-    /// What the control messages tell.
-    #[derive(Default)]
-    pub(crate) struct Told(Option<Arrival>);
-
-    impl Told {
-        /// # Safety
-        ///
-        /// `payload` must be readable for as many bytes as `head` tells.
-        pub(crate) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
-            if kind != libc::IP_PKTINFO || !holds::<InPktinfo>(head) {
-                return;
-            }
-            // SAFETY: the payload has the size of the structure, which consists of integers.
-            let info = unsafe { payload.cast::<InPktinfo>().read_unaligned() };
-            let address = |address: libc::in_addr| Ipv4Addr::from(address.s_addr.to_ne_bytes());
-            #[allow(clippy::cast_sign_loss, reason = "an index is positive; macOS has an unsigned type for it")]
-            #[allow(clippy::unnecessary_cast, reason = "macOS has an unsigned type for it")]
-            let mut arrival = Arrival::at(address(info.ipi_addr).into(), info.ipi_ifindex as u32);
-            // Linux tells an address of the interface for a group or a broadcast, and for a directed broadcast. macOS leaves
-            // the field at zero.
-            let specific = address(info.ipi_spec_dst);
-            if !specific.is_unspecified() {
-                arrival.source = Some(IpAddr::V4(specific));
-            }
-            self.0 = Some(arrival);
+    /// Reads a control message.
+    ///
+    /// # Safety
+    ///
+    /// `payload` must be readable for as many bytes as `head` tells.
+    pub(crate) unsafe fn read(kind: c_int, head: &libc::cmsghdr, payload: *const u8, told: &mut Option<Arrival>) {
+        if kind != libc::IP_PKTINFO || !holds::<InPktinfo>(head) {
+            return;
         }
-
-        pub(crate) fn arrival(&self) -> Option<Arrival> {
-            self.0
+        // SAFETY: the payload has the size of the structure, which consists of integers.
+        let info = unsafe { payload.cast::<InPktinfo>().read_unaligned() };
+        let address = |address: libc::in_addr| Ipv4Addr::from(address.s_addr.to_ne_bytes());
+        #[allow(clippy::cast_sign_loss, reason = "an index is positive; macOS has an unsigned type for it")]
+        #[allow(clippy::unnecessary_cast, reason = "macOS has an unsigned type for it")]
+        let mut arrival = Arrival::at(address(info.ipi_addr).into(), info.ipi_ifindex as u32);
+        // Linux tells an address of the interface for a group or a broadcast, and for a directed broadcast. macOS leaves
+        // the field at zero.
+        let specific = address(info.ipi_spec_dst);
+        if !specific.is_unspecified() {
+            arrival.source = Some(IpAddr::V4(specific));
         }
+        *told = Some(arrival);
     }
 }
 
@@ -97,35 +89,26 @@ mod with_address {
         ip.map(|ip| libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) })
     }
 
-    /// What the control messages tell: the address and the interface come in two of them.
-    #[derive(Default)]
-    pub(crate) struct Told {
-        destination: Option<Ipv4Addr>,
-        interface: u32,
-    }
-
-    impl Told {
-        /// # Safety
-        ///
-        /// `payload` must be readable for as many bytes as `head` tells.
-        pub(crate) unsafe fn read(&mut self, kind: c_int, head: &libc::cmsghdr, payload: *const u8) {
-            if kind == libc::IP_RECVDSTADDR && holds::<libc::in_addr>(head) {
-                // SAFETY: the payload has the size of the structure, which consists of integers.
-                let address = unsafe { payload.cast::<libc::in_addr>().read_unaligned() };
-                self.destination = Some(Ipv4Addr::from(address.s_addr.to_ne_bytes()));
-            }
-            // SAFETY: only computes.
-            let needed = unsafe { libc::CMSG_LEN(4) };
-            if kind == libc::IP_RECVIF && head.cmsg_len as u64 >= u64::from(needed) {
-                // The index follows the length and the family of a `sockaddr_dl`, one byte each.
-                // SAFETY: the payload has at least four bytes.
-                let index = unsafe { payload.add(2).cast::<u16>().read_unaligned() };
-                self.interface = index.into();
-            }
+    /// Reads a control message. The kernels put the address before the interface.
+    ///
+    /// # Safety
+    ///
+    /// `payload` must be readable for as many bytes as `head` tells.
+    pub(crate) unsafe fn read(kind: c_int, head: &libc::cmsghdr, payload: *const u8, told: &mut Option<Arrival>) {
+        if kind == libc::IP_RECVDSTADDR && holds::<libc::in_addr>(head) {
+            // SAFETY: the payload has the size of the structure, which consists of integers.
+            let address = unsafe { payload.cast::<libc::in_addr>().read_unaligned() };
+            *told = Some(Arrival::at(Ipv4Addr::from(address.s_addr.to_ne_bytes()).into(), 0));
         }
-
-        pub(crate) fn arrival(&self) -> Option<Arrival> {
-            self.destination.map(|to| Arrival::at(to.into(), self.interface))
+        // SAFETY: only computes.
+        let needed = unsafe { libc::CMSG_LEN(4) };
+        if kind == libc::IP_RECVIF && head.cmsg_len as u64 >= u64::from(needed) {
+            // The index follows the length and the family of a `sockaddr_dl`, one byte each.
+            // SAFETY: the payload has at least four bytes.
+            let index = unsafe { payload.add(2).cast::<u16>().read_unaligned() };
+            if let Some(arrival) = told {
+                arrival.interface = index.into();
+            }
         }
     }
 }
