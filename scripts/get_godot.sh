@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Prints the path of a Godot 4 engine that can run the addon. See --help.
 set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 readonly MINIMUM="4.5"
 
@@ -23,11 +25,6 @@ case "${1:-}" in
     *) usage >&2; exit 2 ;;
 esac
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cache="$root/.cache/godot"
-
-say() { echo "get_godot: $*" >&2; }
-
 # version_of ENGINE: prints the engine's version ("4.6.3.stable…"), or nothing if it does not start.
 version_of() { timeout 60 "$1" --headless --version 2> /dev/null | tail -n 1 | tr -d '\r' || true; }
 
@@ -46,6 +43,8 @@ suits() {
     fi
 }
 
+home=$cache/godot
+
 if [ -n "${GODOT:-}" ]; then
     engine=$(command -v -- "$GODOT") || { say "\$GODOT is '$GODOT', which cannot be run."; exit 1; }
     suits "$engine" || exit 1
@@ -62,7 +61,7 @@ done
 
 # ---- Debian and its derivatives: unpack an engine ----------------------------------------------------------
 
-launcher="$cache/godot"
+launcher="$home/godot"
 if [ -x "$launcher" ] && suits "$launcher"; then
     echo "$launcher"
     exit 0
@@ -84,78 +83,32 @@ case $(dpkg --print-architecture) in
     *) missing ;;
 esac
 
-# The machine's own mirror, so that its proxies and caches are used. Ubuntu's mirror has no Debian suites; there the script
-# asks the user to install an engine.
-mirror=""
-for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-    [ -r "$file" ] || continue
-    mirror=$(sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb \(\[[^]]*\] *\)\?\([^ ]*\).*/\2/p' "$file" |
-        grep -E '/debian/?$' | head -n 1 || true)
-    [ -z "$mirror" ] || break
-done
-[ -n "$mirror" ] || missing
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-if [ ! -r "$keyring" ]; then
-    say "$keyring is missing; install the package debian-archive-keyring, or install Godot $MINIMUM or newer."
+mirror=$(debian_mirror) || missing
+if [ ! -r "$debian_keyring" ]; then
+    say "$debian_keyring is missing; install the package debian-archive-keyring, or install Godot $MINIMUM or newer."
     exit 1
 fi
 
-say "no engine on this machine; unpacking Debian testing's into ${cache#"$root"/} (about 160 MB to fetch) …"
+say "no engine on this machine; unpacking Debian testing's into ${home#"$root"/} (about 160 MB to fetch) …"
 
 # All work is done in a folder of its own, which is renamed at the end, so that an interrupted run leaves no partial engine.
-mkdir -p "$cache"
-exec 9> "$cache/lock"
+mkdir -p "$home"
+exec 9> "$home/lock"
 flock 9 # a second run waits here and then finds the engine
 if [ -x "$launcher" ] && suits "$launcher"; then
     echo "$launcher"
     exit 0
 fi
-work="$cache/work"
+work="$home/work"
 rm -rf "$work"
-mkdir -p "$work/apt/state/lists/partial" "$work/apt/cache/archives/partial" "$work/apt/etc/preferences.d" \
-    "$work/apt/etc/apt.conf.d" "$work/apt/etc/sources.list.d" "$work/engine"
+mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
-: > "$work/apt/status"
-echo "deb [signed-by=$keyring] $mirror testing main" > "$work/apt/etc/sources.list"
-{
-    # The machine's proxy and certificate settings; nothing else of its configuration.
-    apt-config dump | grep -E '^Acquire::(http|https|Retries)' || true
-    cat <<CONF
-Dir "$work/apt";
-Dir::Etc "$work/apt/etc";
-Dir::State "$work/apt/state";
-Dir::State::status "$work/apt/status";
-Dir::Cache "$work/apt/cache";
-Dir::Log "$work/apt";
-APT::Install-Recommends "false";
-APT::Sandbox::User "";
-Acquire::Check-Valid-Until "false";
-Acquire::Languages "none";
-Debug::NoLocking "true";
-CONF
-} > "$work/apt/apt.conf"
 
 # With Mesa's software renderer and the X libraries, so that the engine can open a window, also in Xvfb.
 packages=(godot libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxcursor1 libxi6 libxrandr2 libxinerama1 libxkbcommon-x11-0
     fonts-dejavu-core fontconfig-config)
-quietly() { # runs a command; prints its output only if it fails
-    if ! "$@" > "$work/log" 2>&1; then
-        cat "$work/log" >&2
-        say "'$1 … ${*: -1}' failed (above); nothing was changed."
-        exit 1
-    fi
-}
-export APT_CONFIG="$work/apt/apt.conf"
-quietly apt-get -q update
-quietly apt-get -q -y --download-only install "${packages[@]}"
-unset APT_CONFIG
-for tree in bin sbin lib lib64; do # one tree, as on a system with a merged /usr
-    mkdir -p "$work/engine/usr/$tree"
-    ln -s "usr/$tree" "$work/engine/$tree"
-done
-for archive in "$work"/apt/cache/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$archive" | tar -C "$work/engine" -xf - --keep-directory-symlink
-done
+testing_archives "$work/apt" "$mirror" "${packages[@]}" || exit 1
+unpack_archives "$work/engine" "$work"/apt/cache/archives/*.deb
 
 # The engine is started by its own program loader: --library-path, unlike LD_LIBRARY_PATH, does not affect programs that the
 # engine starts. Mesa's drivers are those of the folder and render in software. The engine then reports the loader as its
@@ -171,9 +124,9 @@ exec "\$here/usr/lib/$triplet/$loader" --argv0 "\$0" \\
     --library-path "\$here/usr/lib/$triplet:\$here/usr/lib/$triplet/pulseaudio" "\$here/usr/bin/godot" "\$@"
 LAUNCHER
 chmod +x "$work/engine/godot"
-rm -rf "$cache/engine"
-mv "$work/engine" "$cache/engine"
-mv "$cache/engine/godot" "$launcher"
+rm -rf "$home/engine"
+mv "$work/engine" "$home/engine"
+mv "$home/engine/godot" "$launcher"
 suits "$launcher" || exit 1
 say "Godot $(version_of "$launcher") is ready."
 echo "$launcher"

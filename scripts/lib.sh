@@ -139,6 +139,72 @@ apt_install() {
     }
 }
 
+# ---- programs of Debian testing, unpacked without being installed --------------------------------------------
+
+debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# debian_mirror: prints the machine's own Debian mirror, so that its proxies and caches are used. Fails where there is none:
+# Ubuntu's mirror has no Debian suites.
+debian_mirror() {
+    local file mirror
+    for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -r "$file" ] || continue
+        mirror=$(sed -n -e 's/^URIs: *\([^ ]*\).*/\1/p' -e 's/^deb \(\[[^]]*\] *\)\?\([^ ]*\).*/\2/p' "$file" |
+            grep -E '/debian/?$' | head -n 1 || true)
+        [ -z "$mirror" ] || { echo "$mirror"; return; }
+    done
+    return 1
+}
+
+# testing_archives FOLDER MIRROR PACKAGES...: downloads packages of Debian testing, and all that they depend on, into
+# FOLDER/cache/archives. The machine's own apt is neither used nor changed; root is not needed.
+testing_archives() {
+    local folder=$1 mirror=$2
+    shift 2
+    mkdir -p "$folder"/{state/lists/partial,cache/archives/partial,etc/preferences.d,etc/apt.conf.d,etc/sources.list.d}
+    : > "$folder/status"
+    echo "deb [signed-by=$debian_keyring] $mirror testing main" > "$folder/etc/sources.list"
+    {
+        # The machine's proxy and certificate settings; nothing else of its configuration.
+        apt-config dump | grep -E '^Acquire::(http|https|Retries)' || true
+        cat <<CONF
+Dir "$folder";
+Dir::Etc "$folder/etc";
+Dir::State "$folder/state";
+Dir::State::status "$folder/status";
+Dir::Cache "$folder/cache";
+Dir::Log "$folder";
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages "none";
+Debug::NoLocking "true";
+CONF
+    } > "$folder/apt.conf"
+    local command
+    for command in update "-y --download-only install $*"; do
+        # shellcheck disable=SC2086  # one word per argument
+        if ! APT_CONFIG=$folder/apt.conf apt-get -q $command > "$folder/log" 2>&1; then
+            cat "$folder/log" >&2
+            say "'apt-get $command' failed (above); nothing was changed."
+            return 1
+        fi
+    done
+}
+
+# unpack_archives FOLDER ARCHIVES...: unpacks Debian packages into one tree, as on a system with a merged /usr.
+unpack_archives() {
+    local folder=$1 name
+    shift
+    for name in bin sbin lib lib64; do
+        mkdir -p "$folder/usr/$name"
+        ln -s "usr/$name" "$folder/$name"
+    done
+    for name in "$@"; do
+        dpkg-deb --fsys-tarfile "$name" | tar -C "$folder" -xf - --keep-directory-symlink
+    done
+}
+
 # need_python: ends the script if Python 3 is missing, which runs parts of the scripts and the GDScript formatter.
 need_python() {
     command -v python3 > /dev/null || apt_install python3 ||
