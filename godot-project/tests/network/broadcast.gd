@@ -1,3 +1,4 @@
+# gdlint: disable=max-public-methods
 extends "../support/two_hosts.gd"
 ## Broadcasts to every network of this machine.
 
@@ -100,6 +101,34 @@ func test_a_packet_reaches_every_network() -> void:
 		check_equal(stat(peer, "packets_sent"), 2, "packets_sent")
 		check_equal(stat(peer, "bytes_sent"), 32, "bytes_sent")
 		check_equal(stat(peer, "send_errors"), 0, "send_errors")
+
+
+func test_two_networks_with_one_range_get_a_copy_each() -> void:
+	third_cable(false)
+	change("address add 10.77.1.3/24 broadcast + dev near3")
+	change("-n far address add 10.77.1.200/24 broadcast + dev far3")
+	for opened: String in ["by sending", "0.0.0.0", "*"]:
+		var far := far_socket()
+		var peer := make_peer(OURS) if " " in opened else bound_peer(OURS, opened)
+		peer.set_broadcast_enabled(true)
+		for i in 2:
+			check_equal(peer.put_packet_broadcast(numbered(7), far.port), 3, "copies, " + opened)
+			var packets := far.received(3, 10_000)
+			check_equal(_sorted(packets, "interface"), ["far1", "far2", "far3"], "arrive " + opened)
+			var senders_of := ["10.77.1.1", "10.77.1.3", "10.77.2.1"]
+			check_equal(_sorted(packets, "from"), senders_of, "senders, " + opened)
+		check_equal(stat(peer, "packets_sent"), 6, "packets_sent")
+		check_equal(stat(peer, "send_errors"), 0, "send_errors")
+
+
+func test_one_interface_with_two_addresses_in_a_range_sends_one_copy() -> void:
+	change("address add 10.77.1.3/24 broadcast + dev near1", "address del 10.77.1.3/24 dev near1")
+	var far := far_socket()
+	var peer := make_peer(OURS)
+	peer.set_broadcast_enabled(true)
+	check_equal(peer.put_packet_broadcast(numbered(7), far.port), 2, "copies")
+	check_equal(_sorted(far.received(2), "interface"), ["far1", "far2"], "interfaces")
+	check_equal(far.received(1, 50).size(), 0, "more packets")
 
 
 func test_it_leaves_the_destination_as_it_is() -> void:

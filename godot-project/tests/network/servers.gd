@@ -118,3 +118,62 @@ func test_a_broadcast_from_another_host_makes_a_connection(kind: StringName) -> 
 	answer("its packet", numbers_at(peer), PackedInt32Array([1]))
 	send(peer, [numbered(2)])
 	answer("the answer", far.values_of("number"), [2])
+
+
+func test_an_answer_leaves_from_the_address_that_was_asked() -> void:
+	change("address add 10.77.1.7/24 dev near1", "address del 10.77.1.7/24 dev near1")
+	change("address add fd77:1::7/64 dev near1 nodad", "address del fd77:1::7/64 dev near1")
+	# The far host reaches also the address of the other cable by the first one.
+	change("-n far route add 10.77.2.1/32 via 10.77.1.1", "-n far route del 10.77.2.1/32")
+	in_both_modes(
+		func(background: bool) -> void:
+			for row: Array in [
+				["*", "0.0.0.0", ["10.77.1.7", "10.77.1.1", "10.77.2.1"]],
+				["0.0.0.0", "0.0.0.0", ["10.77.1.7", "10.77.1.1", "10.77.2.1"]],
+				["*", "::", ["fd77:1:0:0:0:0:0:7", "fd77:1:0:0:0:0:0:1"]],
+				["::", "::", ["fd77:1:0:0:0:0:0:7", "fd77:1:0:0:0:0:0:1"]],
+			]:
+				var server := server_in_mode(background, row[0])
+				var far := far_socket(row[1])
+				var peer: PacketPeer = null
+				for asked: String in row[2]:
+					far.send(asked, server.get_local_port(), [1])
+					peer = next_connection(server) if peer == null else peer
+					check_equal(numbers_at(peer), PackedInt32Array([1]), "asked " + asked)
+					check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
+					check_equal(peer.put_packets([numbered(3), numbered(4)]), 2, "put_packets")
+					check_equal(
+						far.values_of("from", 3),
+						[asked, asked, asked],
+						"asked %s of %s" % [asked, row[0]]
+					)
+	)
+
+
+func test_an_answer_to_a_broadcast_leaves_from_the_address_of_its_network() -> void:
+	in_both_modes(
+		func(background: bool) -> void:
+			var server := server_in_mode(background, "*")
+			for i in 2:
+				var far := far_socket()
+				far.send("10.77.%d.255" % (i + 1), server.get_local_port(), [1])
+				var peer := next_connection(server)
+				numbers_at(peer)
+				check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
+				check_equal(far.values_of("from"), [NEAR_IPV4[i]], "the answer's sender")
+	)
+
+
+func test_an_address_that_is_gone_does_not_silence_the_server() -> void:
+	in_both_modes(
+		func(background: bool) -> void:
+			change("address add 10.77.1.7/24 dev near1", "address del 10.77.1.7/24 dev near1")
+			var server := server_in_mode(background, "*")
+			var far := far_socket()
+			far.send("10.77.1.7", server.get_local_port(), [1])
+			var peer := next_connection(server)
+			numbers_at(peer)
+			ip("address del 10.77.1.7/24 dev near1".split(" "))
+			check_equal(peer.put_packet(numbered(2)), OK, "put_packet")
+			check_equal(far.values_of("from"), ["10.77.1.1"], "the answer's sender")
+	)
