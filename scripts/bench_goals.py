@@ -31,6 +31,8 @@ RATIO = {
     ("idle count", 0): (1.39, 1.10),
     ("idle count in background", 0): (0.242, 0.115),
     ("round trip", 64): (1.16, 0.90),
+    # Of ours with packet_info to ours without it.
+    ("get_packets with packet_info", 64): NO_GOAL,
     # Of ours in background mode to ours polled.
     ("round trip in background against polled", 64): (1.12, 1.05),
 }
@@ -49,6 +51,14 @@ SERVER_RATIO = {
     ("taking", 4_000): (1.0, None),
     ("taking", 10_000): (1.0, None),
 }
+
+# Number of peers of which 100 have sent a packet: a frame of ours by get_ready_peers() / by a loop over all peers of ours, and / by
+# native's poll() and loop.
+FRAME_AGAINST_LOOP = {10_000: (0.2, None)}
+FRAME_AGAINST_NATIVE = {10_000: (0.02, None)}
+
+# Number of peers that get one packet: put_packet_to / put_packet of each peer.
+STATE = {1_000: (0.9, None)}
 
 # Number of peers: ours with so many peers / ours with the fewest.
 SERVER_GROWTH = {

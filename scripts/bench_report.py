@@ -40,6 +40,7 @@ TIMED = {
     "get_packets_joined of put_segmented": (
         RECEIVING, "get_packets_joined", "sent by put_segmented", "receive_offload",
     ),
+    "get_packets with packet_info": (RECEIVING, "get_packets", "with packet_info : without", None),
     "get_packet of put_packet in background": (BACKGROUND, "count, then get_packet", "per packet", None),
     "get_packets of put_packet in background": (BACKGROUND, "get_packets", "sent one by one", None),
     "get_packets of put_packets in background": (BACKGROUND, "get_packets", "sent by put_packets", None),
@@ -232,7 +233,7 @@ def print_table(result):
     for row in result["rows"]:
         if row["group"] != group:
             group = row["group"]
-            unit = "µs" if group == LATENCY else UNITS[row["unit"]]
+            unit = "µs" if group in (LATENCY, bench_servers.FRAME) else UNITS[row["unit"]]
             print(f"\n{group} ({unit})")
             print(COLUMNS.format("", "bytes", "kernel", "native", "ours", "above", "ratio", "must", "aim", "").rstrip())
         print(line(row))

@@ -3,13 +3,24 @@
 Each has "peers", the number of accepted peers.
 """
 
-from bench_goals import NO_GOAL, SERVER_GROWTH, SERVER_PEER_BYTES, SERVER_PEERS_TO_JUDGE, SERVER_RATIO
-from bench_rows import bytes_row, timed_row, verdict_of
+from bench_goals import (
+    FRAME_AGAINST_LOOP,
+    FRAME_AGAINST_NATIVE,
+    NO_GOAL,
+    SERVER_GROWTH,
+    SERVER_PEER_BYTES,
+    SERVER_PEERS_TO_JUDGE,
+    SERVER_RATIO,
+    STATE,
+)
+from bench_rows import bytes_row, missing_row, timed_row, verdict_of
 
 POLLING = "A server's poll()"
 TAKING = "A server's peers: count, then get_packet"
 WHOLE = "A server's packet: poll(), count, get_packet"
 GROWTH = "A server's packet with many peers: its cost as a multiple of that with few"
+FRAME = "A server's frame in which few of many peers have a packet"
+STATE_PACKET = "A server sends one packet to many peers"
 BURST = "All clients of a server send at once: received while the game read nothing"
 MEMORY = "Memory per accepted, idle peer of a server"
 
@@ -28,7 +39,8 @@ def rows_of(raw, baseline):
     """All rows of the raw measurements; none if the addon has no server."""
     if not raw["rows"]:
         return []
-    return [*_timed_rows(raw["rows"], baseline), *_burst_rows(raw["bursts"]), *_memory_rows(raw["memory"])]
+    timed = [*_timed_rows(raw["rows"], baseline), *_frame_rows(raw["frame"]), *_state_rows(raw["state"])]
+    return [*timed, *_burst_rows(raw["bursts"]), *_memory_rows(raw["memory"])]
 
 
 def _timed_rows(cases, baseline):
@@ -55,6 +67,34 @@ def _timed_rows(cases, baseline):
             grown = {"group": GROWTH, "name": name, "detail": words, "peers": row["peers"], "size": row["size"]}
             grown |= {"unit": "times", "must": goal[0], "aim": goal[1], "verdict": verdict_of(growth["ours"], goal)}
             yield grown | growth
+
+
+def _frame_rows(case):
+    peers, size = int(case["peers"]), int(case["size"])
+    name = f"{peers_text(peers)}, {int(case['speakers'])} with a packet"
+    by_ready = "get_ready_peers() : all peers"
+    against_loop, against_native = (goals.get(peers, NO_GOAL) for goals in (FRAME_AGAINST_LOOP, FRAME_AGAINST_NATIVE))
+    if case["missing"]:
+        yield missing_row(FRAME, name, by_ready, size, "µs", case["missing"], against_loop)
+        return
+    native, loop, ready = case["native"], case["ours"], case["ready"]
+    for detail, one, other, goal, against in (
+        ("all peers asked", native, loop, NO_GOAL, None),
+        ("get_ready_peers() : all native peers", native, ready, against_native, None),
+        (by_ready, loop, ready, against_loop, "UdpServerRs, all peers asked"),
+    ):
+        row = timed_row(FRAME, name, detail, size, one, other, goal) | {"peers": peers}
+        yield row | ({"against": against} if against else {})
+
+
+def _state_rows(case):
+    peers, size = int(case["peers"]), int(case["size"])
+    name, detail, goal = peers_text(peers), "put_packet_to : put_packet", STATE.get(peers, NO_GOAL)
+    if case["missing"]:
+        yield missing_row(STATE_PACKET, name, detail, size, "µs", case["missing"], goal)
+        return
+    row = timed_row(STATE_PACKET, name, detail, size, case["native"], case["ours"], goal)
+    yield row | {"peers": peers, "against": case["against"]}
 
 
 def _burst_rows(bursts):

@@ -34,6 +34,11 @@ func flood(port: int, count: int, packets: int, random_seed: int) -> void:
 	_expect("sent", count * packets, request, count * packets)
 
 
+## Takes the packets that the first [param count] clients have received, which must be so many.
+func drain(count: int, packets: int) -> void:
+	_expect("drained", packets, {"do": "drain", "count": count}, packets)
+
+
 func _expect(what: String, expected: int, request: Dictionary, packets: int) -> void:
 	var limit := LIMIT_MSEC + int(packets * PACKET_LIMIT_MSEC)
 	var got := int(ask(request, limit).get(what, -1))

@@ -52,8 +52,21 @@ def send(client: int, number: int, to: tuple) -> None:
     sockets[client].sendto(packet, to)
 
 
+def drained(one: socket.socket) -> int:
+    """Takes the packets that have arrived at a socket; returns how many."""
+    count = 0
+    one.setblocking(False)
+    try:
+        while one.recv(SIZE):
+            count += 1
+    except BlockingIOError:
+        pass
+    one.setblocking(True)
+    return count
+
+
 def answer(request: dict) -> dict:
-    """Serves a request; returns the packets' size, or the number of packets sent."""
+    """Serves a request; returns the packets' size, or the number of packets sent or taken."""
     action = request["do"]
     if action == "open":
         open_sockets(int(request["count"]))
@@ -71,4 +84,6 @@ def answer(request: dict) -> dict:
             for client in order:
                 send(client, number, to)
         return {"sent": len(order) * int(request["packets"])}
+    if action == "drain":  # what the first clients have received
+        return {"drained": sum(drained(one) for one in sockets[: int(request["count"])])}
     raise ValueError(f"cannot {action}")

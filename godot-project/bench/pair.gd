@@ -52,6 +52,10 @@ func _init(
 	_expect(_our_sender.set_dest_address(HOST, _port), OK, "set_dest_address")
 
 
+func set_of_receiver(property: StringName, value: Variant) -> void:
+	_our_receiver.set(property, value)
+
+
 ## Sends a burst with [param method] of the sender, or as [constant READDRESSED].
 func send(method: StringName) -> int:
 	match method:

@@ -4,6 +4,7 @@ extends "section.gd"
 
 const IdleCase := preload("cases/idle_case.gd")
 const Memory := preload("cases/memory.gd")
+const PacketInfoCase := preload("cases/packet_info_case.gd")
 const Pair := preload("pair.gd")
 const ReceivingCase := preload("cases/receiving_case.gd")
 const RoundTripCase := preload("cases/round_trip_case.gd")
@@ -61,6 +62,7 @@ static func _all_cases() -> Array[Case]:
 			cases.append(
 				ReceivingCase.new(&"get_packets_joined", &"put_segmented", size, background)
 			)
+	cases.append(PacketInfoCase.new(SIZES[0]))
 	for background: bool in [false, true]:
 		cases.append(IdleCase.new(background))
 		cases.append(RoundTripCase.new(background))

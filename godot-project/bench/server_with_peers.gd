@@ -103,6 +103,54 @@ func exchange(from: PackedInt32Array) -> void:
 		problem = "more packets arrived than were sent"
 
 
+## Each client in [param from] sends a packet; then a frame of a game, whose microseconds are
+## returned: the server polls, and the script takes the packets of all peers that have some. It asks
+## every peer, or the server for those that are ready.
+func frame(from: PackedInt32Array, ready_only: bool) -> int:
+	if not _send(from):
+		return 0
+	var taken := 0
+	var usec := 0
+	var deadline := Time.get_ticks_msec() + LOST_AFTER_MSEC
+	while taken < from.size() and problem.is_empty():
+		var start := Time.get_ticks_usec()
+		_server.poll()
+		if ready_only:
+			for peer: PacketPeer in _server.get_ready_peers():
+				for i in peer.get_available_packet_count():
+					peer.get_packet()
+					taken += 1
+		else:
+			for peer in peers:
+				for i in peer.get_available_packet_count():
+					peer.get_packet()
+					taken += 1
+		usec += Time.get_ticks_usec() - start
+		if Time.get_ticks_msec() > deadline:
+			problem = "%d of %d packets arrived" % [taken, from.size()]
+	if taken > from.size():
+		problem = "more packets arrived than were sent"
+	return usec
+
+
+## Sends a packet to every peer, with one call or with one for each; returns the microseconds.
+func tell_all(packet: PackedByteArray, in_one_call: bool) -> int:
+	var sent := 0
+	var start := Time.get_ticks_usec()
+	if in_one_call:
+		sent = _server.put_packet_to(peers, packet)
+	else:
+		for peer in peers:
+			sent += int(peer.put_packet(packet) == OK)
+	var usec := Time.get_ticks_usec() - start
+	if sent != peers.size():
+		problem = "%d of %d packets were sent" % [sent, peers.size()]
+	_clients.drain(peers.size(), peers.size())
+	if problem.is_empty():
+		problem = _clients.problem
+	return usec
+
+
 ## Fails unless every peer gets its own client's packet and no other.
 func check_content() -> void:
 	for first in range(0, peers.size(), BATCH):
