@@ -71,6 +71,8 @@ def answer(request: dict) -> dict:
     if action == "open":
         open_sockets(int(request["count"]))
         return {"size": SIZE}
+    if action == "drain":  # what the first clients have received
+        return {"drained": sum(drained(one) for one in sockets[: int(request["count"])])}
     to = (HOST, int(request["port"]))
     if action == "send":  # one packet from each of these clients
         for client in request["from"]:
@@ -84,6 +86,4 @@ def answer(request: dict) -> dict:
             for client in order:
                 send(client, number, to)
         return {"sent": len(order) * int(request["packets"])}
-    if action == "drain":  # what the first clients have received
-        return {"drained": sum(drained(one) for one in sockets[: int(request["count"])])}
     raise ValueError(f"cannot {action}")
