@@ -19,7 +19,7 @@ POLLING = "A server's poll()"
 TAKING = "A server's peers: count, then get_packet"
 WHOLE = "A server's packet: poll(), count, get_packet"
 GROWTH = "A server's packet with many peers: its cost as a multiple of that with few"
-FRAME = "A server's frame in which few of many peers have a packet"
+FRAME = "A server's frame: poll() and taking, where 100 of its peers have a packet"
 STATE_PACKET = "A server sends one packet to many peers"
 BURST = "All clients of a server send at once: received while the game read nothing"
 MEMORY = "Memory per accepted, idle peer of a server"
@@ -71,17 +71,17 @@ def _timed_rows(cases, baseline):
 
 def _frame_rows(case):
     peers, size = int(case["peers"]), int(case["size"])
-    name = f"{peers_text(peers)}, {int(case['speakers'])} with a packet"
-    by_ready = "get_ready_peers() : all peers"
+    name = peers_text(peers)
+    by_ready = "get_ready_peers() : loop"
     against_loop, against_native = (goals.get(peers, NO_GOAL) for goals in (FRAME_AGAINST_LOOP, FRAME_AGAINST_NATIVE))
     if case["missing"]:
         yield missing_row(FRAME, name, by_ready, size, "µs", case["missing"], against_loop)
         return
     native, loop, ready = case["native"], case["ours"], case["ready"]
     for detail, one, other, goal, against in (
-        ("all peers asked", native, loop, NO_GOAL, None),
-        ("get_ready_peers() : all native peers", native, ready, against_native, None),
-        (by_ready, loop, ready, against_loop, "UdpServerRs, all peers asked"),
+        ("loop over all", native, loop, NO_GOAL, None),
+        ("get_ready_peers() : native", native, ready, against_native, None),
+        (by_ready, loop, ready, against_loop, "UdpServerRs, loop over all"),
     ):
         row = timed_row(FRAME, name, detail, size, one, other, goal) | {"peers": peers}
         yield row | ({"against": against} if against else {})

@@ -36,7 +36,6 @@ func missing_members() -> PackedStringArray:
 func to_dictionary() -> Dictionary:
 	var row := super()
 	row.peers = peers
-	row.speakers = mini(SPEAKERS, peers)
 	row.ready = _ready
 	return row
 
