@@ -177,21 +177,6 @@ func test_connecting_to_the_other_family_fails_and_closes(kind: StringName) -> v
 		answer("is_socket_connected", peer.is_socket_connected(), false)
 
 
-func test_a_wildcard_socket_connects_to_one_family_and_then_not_to_the_other(
-	kind: StringName
-) -> void:
-	if not needs_ipv6() or not needs_linux():
-		return
-	for row: Array in [[LOOPBACK, LOOPBACK_6], [LOOPBACK_6, LOOPBACK]]:
-		var peer := bound_peer(kind, "*")
-		answer("to " + row[0], peer.connect_to_host(row[0], 9), OK)
-		var lines := lines_of(
-			func() -> void: record("then to " + row[1], peer.connect_to_host(row[1], 9))
-		)
-		record("prints", not lines.is_empty())
-		record("state", [peer.is_bound(), peer.is_socket_connected()])
-
-
 func test_connecting_to_a_broadcast_address_fails_and_closes(kind: StringName) -> void:
 	if not needs_linux():
 		return
