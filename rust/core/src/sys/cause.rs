@@ -100,7 +100,7 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let taken = std::net::UdpSocket::bind(socket.local_addr().unwrap()).unwrap_err();
         assert_eq!(cause(&taken), Cause::AddressInUse);
-        let oversized = socket.send_to(&[0; 65_508], "127.0.0.1:9").unwrap_err();
+        let oversized = socket.send_to(&vec![0; 65_508], "127.0.0.1:9").unwrap_err();
         assert_eq!(cause(&oversized), Cause::TooLarge);
         assert_eq!(cause(&io::ErrorKind::Unsupported.into()), Cause::NotSupported);
         assert_eq!(cause(&io::Error::other("x")), Cause::Other);
