@@ -48,6 +48,12 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     }
 }
 
+/// The `Error` of a take without a packet, if there was an error.
+#[expect(clippy::needless_pass_by_value, reason = "it is what is done with it")]
+pub(crate) fn no_packet(error: Option<Error>) -> GodotError {
+    error.as_ref().map_or(GodotError::ERR_UNAVAILABLE, to_godot_error)
+}
+
 /// A counter, as scripts have it.
 pub(crate) fn counter_to_int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

@@ -16,70 +16,99 @@
 use std::cell::RefCell;
 use std::ptr;
 
-use packet_peer_udp_core::{Packet, Peer, Result, Taken};
+use packet_peer_udp_core::{Error, Packet, Peer, Taken};
 
 /// Up to this many bytes, copying a packet costs less than sharing its queue's memory.
 const SMALL: usize = 256;
 
 thread_local! {
     /// What this thread's readers read, from any peer. Each thread has its own, so that no other thread can change it.
-    static READ: RefCell<Reads> = RefCell::new(Reads::default());
+    static READ: RefCell<Reads> = RefCell::new(Reads::new());
 }
 
-/// The packets of readers that may not have returned: of each the address of its variable, which becomes lower from one to the next.
-#[derive(Default)]
+/// The packets of readers that may not have returned. Each has its variable at a lower address than the one before.
 struct Reads {
-    /// The first [`in_use`](Self::in_use) ones; the others are kept for reuse.
-    slots: Vec<Slot>,
-    in_use: usize,
+    /// Nearly always, this is the only one: one reader takes packet after packet.
+    outermost: Slot,
+    /// The first [`inner_in_use`](Self::inner_in_use) ones; the others are kept for reuse.
+    inner: Vec<Slot>,
+    inner_in_use: usize,
 }
 
-/// A packet. Its bytes are on the heap, so they stay where they are when the slot is moved.
-#[derive(Default)]
+/// A reader's packet. Its bytes are on the heap, so they stay where they are when the slot is moved.
 struct Slot {
+    /// The address of the reader's variable; 0 before the first.
     reader: usize,
-    /// A packet of at most [`SMALL`] bytes, for which there is room from the first use on.
+    /// A packet of at most [`SMALL`] bytes. It never grows.
     small: Vec<u8>,
     /// A larger packet, in its queue's memory.
     large: Option<Packet>,
 }
 
+impl Slot {
+    fn new() -> Self {
+        Self { reader: 0, small: Vec::with_capacity(SMALL), large: None }
+    }
+}
+
 impl Reads {
+    fn new() -> Self {
+        Self { outermost: Slot::new(), inner: Vec::new(), inner_in_use: 0 }
+    }
+
     /// Takes a packet for the reader whose variable has this address. The bytes stay as they are until the reader has returned.
-    fn take(&mut self, peer: &Peer, reader: usize) -> Result<Option<&[u8]>> {
-        let in_use = self.slots.iter().take(self.in_use).rposition(|slot| slot.reader > reader);
-        let free = in_use.map_or(0, |last| last + 1);
-        // The next one is overwritten below, in the usual case that one reader takes packet after packet.
-        for slot in self.slots.iter_mut().take(self.in_use).skip(free + 1) {
-            slot.large = None;
-        }
-        self.in_use = free;
-        if free == self.slots.len() {
-            self.slots.push(Slot::default());
-        }
-        let Some(slot) = self.slots.get_mut(free) else { return Ok(None) };
-        if slot.small.capacity() == 0 {
-            slot.small.reserve_exact(SMALL);
-        }
-        let Some(taken) = peer.take_or_copy(&mut slot.small)? else { return Ok(None) };
+    /// Where there is none, what `refused` makes of the error, if it is one.
+    #[inline]
+    fn take<E>(&mut self, peer: &Peer, reader: usize, refused: impl FnOnce(Option<Error>) -> E) -> Result<&[u8], E> {
+        let slot = if self.inner_in_use == 0 && self.outermost.reader <= reader {
+            &mut self.outermost
+        } else {
+            self.innermost(reader)
+        };
         slot.reader = reader;
-        self.in_use += 1;
-        Ok(Some(match taken {
-            Taken::Copied => &slot.small,
-            Taken::Shared(packet) => slot.large.insert(packet),
-        }))
+        // (The core's result is taken apart here: to hand it on costs as much as all else in this function.)
+        match peer.take_or_copy(&mut slot.small) {
+            Ok(Some(Taken::Copied)) => Ok(&slot.small),
+            Ok(Some(Taken::Shared(packet))) => Ok(slot.large.insert(packet)),
+            Ok(None) => Err(refused(None)),
+            Err(error) => Err(refused(Some(error))),
+        }
+    }
+
+    /// The slot after those of the readers that may not have returned when there is one at this address.
+    #[cold]
+    fn innermost(&mut self, reader: usize) -> &mut Slot {
+        while let Some(last) = self.inner_in_use.checked_sub(1)
+            && let Some(slot) = self.inner.get_mut(last)
+            && slot.reader <= reader
+        {
+            slot.large = None;
+            self.inner_in_use = last;
+        }
+        if self.inner_in_use == 0 && self.outermost.reader <= reader {
+            return &mut self.outermost;
+        }
+        let free = self.inner_in_use;
+        self.inner_in_use += 1;
+        if free == self.inner.len() {
+            self.inner.push(Slot::new());
+        }
+        &mut self.inner[free]
     }
 }
 
 /// Takes a packet of `peer` for the code that has a variable at `reader`, to which the caller writes the pointer. The pointer is
 /// valid, and the bytes stay as they are, until that code has returned or has taken the next packet by the same variable.
-pub(crate) fn take(peer: &Peer, reader: *mut *const u8) -> Result<Option<*const [u8]>> {
+///
+/// Where there is no packet, what `refused` makes of the error, if it is one.
+pub(crate) fn take<E>(
+    peer: &Peer,
+    reader: *mut *const u8,
+    refused: impl Fn(Option<Error>) -> E,
+) -> Result<*const [u8], E> {
+    let take = |read: &RefCell<Reads>| read.borrow_mut().take(peer, reader.addr(), &refused).map(ptr::from_ref);
     // Without the thread-local, the thread is ending, and runs no scripts any more.
-    let taken = READ.try_with(|read| match read.borrow_mut().take(peer, reader.addr()) {
-        Ok(packet) => Ok(packet.map(ptr::from_ref)),
-        Err(error) => Err(error),
-    });
-    taken.unwrap_or(Ok(None))
+    READ.try_with(take).unwrap_or_else(|_| Err(refused(None)))
 }
 
 #[cfg(test)]
@@ -106,6 +135,11 @@ mod tests {
         peer
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is for `take`")]
+    fn is_error(error: Option<Error>) -> bool {
+        error.is_some()
+    }
+
     /// The bytes at a pointer that [`take`] returned.
     fn read(packet: *const [u8]) -> Vec<u8> {
         // SAFETY: the tests read only what is promised to be valid.
@@ -116,59 +150,59 @@ mod tests {
     fn a_packet_stays_until_its_reader_has_returned() {
         for length in [1, SMALL, SMALL + 1, 60_000] {
             let peer = peer_with(&[length; 4]);
-            let mut reads = Reads::default();
-            let outer = ptr::from_ref(reads.take(&peer, 1_000).unwrap().unwrap());
+            let mut reads = Reads::new();
+            let outer = ptr::from_ref(reads.take(&peer, 1_000, is_error).unwrap());
             // Within the first reader: another one, which takes two packets, and one within that.
-            reads.take(&peer, 900).unwrap().unwrap();
-            let inner = ptr::from_ref(reads.take(&peer, 900).unwrap().unwrap());
-            let innermost = ptr::from_ref(reads.take(&peer, 800).unwrap().unwrap());
+            reads.take(&peer, 900, is_error).unwrap();
+            let inner = ptr::from_ref(reads.take(&peer, 900, is_error).unwrap());
+            let innermost = ptr::from_ref(reads.take(&peer, 800, is_error).unwrap());
             peer.close();
             drop(peer);
             assert_eq!(read(outer), vec![0; length]);
             assert_eq!(read(inner), vec![2; length]);
             assert_eq!(read(innermost), vec![3; length]);
-            assert_eq!(reads.in_use, 3);
+            assert_eq!(reads.inner_in_use, 2);
         }
     }
 
     #[test]
     fn a_reader_that_has_returned_has_its_place_reused() {
         let peer = peer_with(&[300; 40]);
-        let mut reads = Reads::default();
+        let mut reads = Reads::new();
         for _ in 0..10 {
             // In turn a reader, one within it, one after that at another depth, and one further out.
             for reader in [1_000, 900, 950, 1_100] {
-                reads.take(&peer, reader).unwrap().unwrap();
+                reads.take(&peer, reader, is_error).unwrap();
             }
-            assert_eq!(reads.in_use, 1);
+            assert_eq!(reads.inner_in_use, 0);
         }
-        // The one further out, and within it the first and the second.
-        assert_eq!(reads.slots.len(), 3);
+        assert_eq!(reads.inner.len(), 2);
     }
 
     #[test]
     fn a_take_without_a_packet_returns_the_memory_of_readers_that_have_returned() {
         let peer = peer_with(&[300; 3]);
-        let mut reads = Reads::default();
+        let mut reads = Reads::new();
         for reader in [1_000, 900, 800] {
-            reads.take(&peer, reader).unwrap().unwrap();
+            reads.take(&peer, reader, is_error).unwrap();
         }
-        assert!(reads.take(&peer, 1_000).unwrap().is_none());
-        assert_eq!(reads.in_use, 0);
-        assert!(reads.slots.iter().skip(1).all(|slot| slot.large.is_none()));
+        assert_eq!(reads.take(&peer, 1_000, is_error), Err(false));
+        assert_eq!(reads.inner_in_use, 0);
+        assert_eq!(reads.inner.len(), 2);
+        assert!(reads.inner.iter().all(|slot| slot.large.is_none()));
     }
 
     #[test]
     fn a_reader_that_takes_one_packet_after_the_other_needs_one_place() {
         let peer = peer_with(&[10; 200]);
-        let mut reads = Reads::default();
+        let mut reads = Reads::new();
         let mut places = Vec::new();
-        while let Some(packet) = reads.take(&peer, 1_000).unwrap() {
+        while let Ok(packet) = reads.take(&peer, 1_000, is_error) {
             places.push(packet.as_ptr());
         }
         assert_eq!(places.len(), 200);
         places.dedup();
         assert_eq!(places.len(), 1);
-        assert_eq!(reads.slots.len(), 1);
+        assert!(reads.inner.is_empty());
     }
 }

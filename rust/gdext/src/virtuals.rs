@@ -22,7 +22,7 @@ use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::MAX_PAYLOAD_IPV4;
 
 use crate::calls::sending;
-use crate::convert::{count_to_int, to_godot_error};
+use crate::convert::{count_to_int, no_packet};
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{self, InCall};
 use crate::shared::Shared;
@@ -173,10 +173,9 @@ unsafe extern "C" fn get_packet(
         return unsafe { write_error(returned, Some(GodotError::OK)) };
     }
     let method = |shared: InCall<'_, Shared>| {
-        let packet = match taken::take(&shared.peer, r_buffer) {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return GodotError::ERR_UNAVAILABLE,
-            Err(error) => return to_godot_error(&error),
+        let packet = match taken::take(&shared.peer, r_buffer, no_packet) {
+            Ok(packet) => packet,
+            Err(error) => return error,
         };
         // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it reads there is valid,
         // and does not change, until the function that has this variable returns or takes the next packet: see `taken`.

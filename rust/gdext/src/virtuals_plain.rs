@@ -17,7 +17,7 @@ use godot::prelude::godot_api;
 use packet_peer_udp_core::MAX_PAYLOAD_IPV4;
 
 use crate::calls::sending;
-use crate::convert::to_godot_error;
+use crate::convert::no_packet;
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{self, HasShared};
 use crate::taken;
@@ -43,10 +43,9 @@ impl IPacketPeerExtension for PacketPeerUdpRs {
         r_buffer_size: RawPtr<*mut i32>,
     ) -> GodotError {
         let r_buffer = r_buffer.ptr().cast::<*const u8>();
-        let packet = match registry::of(&this, |shared| taken::take(&shared.peer, r_buffer)) {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return GodotError::ERR_UNAVAILABLE,
-            Err(error) => return to_godot_error(&error),
+        let packet = match registry::of(&this, |shared| taken::take(&shared.peer, r_buffer, no_packet)) {
+            Ok(packet) => packet,
+            Err(error) => return error,
         };
         // SAFETY: the engine passes the address of a `const uint8_t *` of its own to be filled in. What it reads there is valid,
         // and does not change, until the function that has this variable returns or takes the next packet: see `taken`.
