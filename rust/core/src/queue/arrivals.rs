@@ -7,10 +7,13 @@ use crate::arrivals::ArrivalId;
 /// When the queue becomes empty, memory for more runs than this is given back.
 const KEPT_RUNS: usize = 16;
 
-/// The arrivals of a queue's packets, oldest first, each with the number of packets in a row that have it. Most queues have none,
-/// and most of the others have one run.
+/// The arrivals of a queue's packets. Most queues are not told any, so these take 8 bytes.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals(Option<Box<VecDeque<(ArrivalId, u32)>>>);
+pub(super) struct Arrivals(Option<Box<Runs>>);
+
+/// The arrivals, oldest first, each with the number of packets in a row that have it. Mostly there is one run.
+#[derive(Debug, Default)]
+struct Runs(VecDeque<(ArrivalId, u32)>);
 
 impl Arrivals {
     /// Adds that of the packet behind `stored` others. Returns `false` if there is no memory for it.
@@ -33,7 +36,7 @@ impl Arrivals {
             }
             self.shrink();
         }
-        let runs = self.0.get_or_insert_default();
+        let Runs(runs) = &mut **self.0.get_or_insert_default();
         if runs.try_reserve(2).is_err() {
             return false;
         }
@@ -56,7 +59,7 @@ impl Arrivals {
     #[cold]
     #[inline(never)]
     fn pop_told(&mut self) -> ArrivalId {
-        let Some(runs) = &mut self.0 else { return ArrivalId::NONE };
+        let Some(Runs(runs)) = self.0.as_deref_mut() else { return ArrivalId::NONE };
         let Some((arrival, count)) = runs.front_mut() else { return ArrivalId::NONE };
         let arrival = *arrival;
         *count -= 1;
@@ -68,7 +71,7 @@ impl Arrivals {
 
     /// Gives memory back after a burst.
     fn shrink(&mut self) {
-        if let Some(runs) = &mut self.0
+        if let Some(Runs(runs)) = self.0.as_deref_mut()
             && runs.capacity() > 4 * KEPT_RUNS
         {
             runs.shrink_to(KEPT_RUNS);
