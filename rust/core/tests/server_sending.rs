@@ -60,7 +60,7 @@ fn an_element_that_is_no_open_peer_of_the_server_is_refused_and_nothing_is_sent(
     // A peer with a socket of its own is none of the server's.
     closed.bind(0, setup.family.bind, 0).unwrap();
     assert_eq!(refused(&server, &[&peer, &closed]), Some(1));
-    assert!(server.last_error().message.contains("element 1"), "{:?}", server.last_error());
+    assert!(server.last_error().message.contains("index 1"), "{:?}", server.last_error());
     assert_eq!((server.stats().all.packets_sent, take(&client)), (0, None));
     server.stop();
     assert!(matches!(server.send_to_peers(&[&peer], b"x").unwrap_err().reason, Reason::NotOpen));
@@ -80,7 +80,7 @@ fn a_refused_datagram_is_counted_for_each_peer(setup: Setup) {
         assert_ne!(peer.last_error().code, 0);
     }
     assert_eq!(server.stats().all.send_errors, 3);
-    assert!(server.last_error().message.contains("peer 2 of 3"), "{:?}", server.last_error());
+    assert!(server.last_error().message.contains("index 2 of 3"), "{:?}", server.last_error());
     assert!(clients.iter().all(|client| take(client).is_none()));
     assert_eq!(server.send_to_peers(&refs(&peers), b"small").unwrap(), 3);
 }
