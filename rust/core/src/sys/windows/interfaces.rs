@@ -78,11 +78,12 @@ unsafe fn read(first: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<Interface> {
             let Some(addr) = (unsafe { read_address(address.Address.lpSockaddr, address.OnLinkPrefixLength) }) else {
                 continue;
             };
-            let index = if matches!(addr, IfAddr::V4(_)) { ipv4_index } else { adapter.Ipv6IfIndex };
+            // Each is 0 if the adapter does not have that family. Wine sets one of them only. Where both are set they are equal.
+            let indices = [ipv4_index, adapter.Ipv6IfIndex];
             found.push(Interface {
                 name: name.clone(),
                 addr,
-                index: (index != 0).then_some(index),
+                index: indices.into_iter().find(|index| *index != 0),
                 oper_status: adapter.OperStatus.into(),
                 is_p2p: matches!(adapter.IfType, IF_TYPE_PPP | IF_TYPE_TUNNEL),
                 adapter_name: adapter_name.clone(),
