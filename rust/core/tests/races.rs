@@ -281,7 +281,7 @@ fn a_peer_that_is_opened_while_another_thread_closes_it_gets_nothing_of_the_sock
         let to = std::num::NonZeroU16::new(sink.local_addr().unwrap().port()).unwrap();
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let _done = common::SetOnDrop(&done);
+            let _done = SetOnDrop(&done);
             // Packets of the size at which delivering takes longest.
             scope.spawn(|| {
                 let client = client();
