@@ -130,9 +130,9 @@ fn a_wait_pauses_and_goes_on_when_the_socket_works_again(setup: Setup) {
         let wait = common::waiting(&broken.peer);
         thread::sleep(Duration::from_millis(30));
         if end == WaitEnd::Interrupted {
-            broken.peer.interrupt_wait()
+            broken.peer.interrupt_wait();
         } else {
-            broken.peer.close()
+            broken.peer.close();
         }
         assert_eq!(wait.end(), end);
     }
