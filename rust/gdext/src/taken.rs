@@ -1,17 +1,20 @@
 //! The packets that the engine is reading: it gets a pointer from `_get_packet`, and reads from it after that has returned.
 //!
-//! How long it reads, nobody tells. `get_packet()` copies the bytes at once. `get_var()` decodes them, and decoding can run scripts
-//! while bytes are left to read: a `Logger`, to which the engine prints that a text is no UTF-8, and the setters of decoded objects.
-//! Such a script may take more packets, of this peer and of others, close the peer or free it. So a packet is kept until its reader
-//! has returned, whatever it holds.
+//! The engine does not tell when it has finished reading. `get_packet()` copies the bytes at once. `get_var()` decodes them, and
+//! decoding can run scripts while bytes are left to read: a `Logger`, to which the engine prints that a text is not valid UTF-8, and
+//! the setters of decoded objects. Such a script may take more packets, of this peer or of others, close the peer or free it. So a
+//! packet is kept until the function that reads it has returned, whatever its bytes are.
 //!
 //! A reader is known by its variable, into which `_get_packet` writes the pointer. In the engine that is a local variable of the
 //! function that reads (`PacketPeer::get_packet_buffer` and `PacketPeer::get_var` in `core/io/packet_peer.cpp`). Stacks grow
-//! downwards on all platforms of the engine. So as long as a reader has not returned, whatever runs on its thread has its variables
-//! at lower addresses; and a reader whose variable is at the same or a lower address than that of a new one has returned, or is the
-//! new one, which has overwritten its pointer. (The variables are the engine's, so it makes no difference how this library is built:
-//! a sanitizer that moves the variables of instrumented code elsewhere does not move these. Code of another kind, which keeps the
-//! pointer somewhere else than in a local variable, has what `PacketPeer` promises: the packet, until it takes the next.)
+//! downwards on all platforms of the engine. So while a reader has not returned, everything that runs on its thread has its local
+//! variables at lower addresses. A reader whose variable is at the same address as that of a new reader, or at a lower one, has
+//! therefore returned, or is the new reader itself, which has overwritten its pointer.
+//!
+//! The variables belong to the engine, so a sanitizer with which this library is built does not move them. (An engine that is itself
+//! built with AddressSanitizer needs `ASAN_OPTIONS=detect_stack_use_after_return=0`, which keeps local variables on the stack.) A
+//! caller that keeps the pointer in another place than a local variable has it until it takes the next packet, as `PacketPeer`
+//! promises.
 
 use std::cell::RefCell;
 use std::ptr;
@@ -57,7 +60,7 @@ impl Reads {
     }
 
     /// Takes a packet for the reader whose variable has this address. The bytes stay as they are until the reader has returned.
-    /// Where there is none, what `refused` makes of the error, if it is one.
+    /// `refused` makes the result where there is none; it gets the error, or `None` if the queue is empty.
     #[inline]
     fn take<E>(&mut self, peer: &Peer, reader: usize, refused: impl FnOnce(Option<Error>) -> E) -> Result<&[u8], E> {
         let slot = if self.inner_in_use == 0 && self.outermost.reader <= reader {
@@ -66,7 +69,7 @@ impl Reads {
             self.innermost(reader)
         };
         slot.reader = reader;
-        // (The core's result is taken apart here: to hand it on costs as much as all else in this function.)
+        // The core's result is matched here: to return it as it is doubles the instructions of this function.
         match peer.take_or_copy(&mut slot.small) {
             Ok(Some(Taken::Copied)) => Ok(&slot.small),
             Ok(Some(Taken::Shared(packet))) => Ok(slot.large.insert(packet)),
@@ -100,7 +103,7 @@ impl Reads {
 /// Takes a packet of `peer` for the code that has a variable at `reader`, to which the caller writes the pointer. The pointer is
 /// valid, and the bytes stay as they are, until that code has returned or has taken the next packet by the same variable.
 ///
-/// Where there is no packet, what `refused` makes of the error, if it is one.
+/// `refused` makes the result where there is none; it gets the error, or `None` if the queue is empty.
 pub(crate) fn take<E>(
     peer: &Peer,
     reader: *mut *const u8,

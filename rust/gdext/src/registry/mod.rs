@@ -113,8 +113,9 @@ impl<S: Registered> Registry<S> {
         (objects.by_id.values().map(Arc::clone).collect(), objects.freed)
     }
 
-    /// The object that has this id, and its shared part; `None` once it is being freed. An object is asked for only when it is
-    /// complete: whoever refers to it first takes over the reference that it was constructed with.
+    /// The object that has this id, and its shared part; `None` once it is being freed. To be called only for
+    /// objects that are complete: the first reference to an object takes over the one that it was constructed with, and dropping it
+    /// frees the object.
     ///
     /// The reference is taken under the registry's lock, which freeing an object takes too: so the engine's part of an object that
     /// is found here is whole, or its count of references is 0 and it is not found; it cannot become free memory meanwhile. The
