@@ -12,7 +12,7 @@
 //! therefore returned, or is the new reader itself, which has overwritten its pointer.
 //!
 //! The variables belong to the engine, so a sanitizer with which this library is built does not move them. (An engine that is itself
-//! built with AddressSanitizer needs `ASAN_OPTIONS=detect_stack_use_after_return=0`, which keeps local variables on the stack.) A
+//! built with `AddressSanitizer` needs `ASAN_OPTIONS=detect_stack_use_after_return=0`, which keeps local variables on the stack.) A
 //! caller that keeps the pointer in another place than a local variable has it until it takes the next packet, as `PacketPeer`
 //! promises.
 
