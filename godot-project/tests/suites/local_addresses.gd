@@ -134,8 +134,10 @@ func test_the_queue_holds_as_many_packets_with_it() -> void:
 		peer.packet_info = on
 		var sender := sender_to(peer)
 		for i in 200:
-			sender.put_packet(numbered(i, 1000))
-		until_all_known(peer, 127, func() -> void: OS.delay_msec(1))
+			send(sender, [numbered(i, 1000)])
+			var is_known := func() -> bool:
+				return stat(peer, "packets_received") + stat(peer, "packets_dropped_queue") > i
+			check(wait_until(is_known), "packet %d is lost" % i)
 		check_equal(peer.get_available_packet_count(), 127, "packets, packet_info %s" % on)
 
 
@@ -202,9 +204,10 @@ func test_an_answer_may_leave_from_the_address_that_was_asked() -> void:
 
 func test_text_that_is_no_address_of_this_machine_is_refused() -> void:
 	for is_open: bool in [false, true]:
-		var peer := bound_peer(OURS, "*") if is_open else make_peer(OURS)
-		peer.source_address = LOOPBACK
 		for text: String in ["localhost", "1.2.3", "300.0.0.1", "*", " ", NOT_OURS, "2001:db8::7"]:
+			# A line once a second, peer and member: a peer for each text.
+			var peer := bound_peer(OURS, "*") if is_open else make_peer(OURS)
+			peer.source_address = LOOPBACK
 			refused_value(peer, &"source_address", text)
 
 
@@ -214,8 +217,12 @@ func test_accepted_peers_have_neither() -> void:
 			var server := server_in_mode(background)
 			var client := sender_to(server)
 			var peer := accepted(server, client)
-			refused_value(peer, &"packet_info", true)
-			refused_value(peer, &"source_address", LOOPBACK)
+			for row: Array in [[&"packet_info", true], [&"source_address", LOOPBACK]]:
+				var before: Variant = peer.get(row[0])
+				var lines := lines_of(func() -> void: peer.set(row[0], row[1]))
+				check_equal(peer.get(row[0]), before, row[0])
+				check_equal(lines.size(), 1, "%s: lines printed" % row[0])
+				check(row[0] in "".join(lines), "%s is not named" % row[0])
 			send(client, [numbered(1)])
 			take(peer)
 			_check_told(peer, "", "")

@@ -55,9 +55,9 @@ func test_it_is_not_emitted_for_packets_of_those_who_are_there() -> void:
 			server.peer_connected.connect(func() -> void: emissions[0] += 1)
 			var client := sender_to(server)
 			var peer := accepted(server, client)
-			await Frames.until(func() -> bool: return emissions[0] > 0)
+			# It was taken already, so it need not be announced.
+			await Frames.wait(3)
 			var before := emissions[0]
-			check(before > 0, "it was not announced")
 			for i in 3:
 				send(client, [numbered(i)])
 				take(peer)
@@ -171,6 +171,7 @@ func test_a_handler_may_stop_or_free_the_server() -> void:
 						return emissions[0] > 0
 					check(await Frames.until(came), "no emission")
 					await Frames.wait(2)
+					held.clear()  # a cycle of server and connection
 	)
 
 
