@@ -355,7 +355,7 @@ fn what_is_sent_after_an_address_is_gone() {
     }
 }
 
-/// Only in a network namespace whose interface `near` has the IPv6 addresses fd77:1::1 and fd77:1::2, and a link-local one.
+/// Only in a network namespace whose interface `near` has the IPv6 addresses `fd77:1::1` and `fd77:1::2`, and a link-local one.
 #[test]
 #[ignore = "needs a network of its own, see scripts/namespace_tests.sh"]
 fn a_server_answers_from_each_ipv6_address() {

@@ -64,7 +64,7 @@ fn a_packet_that_there_is_no_memory_for_is_dropped_and_counted(setup: Setup) {
         // Receiving needs memory of its own, which is kept.
         pair.sender.send(b"first").unwrap();
         assert_eq!(pair.next(), b"first");
-        pair.sender.send(&[1; 60_000]).unwrap();
+        pair.sender.send(&vec![1; 60_000]).unwrap();
         pair.sender.send(b"second").unwrap();
         with_limit(40_000, || pair.await_available(1));
         assert_eq!(take(&pair.receiver).unwrap(), b"second");
@@ -78,8 +78,8 @@ fn a_packet_that_there_is_no_memory_for_is_dropped_and_counted(setup: Setup) {
         for _ in 0..8 {
             assert_eq!(take(&pair.receiver).unwrap(), [2; 5_000]);
         }
-        pair.sender.send(&[3; 60_000]).unwrap();
-        assert_eq!(pair.next(), [3; 60_000]);
+        pair.sender.send(&vec![3; 60_000]).unwrap();
+        assert_eq!(pair.next(), vec![3; 60_000]);
         assert_eq!(pair.receiver.stats().packets_dropped_queue, 1);
     }
 }

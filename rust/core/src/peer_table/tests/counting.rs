@@ -165,7 +165,9 @@ impl Pair {
         match operation {
             Operation::Deliver(from) => {
                 self.deliver(from);
-                from.iter().for_each(|from| self.model.deliver(*from));
+                for from in from {
+                    self.model.deliver(*from);
+                }
             }
             Operation::Poll => {
                 table.lock().note_poll(false);
@@ -214,7 +216,9 @@ impl Pair {
                 table.lock().set_queue_size(packets * 100);
                 model.capacity = *packets;
                 let all: Vec<_> = model.peers.keys().copied().collect();
-                all.into_iter().for_each(|from| model.shrink(from));
+                for from in all {
+                    model.shrink(from);
+                }
             }
             Operation::Reset => {
                 table.lock().reset_counts();

@@ -121,13 +121,11 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 /// begin of every connect, keep the port and reset the local address, also one that was bound to; then they refuse the address
 /// (macOS, connect(2): "the error EAFNOSUPPORT will be harmlessly returned"; `EINVAL` where the length is compared first).
 pub(crate) fn disconnect(socket: &UdpSocket) -> io::Result<()> {
+    const { assert!(libc::AF_UNSPEC == 0) };
     // SAFETY: a structure of integers, for which zero is a valid value.
-    let mut nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
-    nowhere.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
     // SAFETY: `socket` is borrowed, so its descriptor stays open. The call reads as many bytes of `nowhere` as its size.
-    let result = unsafe {
-        libc::connect(socket.as_raw_fd(), ptr::from_ref(&nowhere), size_of::<libc::sockaddr>() as libc::socklen_t)
-    };
+    let result = unsafe { libc::connect(socket.as_raw_fd(), ptr::from_ref(&nowhere), ffi::length::<libc::sockaddr>()) };
     if result == 0 {
         return Ok(());
     }
@@ -136,8 +134,8 @@ pub(crate) fn disconnect(socket: &UdpSocket) -> io::Result<()> {
     if is_harmless && !cfg!(any(target_os = "linux", target_os = "android")) { Ok(()) } else { Err(error) }
 }
 
-/// Linux: the errors that `icmp_err_convert` (net/ipv4/icmp.c), `icmpv6_err_convert` (net/ipv6/icmp.c) and `__udp4_lib_err` make of
-/// an ICMP message. The BSDs and macOS: those of `inetctlerrmap` (netinet/ip_input.c), which are some of these.
+/// Linux: the errors that `icmp_err_convert` (`net/ipv4/icmp.c`), `icmpv6_err_convert` (`net/ipv6/icmp.c`) and `__udp4_lib_err` make of
+/// an ICMP message. The BSDs and macOS: those of `inetctlerrmap` (`netinet/ip_input.c`), which are some of these.
 pub(crate) fn may_be_report(error: &io::Error, to: SocketAddr, length: usize) -> bool {
     match error.raw_os_error() {
         Some(
@@ -159,7 +157,10 @@ pub(crate) fn may_be_report(error: &io::Error, to: SocketAddr, length: usize) ->
     }
 }
 
-/// Peeks at zero bytes, which is the cheapest test. `FIONREAD` reports neither errors nor empty datagrams.
+/// How many bytes `is_readable` peeks at. On Linux none, which is the cheapest test. On macOS and the BSDs receiving no bytes succeeds
+/// on an empty socket (`soreceive` of their kernels). `FIONREAD` reports neither errors nor empty datagrams.
+const PEEKED: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 1 };
+
 pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
     let mut buffer = [0_u8; PEEKED];
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
