@@ -160,7 +160,7 @@ part_valgrind() {
     prepare_project "$project"
     mkdir -p "$cache/logs"
     GODOT=$home/godot scripts/run_scene.sh --brief --timeout 3000 --success '^All tests passed\.$' res://tests/runner.tscn \
-        -- --limit=1500 "--only=$scenes" || code=$?
+        -- --limit=1500 "--only=$scenes" | grep -v '^Unicode parsing error' || code=$?
     if [ -s "$cache/logs/valgrind.log" ]; then
         head -n 80 "$cache/logs/valgrind.log"
         say "valgrind: FAILED: memcheck reports errors; all of them are in .cache/logs/valgrind.log."
@@ -191,4 +191,4 @@ for part in "${parts[@]}"; do
 done
 [ "$failed" = 0 ] || die "$failed of $ran parts failed."
 [ "$ran" -gt 0 ] || exit 77
-echo "No errors of memory and no data races in: ${parts[*]}"
+echo "$ran of ${#parts[@]} parts ran (${parts[*]}) and found nothing."
