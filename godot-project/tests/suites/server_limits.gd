@@ -180,9 +180,7 @@ func test_one_pending_sender_cannot_fill_more_than_its_queue() -> void:
 
 # Takes a connection of each client, and closes or frees all of them.
 func _take_and_drop(server: RefCounted, clients: Array[PacketPeer], is_closing: bool) -> void:
-	# No frame passes here: in the background, the second poll() since the last one lets in more.
-	for i in 2:
-		server.poll()
+	admit_more(server)
 	for client in clients:
 		send(client, [numbered(1)])
 	var peers: Array[PacketPeer] = []

@@ -57,6 +57,13 @@ static func read(server: RefCounted) -> void:
 		server.poll()
 
 
+## Lets [param server] admit as many newcomers as in a new frame. Within one frame, in the background, the
+## second poll() does so.
+static func admit_more(server: RefCounted) -> void:
+	for i in 2:
+		server.poll()
+
+
 ## Polls the servers first: they read for accepted peers.
 func queued(peer: PacketPeer) -> int:
 	for reference in _servers:
@@ -122,9 +129,7 @@ func all_accepted(server: RefCounted, clients: Array[PacketPeer]) -> Array[Packe
 	var at_once: int = mini(server.max_pending_connections, 16)
 	for start in range(0, clients.size(), at_once):
 		var some := clients.slice(start, start + at_once)
-		# No frame passes here: in the background, the second poll() since the last one lets in more.
-		for i in 2:
-			server.poll()
+		admit_more(server)
 		for client in some:
 			send(client, [bytes(HELLO)])
 		for client in some:
@@ -147,6 +152,7 @@ func marker_of(server: RefCounted) -> Marker:
 	marker.client = sender_to(server)
 	marker.peer = accepted(server, marker.client)
 	marker.suite = self
+	admit_more(server)
 	return marker
 
 

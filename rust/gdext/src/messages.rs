@@ -154,6 +154,9 @@ pub(crate) fn put_packet(error: &Error) -> Option<String> {
         Reason::NoDestination => Some(NO_DESTINATION.to_owned()),
         Reason::WrongFamily(_) => Some(format!("{error}. {OTHER_FAMILY}")),
         Reason::NoScope(_) | Reason::NoSocket(_) => Some(format!("{error}.")),
+        Reason::NoSuchAddress => {
+            Some(format!("{error}; set source_address to another one, or to \"\" for the system's choice."))
+        }
         _ => None,
     }
 }
@@ -203,6 +206,11 @@ pub(crate) fn put_packet_to(error: &Error) -> String {
         ),
         _ => put_packet(error).unwrap_or_else(|| format!("{error}.")),
     }
+}
+
+/// For `put_packet_to()` where the system has taken the packet for none of the peers, for this reason.
+pub(crate) fn sent_to_nobody(reason: &str) -> String {
+    format!("no peer was sent the packet: {reason}.")
 }
 
 /// For `put_packets()` with an element of another type.

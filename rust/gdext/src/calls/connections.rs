@@ -48,6 +48,11 @@ pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &Pa
         Err(index) => shared.server.fail(Error::new(Operation::Send, "", Reason::NotOfServer(index))),
     };
     match result {
+        Ok(0) if !peers.is_empty() => {
+            let text = messages::sent_to_nobody(&shared.server.last_error().message);
+            shared.reporter.print("put_packet_to", Limit::Ours, &text);
+            0
+        }
         Ok(count) => count_to_int(count),
         Err(error) => {
             shared.reporter.print("put_packet_to", Limit::Ours, &messages::put_packet_to(&error));
