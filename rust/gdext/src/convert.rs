@@ -23,6 +23,8 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         // To the engine, a destination that is no address is a name.
         (Reason::InvalidAddress | Reason::UnknownInterface(_), Operation::SetDestination)
         | (Reason::Unresolvable(_), _) => GodotError::ERR_CANT_RESOLVE,
+        // Of a source address that this machine has lost since it was set.
+        (Reason::NoSuchAddress, Operation::Send) => GodotError::FAILED,
         (
             Reason::InvalidAddress
             | Reason::InvalidPort(_)
@@ -40,8 +42,6 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (Reason::Connected | Reason::Accepted, _) => GodotError::ERR_LOCKED,
         (Reason::OutOfMemory, _) => GodotError::ERR_OUT_OF_MEMORY,
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
-        // Of a source address that this machine has lost since it was set.
-        (Reason::NoSuchAddress, Operation::Send) => GodotError::FAILED,
         (Reason::Closed | Reason::Superseded | Reason::NoInterface | Reason::NotShared(_), _)
         | (Reason::NoScope(_) | Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
         (Reason::NoScope(_) | Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => {
