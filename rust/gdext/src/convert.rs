@@ -17,14 +17,13 @@ use packet_peer_udp_core::{Error, MAX_PAYLOAD_IPV4, Operation, OverflowPolicy, R
 /// The `Error` that a script gets: what `PacketPeerUDP` returns in the same situation.
 pub(crate) fn to_godot_error(error: &Error) -> GodotError {
     match (&error.reason, error.operation) {
-        (Reason::NotOpen, Operation::Receive) => GodotError::FAILED,
+        // The second is of a source address that this machine has lost since it was set.
+        (Reason::NotOpen, Operation::Receive) | (Reason::NoSuchAddress, Operation::Send) => GodotError::FAILED,
         (Reason::NotOpen | Reason::NoDestination | Reason::NoBroadcast, _) => GodotError::ERR_UNCONFIGURED,
         (Reason::AlreadyOpen, _) => GodotError::ERR_ALREADY_IN_USE,
         // To the engine, a destination that is no address is a name.
         (Reason::InvalidAddress | Reason::UnknownInterface(_), Operation::SetDestination)
         | (Reason::Unresolvable(_), _) => GodotError::ERR_CANT_RESOLVE,
-        // Of a source address that this machine has lost since it was set.
-        (Reason::NoSuchAddress, Operation::Send) => GodotError::FAILED,
         (
             Reason::InvalidAddress
             | Reason::InvalidPort(_)
