@@ -117,6 +117,7 @@ func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 			var marker := marker_of(server)
 			var clients := clients_of(server, 10)
 			var peers := all_accepted(server, clients)
+			admit_more(server)
 			var first: Array[PacketPeer] = []
 			for i in 1500:
 				var flooder := sender_to(server, OURS)

@@ -143,6 +143,7 @@ func test_connections_may_be_freed_by_threads_while_packets_arrive() -> void:
 				threads.append(in_thread(come_and_go.bind(i)))
 			var clients := clients_of(server, 30, OURS)
 			var enough := func() -> bool:
+				admit_more(server)
 				for client in clients:
 					client.put_packet(numbered(1))
 				return stat(server, "packets_received") >= 3000 and count.count() >= 100

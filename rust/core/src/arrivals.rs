@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use arrayvec::ArrayVec;
 use parking_lot::RwLock;
 
 use crate::sys::{Arrival, Source};
@@ -72,10 +71,11 @@ impl ArrivalId {
     }
 }
 
-/// The arrivals that a receiver has seen last.
+/// The arrivals that a receiver has seen last, at most [`RECENT`]. Most receivers are not told any, so there is no memory for them
+/// before the first.
 #[derive(Debug, Default)]
 pub(crate) struct RecentArrivals {
-    known: ArrayVec<(Arrival, ArrivalId), RECENT>,
+    known: Vec<(Arrival, ArrivalId)>,
     /// Which one the next new one replaces.
     next: usize,
 }
@@ -86,11 +86,11 @@ impl RecentArrivals {
             return *id;
         }
         let id = ArrivalId::of(arrival);
-        if self.known.try_push((*arrival, id)).is_err()
-            && let Some(oldest) = self.known.get_mut(self.next)
-        {
+        if self.known.len() < RECENT && self.known.try_reserve_exact(1).is_ok() {
+            self.known.push((*arrival, id));
+        } else if let Some(oldest) = self.known.get_mut(self.next) {
             *oldest = (*arrival, id);
-            self.next = (self.next + 1) % RECENT;
+            self.next = (self.next + 1) % self.known.len();
         }
         id
     }

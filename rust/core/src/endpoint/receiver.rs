@@ -14,7 +14,7 @@ use crate::queue::PacketMeta;
 use crate::sink::Received;
 use crate::socket::Socket;
 use crate::socket::group::Memberships;
-use crate::sys::{self, Arena, IoMode, Message};
+use crate::sys::{self, Arena, Arrival, IoMode, Message};
 
 /// How large a message is taken to be before any has come.
 const LIKELY_SIZE: usize = 2_048;
@@ -119,14 +119,15 @@ impl Receiver {
             return messages;
         }
         let clocks = Clocks::now();
-        let keeps_arrivals = socket.keeps_arrivals();
+        let is_told_arrivals = socket.is_told_arrivals();
         for slot in 0..count {
             let message = arena.message(slot);
             self.largest = self.largest.max(message.bytes.len());
             messages.sizes.push(message.bytes.len());
-            if let Some(mut meta) = self.meta(&message, &clocks) {
-                if let Some(arrival) = message.arrival.as_ref().filter(|_| keeps_arrivals) {
-                    meta = meta.with_arrival(self.arrivals.id_of(arrival));
+            let arrival = if is_told_arrivals { arena.arrival(slot) } else { None };
+            if let Some(mut meta) = self.meta(&message, arrival.as_ref(), &clocks) {
+                if let Some(arrival) = arrival.filter(|_| socket.keeps_arrivals()) {
+                    meta = meta.with_arrival(self.arrivals.id_of(&arrival));
                 }
                 messages.accepted.push(Received { bytes: message.bytes, meta, slot });
             }
@@ -147,13 +148,13 @@ impl Receiver {
 
     /// Of the first datagram of a message; `None` if the message is not from the address that the socket is connected to, or was
     /// sent to a group that the socket has not joined.
-    fn meta(&mut self, message: &Message<'_>, clocks: &Clocks) -> Option<PacketMeta> {
+    fn meta(&mut self, message: &Message<'_>, arrival: Option<&Arrival>, clocks: &Clocks) -> Option<PacketMeta> {
         let sender = address::to_canonical(message.sender);
         // The kernel filters by sender too, but only what arrives after the socket was connected.
         let is_expected = self.connected_to.is_none_or(|peer| address::is_same_host_and_port(sender, peer));
         // The clocks are compared again for each batch, with an error of about a microsecond; times must not run backwards.
         self.latest = self.latest.max(clocks.time_of(message.real_time));
-        (is_expected && self.memberships.include(message.arrival.as_ref()))
+        (is_expected && self.memberships.include(arrival))
             .then(|| PacketMeta::new(message.segment, sender, self.latest))
     }
 }

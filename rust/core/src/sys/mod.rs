@@ -40,8 +40,8 @@
 //! - `fn is_readable(socket: &UdpSocket) -> io::Result<bool>`: whether a receive would return a datagram, which may be empty.
 //!   It never returns `false` while a datagram is queued; it may return `true` while none is. An error is the socket's pending
 //!   error, which this call clears.
-//! - `fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<()>`: whether received messages have an
-//!   [`arrival`](Message::arrival). On a dual-stack socket for both address families. Fails where the system has no such option.
+//! - `fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<()>`: whether the kernel tells where messages
+//!   have arrived. On a dual-stack socket for both address families. Fails where the system has no such option.
 //! - `fn receive_one(socket: &UdpSocket, buffer: &mut [u8], with_arrival: bool) -> io::Result<ReceivedOne>`: receives one datagram
 //!   into a buffer that is large enough for any, without blocking. `with_arrival` tells whether `receive_arrival` was called.
 //! - `fn send_from(socket: &UdpSocket, datagram: &[u8], to: SocketAddr, source: Source) -> io::Result<()>`: sends one datagram
@@ -66,12 +66,14 @@
 //!   - `fn new() -> Self`
 //!   - `fn receive(&mut self, socket: &UdpSocket, mode: IoMode, limit: usize, with_arrival: bool) -> io::Result<usize>`: receives
 //!     up to `limit` (1 to [`SLOTS`]) queued messages, without blocking, and returns their number. The messages stay in the
-//!     arena until the next call. `with_arrival` tells whether `receive_arrival` was called. If there are fewer than `limit`, the socket had no more or an error followed them (see
-//!     `late_error`). If there is none, the call fails: with `WouldBlock` if the socket is empty, otherwise with the
-//!     system's error. `Interrupted` is retried.
+//!     arena until the next call. `with_arrival` tells whether `receive_arrival` was called. If there are fewer than `limit`, the
+//!     socket had no more or an error followed them (see `late_error`). If there is none, the call fails: with `WouldBlock` if
+//!     the socket is empty, otherwise with the system's error. `Interrupted` is retried.
 //!   - `fn late_error(&mut self) -> Option<io::Error>`: takes the error that followed the messages of the last `receive`.
 //!     Always `None` where the kernel reports such an error at the next receive.
 //!   - `fn message(&self, index: usize) -> Message<'_>`: a message of the last `receive`.
+//!   - `fn arrival(&self, index: usize) -> Option<Arrival>`: where that message has arrived. Only after `receive_arrival`, and for
+//!     IPv6 also after `receive_own_groups_only`; `None` where the kernel does not report it.
 //!   - `fn bytes(&self, index: usize) -> &[u8]`: only the payload of that message, which is faster.
 //! - `fn send_batch(socket: &UdpSocket, to: Option<SocketAddr>, payloads: &Payloads<'_>, from: usize, source: Option<Source>,
 //!   mode: IoMode, gso_limit: &AtomicUsize) -> Sent`: sends `payloads` in order, from index `from` on, to `to` (`None`: to the
@@ -92,7 +94,7 @@
 //!   interface.
 //! - `fn receive_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group. Afterwards it receives multicast
 //!   datagrams only of groups that it has joined. Where the kernel does not compare the interface as well (IPv6 on Linux),
-//!   messages have an [`arrival`](Message::arrival) afterwards, so that the caller can compare it.
+//!   messages tell where they have arrived afterwards, so that the caller can compare it.
 //! - `fn kernel_drops(socket: &UdpSocket) -> u64`: how many messages the kernel has dropped because the socket's receive buffer
 //!   was full; joined datagrams count as one. 0 where the kernel does not report it.
 //! - `fn ticks_nsec() -> u64`: nanoseconds on the clock of the engine's `Time.get_ticks_usec()`, with another origin.

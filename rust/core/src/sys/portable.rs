@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::io_mode::IoMode;
 use super::socket_backend::{receive_one, send_from};
-use super::types::{Message, Payloads, ReceivedOne, SLOT, SLOT_STRIDE, SLOTS, Sent, Source, Target};
+use super::types::{Arrival, Message, Payloads, ReceivedOne, SLOT, SLOT_STRIDE, SLOTS, Sent, Source, Target};
 
 const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
@@ -55,8 +55,12 @@ impl Arena {
     }
 
     pub(crate) fn message(&self, index: usize) -> Message<'_> {
-        let ReceivedOne { length, sender, real_time, arrival } = self.received[index];
-        Message { bytes: self.bytes(index), segment: length, sender, real_time, arrival }
+        let ReceivedOne { length, sender, real_time, .. } = self.received[index];
+        Message { bytes: self.bytes(index), segment: length, sender, real_time }
+    }
+
+    pub(crate) fn arrival(&self, index: usize) -> Option<Arrival> {
+        self.received[index].arrival
     }
 
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {

@@ -32,9 +32,6 @@ pub(crate) struct Message<'a> {
     /// When the kernel received the message, on the clock of [`real_time_nsec`](crate::sys::real_time_nsec); `None` if the
     /// kernel does not report it.
     pub(crate) real_time: Option<u64>,
-    /// Only after [`receive_arrival`](crate::sys::receive_arrival), and for IPv6 also after
-    /// [`receive_own_groups_only`](crate::sys::receive_own_groups_only); `None` where the kernel does not report it.
-    pub(crate) arrival: Option<Arrival>,
 }
 
 /// Where a message has arrived. Its addresses are IPv4 for an IPv4 datagram, on a dual-stack socket too.

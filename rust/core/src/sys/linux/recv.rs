@@ -10,8 +10,8 @@ use std::ptr::{self, NonNull};
 use super::ffi::message_count;
 use crate::sys::io_mode::IoMode;
 use crate::sys::portable;
-use crate::sys::types::{Message, SLOT, SLOT_STRIDE, SLOTS};
-use crate::sys::unix::cmsg::{ControlBuffer, control_data};
+use crate::sys::types::{Arrival, Message, SLOT, SLOT_STRIDE, SLOTS};
+use crate::sys::unix::cmsg::{ControlBuffer, arrival, control_data};
 use crate::sys::unix::ffi::{length, sender};
 
 /// The memory that `recvmmsg` writes to. It consists of integers and raw pointers, for which zero is a valid value.
@@ -33,7 +33,7 @@ pub(crate) struct Arena {
     /// The number of messages from the last `receive`.
     received: usize,
     /// For [`IoMode::Portable`]; created at its first use.
-    portable: Option<portable::Arena>,
+    portable: Option<Box<portable::Arena>>,
     /// Whether the last `receive` used `portable`.
     is_portable: bool,
 }
@@ -72,7 +72,12 @@ impl Arena {
     ) -> io::Result<usize> {
         self.is_portable = mode == IoMode::Portable;
         if self.is_portable {
-            return self.portable.get_or_insert_with(portable::Arena::new).receive(socket, mode, limit, with_arrival);
+            return self.portable.get_or_insert_with(|| Box::new(portable::Arena::new())).receive(
+                socket,
+                mode,
+                limit,
+                with_arrival,
+            );
         }
         // SAFETY: the arena is borrowed mutably, so no other reference to the memory exists (see the field).
         let memory = unsafe { self.memory.as_mut() };
@@ -128,8 +133,18 @@ impl Arena {
             segment: control.segment.unwrap_or(length).min(length),
             sender: sender(&memory.senders[index]),
             real_time: control.time,
-            arrival: control.arrival,
         }
+    }
+
+    pub(crate) fn arrival(&self, index: usize) -> Option<Arrival> {
+        if let (true, Some(portable)) = (self.is_portable, &self.portable) {
+            return portable.arrival(index);
+        }
+        // SAFETY: as in `message`.
+        let memory = unsafe { self.memory.as_ref() };
+        let message = &memory.messages[..self.received][index];
+        // SAFETY: as of `control_data` in `message`.
+        unsafe { arrival(&message.msg_hdr) }
     }
 
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {

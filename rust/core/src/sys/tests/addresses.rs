@@ -64,7 +64,7 @@ fn next(
     let message = |index| {
         let message = arena.message(index);
         let sender = SocketAddr::new(message.sender.ip().to_canonical(), message.sender.port());
-        (message.bytes.to_vec(), sender, message.arrival)
+        (message.bytes.to_vec(), sender, arena.arrival(index))
     };
     (0..count).map(message).collect()
 }

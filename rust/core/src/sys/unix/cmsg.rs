@@ -25,17 +25,17 @@ pub(crate) struct ControlData {
     pub(crate) time: Option<u64>,
     /// The size of the datagrams that the kernel has joined.
     pub(crate) segment: Option<usize>,
-    pub(crate) arrival: Option<Arrival>,
 }
 
-/// Reads the control messages of a received message.
+/// Calls `read` with the head and the payload of each control message of a received message. The payload has the length that its head
+/// tells, less that of the head.
 ///
 /// # Safety
 ///
 /// The control pointer and length of `header` must describe readable memory that is aligned as [`ControlBuffer`] and holds
 /// control messages from the kernel.
-pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
-    let mut data = ControlData::default();
+#[inline]
+unsafe fn for_each(header: &libc::msghdr, mut read: impl FnMut(&libc::cmsghdr, *const u8)) {
     // SAFETY: the caller guarantees that the header describes readable memory with well-formed control messages.
     let mut entry = unsafe { libc::CMSG_FIRSTHDR(header) };
     // SAFETY: null, or a control message in that memory. The alignment of the memory and of the kernel's entries in it is that
@@ -43,6 +43,21 @@ pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
     while let Some(head) = unsafe { entry.as_ref() } {
         // SAFETY: the payload of a control message is in the same memory.
         let payload = unsafe { libc::CMSG_DATA(entry) };
+        read(head, payload);
+        // SAFETY: as for the first one; `entry` is a control message of `header`.
+        entry = unsafe { libc::CMSG_NXTHDR(header, entry) };
+    }
+}
+
+/// When a message was received, and what it consists of.
+///
+/// # Safety
+///
+/// As of [`for_each`].
+#[inline]
+pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
+    let mut data = ControlData::default();
+    let read = |head: &libc::cmsghdr, payload: *const u8| {
         match (head.cmsg_level, head.cmsg_type) {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if holds::<libc::timespec>(head) => {
@@ -62,26 +77,41 @@ pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
                 let size = unsafe { payload.cast::<c_int>().read_unaligned() };
                 data.segment = usize::try_from(size).ok().filter(|size| *size > 0);
             }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds::<libc::in6_pktinfo>(head) => {
-                // SAFETY: the payload has the size of the structure, which consists of integers.
-                let info = unsafe { payload.cast::<libc::in6_pktinfo>().read_unaligned() };
-                #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
-                let interface = info.ipi6_ifindex as u32;
-                // A dual-stack socket is told twice of an IPv4 datagram, here with less information.
-                if data.arrival.is_none() {
-                    data.arrival = Some(Arrival::at(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), interface));
-                }
-            }
-            (libc::IPPROTO_IP, kind) => {
-                // SAFETY: the payload has the length that its head tells, less that of the head.
-                unsafe { pktinfo::read(kind, head, payload, &mut data.arrival) };
-            }
             _ => {}
         }
-        // SAFETY: as for the first one; `entry` is a control message of `header`.
-        entry = unsafe { libc::CMSG_NXTHDR(header, entry) };
-    }
+    };
+    // SAFETY: as this function's own.
+    unsafe { for_each(header, read) };
     data
+}
+
+/// Where a message has arrived, if the socket is told; see [`receive_arrival`](crate::sys::receive_arrival).
+///
+/// # Safety
+///
+/// As of [`for_each`].
+pub(crate) unsafe fn arrival(header: &libc::msghdr) -> Option<Arrival> {
+    let mut arrival = None;
+    let read = |head: &libc::cmsghdr, payload: *const u8| match (head.cmsg_level, head.cmsg_type) {
+        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds::<libc::in6_pktinfo>(head) => {
+            // SAFETY: the payload has the size of the structure, which consists of integers.
+            let info = unsafe { payload.cast::<libc::in6_pktinfo>().read_unaligned() };
+            #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
+            let interface = info.ipi6_ifindex as u32;
+            // A dual-stack socket is told twice of an IPv4 datagram, here with less information.
+            if arrival.is_none() {
+                arrival = Some(Arrival::at(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), interface));
+            }
+        }
+        (libc::IPPROTO_IP, kind) => {
+            // SAFETY: the payload has the length that its head tells, less that of the head.
+            unsafe { pktinfo::read(kind, head, payload, &mut arrival) };
+        }
+        _ => {}
+    };
+    // SAFETY: as this function's own.
+    unsafe { for_each(header, read) };
+    arrival
 }
 
 /// `None` if the time is negative or does not fit.

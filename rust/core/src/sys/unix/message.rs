@@ -9,7 +9,7 @@ use std::ptr;
 use libc::c_int;
 use socket2::SockAddr;
 
-use super::cmsg::{ControlBuffer, SendControl, control_data};
+use super::cmsg::{ControlBuffer, SendControl, arrival, control_data};
 use super::ffi::{length, sender, set_flag};
 use super::pktinfo;
 use crate::sys::types::{ReceivedOne, Source};
@@ -27,8 +27,8 @@ pub(crate) fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<(
     set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, enabled).or(v4)
 }
 
-/// See [`sys`](crate::sys). The control messages cost next to nothing, so they are always read.
-pub(crate) fn receive_one(socket: &UdpSocket, buffer: &mut [u8], _with_arrival: bool) -> io::Result<ReceivedOne> {
+/// See [`sys`](crate::sys).
+pub(crate) fn receive_one(socket: &UdpSocket, buffer: &mut [u8], with_arrival: bool) -> io::Result<ReceivedOne> {
     let mut iovec = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: integers, for which zero is a valid value.
     let mut address: libc::sockaddr_in6 = unsafe { mem::zeroed() };
@@ -49,7 +49,9 @@ pub(crate) fn receive_one(socket: &UdpSocket, buffer: &mut [u8], _with_arrival: 
     // SAFETY: the call has filled in the header. Its control pointer leads to `control`, of which the kernel has written as many
     // bytes as the header now tells.
     let told = unsafe { control_data(&header) };
-    Ok(ReceivedOne { length, sender: sender(&address), real_time: told.time, arrival: told.arrival })
+    // SAFETY: as above.
+    let arrival = if with_arrival { unsafe { arrival(&header) } } else { None };
+    Ok(ReceivedOne { length, sender: sender(&address), real_time: told.time, arrival })
 }
 
 /// See [`sys`](crate::sys).
