@@ -45,6 +45,9 @@ func accept(count: int) -> void:
 	peers.resize(count)
 	while first < count and problem.is_empty():
 		var batch := PackedInt32Array(range(first, mini(first + BATCH, count)))
+		# Within one frame, the second poll() lets as many newcomers in as a new frame does.
+		for i in 2:
+			_server.poll()
 		if _send(batch):
 			_accept_batch(batch.size())
 		first += BATCH
