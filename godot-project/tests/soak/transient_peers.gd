@@ -63,6 +63,9 @@ func _set_options(peer: PacketPeer) -> void:
 	peer.multicast_time_to_live = rng.randi_range(0, 255)
 	peer.multicast_loopback = chance(0.5)
 	peer.multicast_interface = loopback_interface() if chance(0.5) else ""
+	peer.packet_info = chance(0.5)
+	peer.source_address = LOOPBACK if chance(0.5) else ""
+	peer.queue_size = rng.randi_range(1 << 18, 1 << 20) if chance(0.5) else 0
 
 
 # The look-up emits its signal, unless a later call cancels it.

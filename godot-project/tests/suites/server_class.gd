@@ -9,6 +9,7 @@ const OWN: Array[StringName] = [
 const PROPERTIES: Dictionary[StringName, Variant] = {
 	&"max_pending_connections": 16,
 	&"peer_timeout_msec": 0,
+	&"queue_size": 0,
 	&"background_receive": false,
 	&"reuse_address": true,
 	&"reuse_port": false,

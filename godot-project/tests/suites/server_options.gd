@@ -29,6 +29,9 @@ const LOCKED: Dictionary[StringName, Variant] = {
 	&"send_buffer_size": 20_000,
 	&"multicast_time_to_live": 5,
 	&"multicast_loopback": false,
+	&"packet_info": true,
+	&"source_address": "127.0.0.1",
+	&"queue_size": 20_000,
 	&"background_receive": true,
 }
 
