@@ -247,6 +247,10 @@ func _good_values(property: StringName) -> Array:
 		return [0, 1, 128, 254, 255]
 	if property == &"multicast_interface":
 		return [loopback_interface(), "", loopback_interface()]
+	if property == &"source_address":
+		return [LOOPBACK, "", LOOPBACK]
+	if property == &"queue_size":
+		return [1, 0, 1 << 20]
 	if property == &"reuse_port" and OS.get_name() == "Windows":
 		return [false]
 	return [true, true, false, false, true]
