@@ -208,18 +208,15 @@ func test_with_one_interface_down_it_reaches_the_other() -> void:
 	check_equal(far.values_of("number", 2), [3, 3], "what arrives")
 
 
+# (Routes do not refuse one: a packet that names its interface needs none, on Linux.)
 func test_one_that_the_system_refuses_is_not_counted() -> void:
 	var far := far_socket()
 	var peer := make_peer(OURS)
 	peer.set_broadcast_enabled(true)
-	var route := "broadcast 10.77.1.255 dev near1 table local scope link src 10.77.1.1"
-	change("route del " + route, "route add " + route)
-	var barrier := "unreachable 10.77.1.255 table local"
-	change("route add " + barrier, "route del " + barrier)
-	check_equal(peer.put_packet_broadcast(numbered(1), far.port), 1, "copies")
-	check_equal(far.values_of("interface"), ["far2"], "interfaces")
-	check_equal(stat(peer, "send_errors"), 1, "send_errors")
-	check("10.77.1.255" in peer.get_last_error_message(), peer.get_last_error_message())
+	check_equal(peer.put_packet_broadcast(numbered(1, 65_508), far.port), 0, "copies")
+	check_equal(stat(peer, "send_errors"), 2, "send_errors")
+	check("10.77." in peer.get_last_error_message(), peer.get_last_error_message())
+	check_equal(peer.put_packet_broadcast(numbered(1), far.port), 2, "copies of a smaller one")
 
 
 func test_misuse_is_refused_and_nothing_is_sent() -> void:

@@ -4,7 +4,7 @@
 #[macro_use]
 mod common;
 
-use common::{Setup, bound, has_ipv6, next, nonzero, port};
+use common::{Setup, bound, eventually, has_ipv6, next, nonzero, port};
 use packet_peer_udp_core::{Peer, Reason, broadcast_addresses};
 
 /// The system's choice of an interface needs a route for multicast; loopback's own is always there.
@@ -102,7 +102,12 @@ fn a_broadcast_leaves_by_every_interface_also_where_two_have_the_same_range() {
         ip(&format!("link set {near} up"));
         ip(&format!("link set {far} up"));
     }
+    let probe = bound("*");
+    probe.set_broadcast(true).unwrap();
+    let reached = || probe.send_broadcast(b"x", nonzero(7050)).unwrap();
     let others = broadcast_addresses().len() - 1;
+    // A new interface takes a moment to come up.
+    eventually("both interfaces are up", || reached() == others + 2);
     assert_eq!(broadcast_addresses().iter().filter(|address| address.to_string() == "10.79.1.255").count(), 1);
     for sender in [bound("*"), bound("0.0.0.0"), Peer::new()] {
         for background in [false, true] {
