@@ -82,6 +82,17 @@ fn a_broadcast_opens_a_closed_peer_and_goes_to_every_network() {
     assert!(sent > 0 || peer.last_error().message.contains("broadcast"));
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_peer_that_is_bound_to_one_address_broadcasts_from_no_other() {
+    let peer = bound("127.0.0.1");
+    peer.set_broadcast(true).unwrap();
+    let networks = broadcast_addresses().len();
+    // Linux refuses to send packets of a loopback address to a network.
+    assert_eq!(peer.send_broadcast(b"x", nonzero(9)).unwrap(), 0);
+    assert!(peer.stats().packets_sent == 0 && peer.stats().send_errors >= networks as u64);
+}
+
 /// How many packets have arrived at an interface.
 fn arrived_at(interface: &str) -> u64 {
     let table = std::fs::read_to_string("/proc/self/net/dev").unwrap();

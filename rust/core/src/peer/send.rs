@@ -83,11 +83,12 @@ impl Peer {
             // Each leaves from the address of its interface.
             by_route(&state, |route| self.send_one(Route { origin: Origin::System, ..route }, to, datagram))
         };
+        // One leaves from an address of its interface, unless the socket is bound to another one.
+        let bound_to = state.socket.local_addr().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
         let send = |network: &Broadcast| {
             let to = SocketAddr::from((network.address, port.get()));
-            // It leaves from an address of its interface, unless the socket is bound to another one.
-            let source = Some(Source { ip: None, interface: network.interface });
-            by_route(&state, |route| self.send_one(Route { source, ..route }, to, datagram))
+            let source = Source { ip: bound_to, interface: network.interface };
+            by_route(&state, |route| self.send_one(Route { origin: Origin::Chosen(&source), ..route }, to, datagram))
         };
         let is_sent = |network: &&Broadcast| self.diagnostics.recorded_send(send(network)).is_ok();
         Ok(networks.unwrap_or_default().iter().filter(is_sent).count())
