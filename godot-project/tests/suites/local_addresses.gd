@@ -204,11 +204,28 @@ func test_an_answer_may_leave_from_the_address_that_was_asked() -> void:
 
 func test_text_that_is_no_address_of_this_machine_is_refused() -> void:
 	for is_open: bool in [false, true]:
-		for text: String in ["localhost", "1.2.3", "300.0.0.1", "*", " ", NOT_OURS, "2001:db8::7"]:
+		var broadcast := "127.255.255.255"
+		var texts: Array[String] = [
+			"localhost", "1.2.3", "300.0.0.1", "*", " ", NOT_OURS, broadcast
+		]
+		for text: String in texts + (["2001:db8::7"] as Array[String]):
 			# A line once a second, peer and member: a peer for each text.
 			var peer := bound_peer(OURS, "*") if is_open else make_peer(OURS)
 			peer.source_address = LOOPBACK
 			refused_value(peer, &"source_address", text)
+
+
+func test_a_destination_that_the_source_address_does_not_reach_names_it() -> void:
+	if not needs_linux():
+		return
+	var peer := bound_peer(OURS, "*")
+	peer.source_address = LOOPBACK
+	# An address for documentation, which loopback does not reach: nothing leaves the machine.
+	check_equal(peer.send_to(numbered(1), NOT_OURS, 9), FAILED, "send_to")
+	var message: String = peer.get_last_error_message()
+	check("source_address" in message, message)
+	peer.source_address = ""
+	check_equal(peer.source_address, "", "the remedy")
 
 
 func test_accepted_peers_have_neither() -> void:

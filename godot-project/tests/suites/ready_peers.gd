@@ -160,13 +160,16 @@ func test_an_element_that_is_no_open_peer_of_the_server_stops_everything() -> vo
 		if element is String and element == "closed":
 			element = accepted(server, sender_to(server))
 			element.close()
+		var remedy := "is no PacketPeerUdpRs"
+		if element is PacketPeer and element.get_class() == OURS:
+			remedy = "handed out" if element.is_bound() else "is_socket_connected()"
 		refused(
 			"with %s" % [element],
 			server,
 			&"put_packet_to",
 			[[peer, element], numbered(1)],
 			-1,
-			["1"]
+			["1", remedy]
 		)
 		lines_of(
 			func() -> void:

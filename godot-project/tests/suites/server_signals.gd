@@ -82,6 +82,27 @@ func test_many_newcomers_of_a_frame_can_be_taken_in_one_handler() -> void:
 	)
 
 
+func test_connecting_late_counts_as_an_arrival() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := server_in_mode(background)
+			var clients := clients_of(server, 3)
+			for client in clients:
+				send(client, [numbered(1)])
+			check(is_pending(server), "nobody is pending")
+			await Frames.wait(4)
+			var taken: Array[PacketPeer] = []
+			server.peer_connected.connect(func() -> void: taken.append(server.take_connection()))
+			var all_taken := func() -> bool:
+				read(server)
+				return taken.size() == 3
+			check(await Frames.until(all_taken), "%d of 3 are announced" % taken.size())
+			await Frames.wait(2)
+			check_equal(taken.size(), 3, "taken")
+			_disconnect(server.peer_connected)
+	)
+
+
 func test_who_is_closed_for_its_silence_is_told() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:

@@ -95,6 +95,8 @@ pub enum Reason {
     NoScope(io::Error),
     /// The address is of no interface of this machine.
     NoSuchAddress,
+    /// The system does not send from the source address that was chosen to this destination; its own error.
+    BadSource(io::Error),
     /// There is not enough memory.
     OutOfMemory,
     /// The address is of a family that the socket does not have; the system's own error, where it was asked.
@@ -120,6 +122,7 @@ impl Error {
     pub fn os_code(&self) -> i32 {
         match &self.reason {
             Reason::Busy(error)
+            | Reason::BadSource(error)
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
             | Reason::NoThread(error)
@@ -149,13 +152,13 @@ impl fmt::Display for Error {
         })?;
         match &self.reason {
             // Text that is no address is quoted: it may be empty, or anything else.
-            Reason::InvalidAddress => write!(f, " {:?}", self.subject)?,
+            Reason::InvalidAddress if self.operation != Operation::SetOption => write!(f, " {:?}", self.subject)?,
             _ if self.subject.is_empty() => {}
             _ => write!(f, " {}", self.subject)?,
         }
         f.write_str(": ")?;
         match &self.reason {
-            Reason::NotOpen => f.write_str("the peer is not open"),
+            Reason::NotOpen => f.write_str("it is not open"),
             Reason::Closed => f.write_str("the peer was closed meanwhile"),
             Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
             Reason::AlreadyOpen => f.write_str("it is open already"),
@@ -189,6 +192,9 @@ impl fmt::Display for Error {
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
             Reason::NoSuchAddress => f.write_str("no interface of this machine has that address"),
+            Reason::BadSource(error) => {
+                write!(f, "{error}; packets of source_address do not get there; set it to another address, or to \"\"")
+            }
             Reason::OutOfMemory => f.write_str("there is not enough memory"),
             Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
@@ -331,6 +337,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
             Reason::Busy(error)
+            | Reason::BadSource(error)
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
             | Reason::NoThread(error)

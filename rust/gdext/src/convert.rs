@@ -43,9 +43,14 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (Reason::Busy(_), _) => GodotError::ERR_BUSY,
         (Reason::Closed | Reason::Superseded | Reason::NoInterface | Reason::NotShared(_), _)
         | (Reason::NoScope(_) | Reason::Os(_), Operation::Bind) => GodotError::ERR_UNAVAILABLE,
-        (Reason::NoScope(_) | Reason::NoSocket(_) | Reason::WrongFamily(Some(_)) | Reason::Os(_), _) => {
-            GodotError::FAILED
-        }
+        (
+            Reason::NoScope(_)
+            | Reason::NoSocket(_)
+            | Reason::WrongFamily(Some(_))
+            | Reason::BadSource(_)
+            | Reason::Os(_),
+            _,
+        ) => GodotError::FAILED,
     }
 }
 

@@ -196,16 +196,25 @@ pub(crate) fn send_many(error: &Error) -> String {
     }
 }
 
-/// For `put_packet_to()`.
-pub(crate) fn put_packet_to(error: &Error) -> String {
+/// For `put_packet_to()`; `is_open` is whether the peer that is not the server's is open.
+pub(crate) fn put_packet_to(error: &Error, is_open: bool) -> String {
     match &error.reason {
         Reason::NotOpen => "the server does not listen, so it sends nothing; call listen() first.".to_owned(),
+        Reason::NotOfServer(index) if is_open => {
+            format!(
+                "the peer at index {index} is none that this server has handed out, so nothing was sent; leave it out."
+            )
+        }
         Reason::NotOfServer(index) => format!(
-            "element {index} is no open peer of this server, so nothing was sent; leave out peers whose \
-             is_socket_connected() is false."
+            "the peer at index {index} is closed, so nothing was sent; leave out peers whose is_socket_connected() is false."
         ),
         _ => put_packet(error).unwrap_or_else(|| format!("{error}.")),
     }
+}
+
+/// For `put_packet_to()` with an element of another type.
+pub(crate) fn no_peer(index: usize) -> String {
+    format!("the element at index {index} is no PacketPeerUdpRs, so nothing was sent; leave it out.")
 }
 
 /// For `put_packet_to()` where the system has taken the packet for none of the peers, for this reason.

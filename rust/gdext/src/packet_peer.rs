@@ -265,6 +265,7 @@ impl PacketPeerUdpRs {
     ///
     /// If a handler leaves packets in the queue, the signal is emitted again only when more arrive, or when another handler is
     /// connected, an `await` for instance: take all packets, or look again in `_process()`.
+    /// A peer that is closed emits nothing: code that awaits the signal then does not resume.
     #[signal]
     fn packets_available(count: i64);
 

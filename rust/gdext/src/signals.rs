@@ -1,6 +1,6 @@
 //! The signals of the peers, emitted once a frame on the main thread, and what the addon's threads have to print.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Weak};
 
@@ -28,6 +28,9 @@ pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
 /// The peers with queued packets that a handler which is connected later is to be told of, by their tokens.
 static UNHEARD: Mutex<BTreeMap<u64, Unheard>> = Mutex::new(BTreeMap::new());
 
+/// The servers with pending connections that a handler which is connected later is to be told of, by their tokens.
+static UNHEARD_SERVERS: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
 /// What was signalled of a peer's packets that are still queued.
 struct Unheard {
     shared: Weak<Shared>,
@@ -39,15 +42,14 @@ struct Unheard {
 pub(crate) fn emit() {
     let tokens = take_pending_signals();
     let unheard = mem::take(&mut *UNHEARD.lock());
-    if tokens.is_empty() && unheard.is_empty() {
+    let mut servers = mem::take(&mut *UNHEARD_SERVERS.lock());
+    if tokens.is_empty() && unheard.is_empty() && servers.is_empty() {
         return;
     }
     let signal = StringName::from("packets_available");
     for token in &tokens {
         let Some((mut object, shared)) = find(&PEERS, *token) else {
-            if let Some((mut object, shared)) = find(&SERVERS, *token) {
-                emit_of_server(&mut object, &shared);
-            }
+            servers.insert(*token);
             continue;
         };
         // Both are taken before either is emitted: what a handler causes belongs to the next frame.
@@ -75,11 +77,17 @@ pub(crate) fn emit() {
             UNHEARD.lock().insert(token, Unheard { called: kept, ..one });
         }
     }
+    for token in servers {
+        if let Some((mut object, shared)) = find(&SERVERS, token) {
+            emit_of_server(&mut object, &shared, token);
+        }
+    }
 }
 
 /// Forgets what is pending, before the library is unloaded.
 pub(crate) fn forget() {
     UNHEARD.lock().clear();
+    UNHEARD_SERVERS.lock().clear();
 }
 
 fn find<S: Registered>(registry: &Registry<S>, token: u64) -> Option<(Gd<Object>, Arc<S>)> {
@@ -140,12 +148,19 @@ impl Handlers {
     }
 }
 
-fn emit_of_server(object: &mut Gd<Object>, shared: &SharedServer) {
+/// Connecting a handler while connections are pending counts as if they had just come.
+fn emit_of_server(object: &mut Gd<Object>, shared: &SharedServer, token: u64) {
+    let server = &shared.server;
+    let is_heard = object.has_connections("peer_connected");
+    if !is_heard && server.has_pending() {
+        UNHEARD_SERVERS.lock().insert(token);
+    }
     // Both are taken before either is emitted, as with a peer.
-    let (connected, timed_out) = (shared.server.take_connected(), shared.server.take_timed_out());
+    let connected = if is_heard { server.take_connected() } else { 0 };
+    let timed_out = server.take_timed_out();
     for _ in 0..connected {
         // A handler may take more than one.
-        if !shared.server.has_pending() {
+        if !server.has_pending() {
             break;
         }
         object.emit_signal("peer_connected", &[]);

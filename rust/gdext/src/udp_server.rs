@@ -47,15 +47,15 @@ use crate::shared::SharedServer;
 ///
 /// All peers share the server's socket. [method poll] reads from it; with [member background_receive] a thread of the addon
 /// does so all the time. Finding the peer that a packet is for takes the same time with 10 peers as with 10000. Each peer
-/// has a queue of its own, so no sender can fill the queue of another: 65535 bytes, of which each packet takes its length
-/// and 24 more. [member PacketPeerUdpRs.overflow_policy] sets what a full queue drops.
+/// has a queue of its own, so no sender can fill the queue of another: [member queue_size] bytes, of which each packet takes
+/// its length and 24 more. [member PacketPeerUdpRs.overflow_policy] sets what a full queue drops.
 ///
 /// UDP has no connections: a "connection" here is an address and port from which something was received, and no message says
 /// that it has ended. A peer belongs to the server, and [method PacketPeerUdpRs.is_socket_connected] is `true`, until
 /// [method PacketPeerUdpRs.close] is called on it, nothing refers to it any more (a signal that is connected with
 /// `bind(peer)` does refer to it), it was silent for [member peer_timeout_msec], or the server stops. A sender that sends
-/// again after that is a new connection. The packet count of a closed peer is -1, so write
-/// `while peer.get_available_packet_count() > 0`.
+/// again after that is a new connection. The packet count of a closed peer is -1, so `for i in
+/// peer.get_available_packet_count()` does nothing then.
 ///
 /// **What such a peer cannot do**, since it has no socket of its own: [method PacketPeerUdpRs.connect_to_host],
 /// [method PacketPeerUdpRs.join_multicast_group] and [method PacketPeerUdpRs.send_to] return [constant ERR_LOCKED],
@@ -64,6 +64,9 @@ use crate::shared::SharedServer;
 /// [member PacketPeerUdpRs.background_receive] are the server's; [member PacketPeerUdpRs.overflow_policy] is its own.
 ///
 /// **What differs from [UDPServer]:**
+/// - On a wildcard address of a machine with several addresses, answers leave from the address that the client has sent to.
+/// - At most [member max_pending_connections] newcomers are admitted between two calls of [method poll], with
+///   [member background_receive] between two frames: so a loop that takes all of them ends, however fast they come.
 /// - A new [member max_pending_connections] drops only the pending connections that are over it, newest first.
 /// - [method PacketPeerUdpRs.wait] on a peer reads the server's socket, so it ends when a packet for that peer has arrived,
 ///   without a call of [method poll]; and [method stop] ends it.
@@ -188,7 +191,7 @@ impl HasShared for UdpServerRs {
 impl UdpServerRs {
     /// Emitted on the main thread when a new connection is pending: [method take_connection] returns it. Once for each new
     /// connection that is still pending when its turn comes, so a handler that takes one and a handler that takes all both
-    /// work. With [member background_receive] before the `_process()` of the frame, else in the frame after the
+    /// work. Connecting the first handler counts as an arrival of what is pending. With [member background_receive] before the `_process()` of the frame, else in the frame after the
     /// [method poll] that has found it.
     #[signal]
     fn peer_connected();

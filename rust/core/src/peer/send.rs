@@ -8,7 +8,7 @@ use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::socket::options;
-use crate::sys::{self, Payloads};
+use crate::sys::{self, Cause, Payloads, Source};
 use crate::transport::{Origin, Route};
 use crate::{address, interface};
 
@@ -88,7 +88,7 @@ impl Peer {
         let send = |network: &Broadcast| {
             let to = SocketAddr::from((network.address, port.get()));
             let source = Source { ip: bound_to, interface: network.interface };
-            by_route(&state, |route| self.send_one(Route { origin: Origin::Chosen(&source), ..route }, to, datagram))
+            by_route(&state, |route| self.send_one(Route { origin: Origin::Interface(&source), ..route }, to, datagram))
         };
         let is_sent = |network: &&Broadcast| self.diagnostics.recorded_send(send(network)).is_ok();
         Ok(networks.unwrap_or_default().iter().filter(is_sent).count())
@@ -273,11 +273,19 @@ fn by_route<T>(state: &PeerState, send: impl FnOnce(Route<'_>) -> Result<T>) -> 
 }
 
 fn refused(route: Route<'_>, to: SocketAddr, error: io::Error) -> Error {
-    let chosen = if let Origin::Chosen(source) = route.origin { Some(*source) } else { None };
-    let source = chosen.filter(|_| route.connected_to.is_none() && sys::is_source_gone(&error));
-    if source.is_some_and(|source| matches!(options::check_source(source), Err(Reason::NoSuchAddress))) {
-        let ip = source.and_then(|source| source.ip).map_or(String::new(), |ip| format!(" from {ip}"));
-        return Error::new(Operation::Send, format!("{}{ip}", address::describe(to)), Reason::NoSuchAddress);
+    let reason = route.socket.refusal(to, error);
+    let (Origin::Chosen(source), None, Reason::Os(error)) = (route.origin, route.connected_to, &reason) else {
+        return Error::new(Operation::Send, address::describe(to), reason);
+    };
+    let ip = source.ip.map_or(String::new(), |ip| format!(" from {ip}"));
+    let subject = format!("{}{ip}", address::describe(to));
+    if sys::is_source_gone(error) && matches!(options::check_source(*source), Err(Reason::NoSuchAddress)) {
+        return Error::new(Operation::Send, subject, Reason::NoSuchAddress);
     }
-    Error::new(Operation::Send, address::describe(to), route.socket.refusal(to, error))
+    match reason {
+        Reason::Os(error) if sys::cause(&error) == Cause::Invalid => {
+            Error::new(Operation::Send, subject, Reason::BadSource(error))
+        }
+        reason => Error::new(Operation::Send, address::describe(to), reason),
+    }
 }

@@ -82,15 +82,15 @@ impl PacketMeta {
     /// received, and where the system does not tell.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
-        let Arrival { destination, interface, .. } = self.arrival.arrival()?;
+        let Arrival { destination, interface, .. } = self.arrival.arrival().filter(|arrival| arrival.interface != 0)?;
         Some(match destination {
             IpAddr::V6(ip) if address::is_of_one_link(ip) => SocketAddrV6::new(ip, 0, 0, interface).into(),
             ip => SocketAddr::new(ip, 0),
         })
     }
 
-    /// The index of the interface by which the packet came; `None` where [`local`](Self::local) is. Linux also does not tell it for
-    /// IPv4 packets that were received before the option was set.
+    /// The index of the interface by which the packet came; `None` where [`local`](Self::local) is. (Linux tells the address also of
+    /// IPv4 packets that came before the option was set, but not the interface: so neither is given.)
     #[must_use]
     pub fn interface(&self) -> Option<u32> {
         self.arrival.arrival().map(|arrival| arrival.interface).filter(|index| *index != 0)

@@ -310,6 +310,11 @@ impl Server {
         self.0.diagnostics.recorded(Err(error))
     }
 
+    /// See [`Peer::note_misuse`].
+    pub fn note_misuse(&self, message: &str) {
+        self.0.diagnostics.record_misuse(message);
+    }
+
     /// How many waits of its peers are in progress.
     #[must_use]
     pub fn waits(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::num::NonZeroU8;
 
 use crate::error::{Error, Reason};
@@ -193,6 +193,11 @@ impl SocketOption {
             Self::SourceAddress(text) if !text.is_empty() => {
                 let source = source_of(address::parse_scoped(text)?.ok_or(Reason::InvalidAddress)?);
                 check_source(source)?;
+                let of_loopback = Ipv4Addr::new(127, 255, 255, 255);
+                let is_broadcast = |ip| ip == of_loopback || interface::broadcast_addresses().contains(&ip);
+                if matches!(source.ip, Some(IpAddr::V4(ip)) if is_broadcast(ip)) {
+                    return Err(Reason::NoSuchAddress);
+                }
                 Ok(Checked { source: Some(source), ..Checked::default() })
             }
             Self::ReusePort(true) if !sys::HAS_REUSE_PORT => Err(Reason::Os(io::ErrorKind::Unsupported.into())),
@@ -214,7 +219,7 @@ pub(crate) fn check_source(source: Source) -> Result<(), Reason> {
         IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, source.interface).into(),
         IpAddr::V4(_) => SocketAddr::new(ip, 0),
     };
-    // A wildcard address, a group or a broadcast can be bound to, but nothing comes from there.
+    // A wildcard address or a group can be bound to, but nothing comes from there.
     let is_sendable = sys::Arrival::at(ip, 0).source.is_some();
     match UdpSocket::bind(address) {
         Ok(_) if is_sendable => Ok(()),

@@ -95,6 +95,8 @@ pub(crate) enum Origin<'a> {
     System,
     /// [`SocketOption::SourceAddress`](crate::SocketOption::SourceAddress).
     Chosen(&'a Source),
+    /// A copy of a broadcast, by the interface that it is for.
+    Interface(&'a Source),
     /// The client of a server's peer, by where it has sent to.
     Asked(&'a Inbox),
 }
@@ -104,7 +106,7 @@ impl Route<'_> {
     pub(crate) fn source(&self) -> Option<Source> {
         match self.origin {
             Origin::System => None,
-            Origin::Chosen(source) => Some(*source),
+            Origin::Chosen(source) | Origin::Interface(source) => Some(*source),
             Origin::Asked(inbox) => inbox.answer_from(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use godot::builtin::{Array, PackedByteArray};
 use godot::obj::Gd;
 use godot::prelude::AnyArray;
-use packet_peer_udp_core::{Error, Operation, Peer, Reason};
+use packet_peer_udp_core::{Peer, Reason};
 
 use crate::arrays;
 use crate::convert::count_to_int;
@@ -40,14 +40,17 @@ pub(crate) fn get_ready_peers(shared: &SharedServer) -> Array<Gd<PacketPeerUdpRs
 }
 
 pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &PackedByteArray) -> i64 {
-    let result = match PEERS.get_each(arrays::object_ids(peers)) {
-        Ok(found) => {
-            let peers: Vec<&Peer> = found.iter().map(|one| &*one.peer).collect();
-            shared.server.send_to_peers(&peers, packet.as_slice())
+    let found = match PEERS.get_each(arrays::object_ids(peers)) {
+        Ok(found) => found,
+        Err(index) => {
+            let text = messages::no_peer(index);
+            shared.server.note_misuse(&text);
+            shared.reporter.print("put_packet_to", Limit::Ours, &text);
+            return -1;
         }
-        Err(index) => shared.server.fail(Error::new(Operation::Send, "", Reason::NotOfServer(index))),
     };
-    match result {
+    let targets: Vec<&Peer> = found.iter().map(|one| &*one.peer).collect();
+    match shared.server.send_to_peers(&targets, packet.as_slice()) {
         Ok(0) if !peers.is_empty() => {
             let text = messages::sent_to_nobody(&shared.server.last_error().message);
             shared.reporter.print("put_packet_to", Limit::Ours, &text);
@@ -55,7 +58,11 @@ pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &Pa
         }
         Ok(count) => count_to_int(count),
         Err(error) => {
-            shared.reporter.print("put_packet_to", Limit::Ours, &messages::put_packet_to(&error));
+            let is_open = match error.reason {
+                Reason::NotOfServer(index) => targets.get(index).is_some_and(|peer| peer.is_open()),
+                _ => false,
+            };
+            shared.reporter.print("put_packet_to", Limit::Ours, &messages::put_packet_to(&error, is_open));
             -1
         }
     }
