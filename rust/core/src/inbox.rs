@@ -29,12 +29,12 @@ pub(crate) struct Inbox {
     published: AtomicU32,
     /// Where the server last received a packet for this peer, if it is told: the bits of an [`ArrivalId`].
     arrival: AtomicU32,
-    contents: Mutex<Contents, { rank::INBOX }>,
+    /// What [`pending_signals`] calls this peer.
+    token: OnceLock<u64>,
     /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
     /// stale answer does no harm, since any thread may read the queue and the socket.
     is_read_externally: AtomicBool,
-    /// What [`pending_signals`] calls this peer.
-    token: OnceLock<u64>,
+    contents: Mutex<Contents, { rank::INBOX }>,
 }
 
 /// What the lock of an inbox guards.

@@ -59,7 +59,7 @@ pub use resolver::resolver_threads;
 pub use server::{Server, ServerStats};
 pub use socket::options::{Options, Refusal, SocketOption};
 pub use stats::{Stats, Totals};
-pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
+pub use sys::{IO_MODE_VARIABLE, IoMode, io_mode_limit, prefetch_memory};
 pub use waiters::WaitEnd;
 
 /// How an interface is written, given its index: by its name where the system's resolver reads names after the `%` of an address,

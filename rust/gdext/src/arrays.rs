@@ -3,7 +3,9 @@
 use std::ptr;
 
 use godot::builtin::inner::InnerArray;
-use godot::builtin::{Array, PackedByteArray};
+use godot::builtin::{Array, PackedByteArray, Variant};
+use godot::meta::Element;
+use godot::obj::{Gd, GodotClass};
 use godot::prelude::AnyArray;
 use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::PacketRun;
@@ -115,6 +117,31 @@ pub(crate) fn object_ids(array: &AnyArray) -> impl Iterator<Item = u64> {
         // SAFETY: `element` is a `Variant` of the array. Only its own memory is read.
         unsafe { interface_fn!(variant_get_object_instance_id)(element.cast_const()) }
     })
+}
+
+/// An array of these objects, whose class is `C`. (Appending each as a [`Gd`] has the engine check its class, and counts three
+/// references.)
+///
+/// # Safety
+///
+/// Each of the [`Variant`]s holds an object of the class `C`.
+pub(crate) unsafe fn of_objects<C: GodotClass>(objects: Vec<Variant>) -> Array<Gd<C>>
+where
+    Gd<C>: Element,
+{
+    let mut array = Array::new();
+    InnerArray::from_outer_typed(&array).resize(length_to_int(objects.len()));
+    for (index, object) in (0..).zip(objects) {
+        // SAFETY: the array is owned by this function, and nothing else refers to it yet; for an index out of range the engine
+        // returns null.
+        let element = unsafe { interface_fn!(array_operator_index)(array.sys_mut(), index) }.cast::<Variant>();
+        if !element.is_null() {
+            // SAFETY: gdext's `Variant` is the engine's, byte for byte, and the element does not move until the array is resized. It
+            // is of the array's type, as the caller promises. What it replaces is a null, which holds nothing.
+            unsafe { element.write(object) };
+        }
+    }
+    array
 }
 
 /// Bytes that are joined from pieces.

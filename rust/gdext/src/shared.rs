@@ -80,6 +80,10 @@ impl Registered for Shared {
         self.peer.waits()
     }
 
+    fn prefetch(&self) {
+        self.peer.prefetch();
+    }
+
     fn totals(&self) -> Totals {
         self.peer.totals()
     }
@@ -97,6 +101,9 @@ impl Registered for SharedServer {
     fn waits(&self) -> usize {
         self.server.waits()
     }
+
+    /// No script has so many servers that this pays.
+    fn prefetch(&self) {}
 
     /// What passes through a server counts with its peers, except packets that were dropped before they reached one.
     fn totals(&self) -> Totals {

@@ -5,6 +5,7 @@ use crate::endpoint::{Budget, Hint, Reader};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::inbox::{Contents, Taken};
 use crate::queue::Packet;
+use crate::sys;
 
 impl Peer {
     /// Reads what the socket holds into the queue; how many packets can be taken.
@@ -35,6 +36,11 @@ impl Peer {
             // After a full batch, asking whether there is more costs as much as finding out by receiving.
             hint = Hint::Readable;
         }
+    }
+
+    /// Starts to load what counting and taking packets need of the peer, beside its queue, into the processor's cache.
+    pub fn prefetch(&self) {
+        sys::prefetch(&self.inbox);
     }
 
     /// Takes the oldest packet; `Ok(None)` when there is none.

@@ -1,9 +1,11 @@
 //! Delivering what a server's socket has received: each packet to the peer that its sender has or gets.
 
+use std::sync::Arc;
+
 use arrayvec::ArrayVec;
 
 use super::ready::{self, Mark};
-use super::{Entries, PeerTable};
+use super::{Entries, Found, PeerTable};
 use crate::inbox::{ContentsGuard, Inbox};
 use crate::pending_signals;
 use crate::queue::{PacketMeta, QueueCounts};
@@ -31,7 +33,7 @@ struct Outcome {
 
 impl Outcome {
     /// Delivers a message to a peer.
-    fn deliver(&mut self, (inbox, id): (&Inbox, WaiterId), mut contents: ContentsGuard<'_>, message: &Received<'_>) {
+    fn deliver(&mut self, (inbox, id): Found<'_>, mut contents: ContentsGuard<'_>, message: &Received<'_>) {
         // A peer that is being closed is about to be removed.
         if !contents.is_open() {
             contents.count_as_dropped(message);
@@ -40,6 +42,9 @@ impl Outcome {
         }
         contents.note_received(message.meta.time_usec());
         inbox.note_arrival(message.meta.arrival());
+        if ready::note_first(&mut contents, &mut self.serial) {
+            self.ready.push(Mark { remote: message.meta.remote(), id, inbox: Arc::clone(inbox) });
+        }
         let before = contents.queue.tally();
         contents.file_or_drop(&message.without_arrival(), 0);
         self.change.add_change(before, contents.queue.tally());
@@ -85,8 +90,9 @@ impl Sink for PeerTable {
         }
         // Under the lock, so that packets are not taken off again before they were added.
         entries.counts.add_change(QueueCounts::default(), outcome.change);
-        if !outcome.ready.is_empty() || outcome.serial != entries.ready.serial() {
-            entries.add_ready(&outcome.ready, outcome.serial);
+        if !outcome.ready.is_empty() || outcome.serial != entries.ready.serial {
+            let Outcome { ref mut ready, serial, .. } = outcome;
+            entries.add_ready(ready.drain(..), serial);
         }
         drop(entries);
         pending_signals::mark(&outcome.tokens);
@@ -107,7 +113,7 @@ fn dispatch<'a>(
     let remotes: ArrayVec<_, { sys::SLOTS }> = messages.iter().map(|message| remote(&message.meta)).collect();
     let found: ArrayVec<_, { sys::SLOTS }> = remotes.iter().map(|(hash, remote)| entries.find(*hash, remote)).collect();
     for (inbox, _) in found.iter().flatten() {
-        sys::prefetch(*inbox);
+        sys::prefetch::<Inbox>(inbox);
     }
     let mut locked: ArrayVec<_, { sys::SLOTS }> = ArrayVec::new();
     for found in &found {

@@ -1,25 +1,24 @@
 //! Which peers have packets queued: found without looking at the others.
 
 use std::cmp::Reverse;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 
-use hashbrown::hash_table::HashTable;
-
 use super::ready::Mark;
-use super::{AcceptedPeer, Entries, Entry};
+use super::{AcceptedPeer, Entries};
+use crate::inbox::Inbox;
+use crate::sys;
 
 impl Entries {
     /// Adds what a batch has brought.
-    pub(super) fn add_ready(&mut self, marks: &[Mark], serial: u32) {
+    pub(super) fn add_ready(&mut self, marks: impl IntoIterator<Item = Mark>, serial: u32) {
         self.ready.serial = serial;
-        self.ready.marks.extend_from_slice(marks);
+        self.ready.marks.extend(marks);
     }
 
     /// To be called when a peer was removed.
-    pub(super) fn check_ready(&mut self) {
-        let Self { table, hasher, ready, .. } = self;
-        ready.check_some(|mark| find(table, hasher, mark).is_some());
+    pub(super) fn unmark_ready(&mut self, removed: &Inbox) {
+        removed.lock().is_marked_ready = false;
+        self.ready.check_some();
     }
 
     /// The accepted peers that have packets queued, in the order in which the oldest of these have come. Takes time for peers that
@@ -27,12 +26,30 @@ impl Entries {
     ///
     /// To be dropped without a lock: these may be the last references.
     pub(crate) fn ready(&mut self) -> Vec<Arc<dyn AcceptedPeer>> {
-        let Self { table, hasher, ready, .. } = self;
-        let serial = ready.serial;
-        let mut found = Vec::with_capacity(ready.marks.len());
-        ready.marks.retain(|mark| {
-            let Some(entry) = find(table, hasher, mark) else { return false };
-            let mut contents = entry.inbox.lock();
+        let marks: Vec<_> = self.list_ready(|mark| Some((mark.remote, mark.id)));
+        let peer = |(remote, id)| {
+            let found = self.table.find(self.hash(&remote), |entry| entry.remote == remote);
+            found.filter(|entry| entry.id == id)?.peer.as_ref().and_then(Weak::upgrade)
+        };
+        marks.into_iter().filter_map(peer).collect()
+    }
+
+    /// The tokens of the same peers, of those that have one. Touches nothing of a peer but its inbox.
+    pub(crate) fn ready_tokens(&mut self) -> Vec<u64> {
+        self.list_ready(|mark| mark.inbox.token())
+    }
+
+    /// What `of` makes of the marks of the peers that have packets queued, in the order in which the oldest of these have come.
+    fn list_ready<T>(&mut self, of: impl Fn(&Mark) -> Option<T>) -> Vec<T> {
+        let serial = self.ready.serial;
+        let mut found = Vec::with_capacity(self.ready.marks.len());
+        // With thousands of peers none is in a cache, see `dispatch`.
+        self.ready.marks.iter().for_each(|mark| sys::prefetch::<Inbox>(&mark.inbox));
+        self.ready.marks.retain(|mark| {
+            let mut contents = mark.inbox.lock();
+            if !contents.is_marked_ready {
+                return false;
+            }
             let Some(arrival) = contents.queue.front_arrival() else {
                 contents.is_marked_ready = false;
                 return false;
@@ -40,17 +57,10 @@ impl Entries {
             // Packets that have come at the same microsecond are told apart by this, as far as the first of each queue goes.
             let age = serial.wrapping_sub(contents.first_serial);
             drop(contents);
-            if let Some(peer) = entry.peer.as_ref().and_then(Weak::upgrade) {
-                found.push(((arrival, Reverse(age)), peer));
-            }
+            found.extend(of(mark).map(|listed| ((arrival, Reverse(age)), listed)));
             true
         });
         found.sort_unstable_by_key(|(order, _)| *order);
-        found.into_iter().map(|(_, peer)| peer).collect()
+        found.into_iter().map(|(_, listed)| listed).collect()
     }
-}
-
-/// The entry of a peer that was marked, unless it is gone.
-fn find<'a>(table: &'a HashTable<Entry>, hasher: &RandomState, (remote, id): &Mark) -> Option<&'a Entry> {
-    table.find(hasher.hash_one(remote), |entry| entry.remote == *remote).filter(|entry| entry.id == *id)
 }

@@ -112,7 +112,7 @@ pub(crate) struct Accepted {
 }
 
 /// An entry that was found.
-type Found<'a> = (&'a Inbox, WaiterId);
+type Found<'a> = (&'a Arc<Inbox>, WaiterId);
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct IdleDeadline {
@@ -177,8 +177,8 @@ impl PeerTable {
         let mut entries = self.lock();
         // Another peer may have that address by now.
         if let Some(entry) = entries.find_entry(remote).filter(|entry| entry.get().id == id) {
-            entry.remove();
-            entries.check_ready();
+            let (entry, _) = entry.remove();
+            entries.unmark_ready(&entry.inbox);
             entries.tidy();
         }
     }
@@ -244,7 +244,7 @@ impl Entries {
         let too_many = self.pending.split_off(kept.min(self.pending.len()));
         for remote in too_many.iter().rev() {
             let Some(entry) = self.find_entry(remote).map(|entry| entry.remove().0) else { continue };
-            self.check_ready();
+            self.unmark_ready(&entry.inbox);
             let mut contents = entry.inbox.lock();
             let before = contents.queue.full_tally();
             contents.discard_queued();
@@ -403,8 +403,8 @@ impl Entries {
             if deadline.at <= until {
                 let (entry, _) = entry.remove();
                 entry.inbox.close();
+                self.unmark_ready(&entry.inbox);
                 idle.extend(entry.peer);
-                self.check_ready();
             } else {
                 self.deadlines.push(Reverse(deadline));
             }

@@ -1,15 +1,20 @@
 //! Which peers have packets queued: found without looking at the others.
 
-use std::cmp::Reverse;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use super::{AcceptedPeer, Entries, SLACK};
-use crate::inbox::Contents;
+use crate::inbox::{Contents, Inbox};
 use crate::queue::RemoteAddr;
 use crate::waiters::WaiterId;
 
-/// A peer whose queue was empty when a packet came: its remote address and its number.
-pub(super) type Mark = (RemoteAddr, WaiterId);
+/// A peer whose queue was empty when a packet came.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) remote: RemoteAddr,
+    pub(super) id: WaiterId,
+    /// So that the list of ready peers needs no look-up by address. It is kept a little longer than the peer, see
+    /// [`Ready::check_some`].
+    pub(super) inbox: Arc<Inbox>,
+}
 
 /// How many marks are looked at when a peer is removed.
 const CHECKS: usize = 4;
@@ -17,7 +22,8 @@ const CHECKS: usize = 4;
 /// Below this many unused places, giving memory back does not pay.
 const SLACK: usize = 64;
 
-/// Every peer that has packets queued is marked once. A mark stays until the list is asked for and the queue is empty then.
+/// Every peer that has packets queued is marked once. A mark stays until the list is asked for and the queue is empty then, or the
+/// peer is removed: then the inbox tells that it is not marked, and what is left of the mark is removed later.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     marks: Vec<Mark>,
@@ -30,11 +36,11 @@ pub(super) struct Ready {
 impl Ready {
     /// To be called when a peer was removed, whose mark stays: looks at some of the marks, in turn, and removes those of peers that are
     /// gone. So there are at most about a third more marks than peers, and no call takes long.
-    pub(super) fn check_some(&mut self, is_there: impl Fn(&Mark) -> bool) {
+    pub(super) fn check_some(&mut self) {
         for _ in 0..CHECKS {
             match self.marks.get(self.next) {
                 None => self.next = 0,
-                Some(mark) if is_there(mark) => self.next += 1,
+                Some(mark) if mark.inbox.lock().is_marked_ready => self.next += 1,
                 Some(_) => drop(self.marks.swap_remove(self.next)),
             }
         }

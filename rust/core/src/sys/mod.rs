@@ -152,6 +152,7 @@ pub(crate) use datagram_backend::{
 };
 pub use io_mode::{IO_MODE_VARIABLE, IoMode, io_mode_limit};
 pub(crate) use prefetch::prefetch;
+pub use prefetch::prefetch_memory;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, LONGEST_SLEEP,
     POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index,

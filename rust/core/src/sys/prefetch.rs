@@ -5,11 +5,15 @@ use std::ptr;
 /// The size of a cache line of most processors, in bytes. Where it differs, a value is fetched in part or some lines twice.
 const CACHE_LINE: usize = 64;
 
-/// Starts to load a value into the processor's cache, without waiting for it. Does nothing on processors other than x86-64
-/// and `AArch64`.
+/// Starts to load a value into the processor's cache, see [`prefetch_memory`].
 pub(crate) fn prefetch<T: ?Sized>(value: &T) {
-    let start = ptr::from_ref(value).cast::<u8>();
-    for offset in (0..size_of_val(value)).step_by(CACHE_LINE) {
+    prefetch_memory(ptr::from_ref(value).cast(), size_of_val(value));
+}
+
+/// Starts to load so many bytes from `start` on into the processor's cache, without waiting for them. Does nothing on processors other
+/// than x86-64 and `AArch64`. The address may be any.
+pub fn prefetch_memory(start: *const u8, bytes: usize) {
+    for offset in (0..bytes).step_by(CACHE_LINE) {
         let line = start.wrapping_add(offset);
         #[cfg(target_arch = "x86_64")]
         {

@@ -28,15 +28,10 @@ pub(crate) fn take_connection(shared: &SharedServer) -> Option<Gd<PacketPeerUdpR
 }
 
 pub(crate) fn get_ready_peers(shared: &SharedServer) -> Array<Gd<PacketPeerUdpRs>> {
-    let mut objects = Array::new();
-    for peer in shared.server.ready_peers() {
-        // A peer that is being freed is not found. Another thread may have taken one that has no object yet.
-        let object = peer.token().and_then(|token| PEERS.find(token));
-        if let Some(object) = object.and_then(|(object, _)| object.try_to::<Gd<PacketPeerUdpRs>>().ok()) {
-            objects.push(&object);
-        }
-    }
-    objects
+    // A peer that is being freed is not found. Another thread may have taken one that has no token yet.
+    let objects = PEERS.find_each(&shared.server.ready_tokens());
+    // SAFETY: only objects of the class `PacketPeerUdpRs` are in `PEERS`.
+    unsafe { arrays::of_objects(objects) }
 }
 
 pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &PackedByteArray) -> i64 {

@@ -17,12 +17,15 @@ use godot::obj::bounds::{DeclUser, MemRefCounted};
 use godot::obj::{Base, Bounds, Gd, GodotClass};
 use godot::private::{Storage, as_storage};
 use godot::sys::{self, interface_fn};
-use packet_peer_udp_core::Totals;
+use packet_peer_udp_core::{Totals, prefetch_memory};
 use parking_lot::RwLock;
 
 mod slots;
 
 use slots::SlotTable;
+
+/// About how many bytes the engine's part of an object takes that methods of it are called on.
+const OBJECT_SIZE: usize = 768;
 
 /// A class whose objects have a shared part.
 ///
@@ -46,6 +49,9 @@ pub(crate) trait Registered: Send + Sync + Sized + 'static {
     /// How many threads are in a wait.
     fn waits(&self) -> usize;
 
+    /// Starts to load what its methods need into the processor's cache.
+    fn prefetch(&self);
+
     /// What has passed through its sockets since it was created.
     fn totals(&self) -> Totals;
 }
@@ -62,7 +68,7 @@ impl<S: Registered> Registration<S> {
     pub(crate) fn new<B: GodotClass>(base: &Base<B>, shared: Arc<S>) -> Self {
         // SAFETY: when the constructor runs, the engine's part of the object exists and has its id.
         let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
-        S::registry().add(id, Arc::clone(&shared));
+        S::registry().add(id, Known { shared: Arc::clone(&shared), object: EngineObject(base.obj_sys()) });
         Self { id, shared }
     }
 
@@ -95,10 +101,27 @@ pub(crate) struct Registry<S> {
 }
 
 struct Objects<S> {
-    by_id: HashMap<u64, Arc<S>, BuildHasherDefault<IdHasher>>,
+    by_id: HashMap<u64, Known<S>, BuildHasherDefault<IdHasher>>,
     /// The totals of those that were freed.
     freed: Totals,
 }
+
+/// An object, while it is in the registry.
+struct Known<S> {
+    shared: Arc<S>,
+    object: EngineObject,
+}
+
+/// The engine's part of an object. Its memory stays as long as the object is in the registry: the object's destructor removes it
+/// from there before the engine frees the memory.
+#[derive(Clone, Copy)]
+struct EngineObject(sys::GDExtensionObjectPtr);
+
+// SAFETY: it is an address. Where it is used, `refer` says why that may be done on any thread.
+unsafe impl Send for EngineObject {}
+
+// SAFETY: as above.
+unsafe impl Sync for EngineObject {}
 
 impl<S: Registered> Registry<S> {
     pub(crate) const fn new() -> Self {
@@ -110,7 +133,7 @@ impl<S: Registered> Registry<S> {
     /// All objects that there are, and the totals of those that were freed.
     pub(crate) fn all(&self) -> (Vec<Arc<S>>, Totals) {
         let objects = self.objects.read();
-        (objects.by_id.values().map(Arc::clone).collect(), objects.freed)
+        (objects.by_id.values().map(|known| Arc::clone(&known.shared)).collect(), objects.freed)
     }
 
     /// The object that has this id, and its shared part; `None` once it is being freed. To be called only for
@@ -121,25 +144,46 @@ impl<S: Registered> Registry<S> {
     /// is found here is whole, or its count of references is 0 and it is not found; it cannot become free memory meanwhile. The
     /// caller drops the reference without that lock, since dropping the last one frees the object.
     ///
-    /// (This is what the engine's own `WeakRef.get_ref()` does, with a lock that it lacks. It looks the id up in the engine's table
-    /// of objects, under that table's lock, and counts a reference by an atomic operation that fails at 0. No script runs.)
+    /// (This is what the engine's own `WeakRef.get_ref()` does, with a lock that it lacks: it counts a reference by an atomic operation
+    /// that fails at 0. No script runs.)
     pub(crate) fn find(&self, id: u64) -> Option<(Variant, Arc<S>)> {
         let objects = self.objects.read();
-        let shared = objects.by_id.get(&id)?;
-        let object = refer(id);
-        (!object.is_nil()).then(|| (object, Arc::clone(shared)))
+        let known = objects.by_id.get(&id)?;
+        let object = refer(known.object);
+        (!object.is_nil()).then(|| (object, Arc::clone(&known.shared)))
+    }
+
+    /// The objects that have these ids, in their order; those that [`find`](Self::find) does not find are left out.
+    ///
+    /// With thousands of objects none is in the processor's cache. So what is needed of all of them is prefetched before the first
+    /// reference is counted, and with it what methods of the objects that are called next need.
+    pub(crate) fn find_each(&self, ids: &[u64]) -> Vec<Variant> {
+        let mut found = Vec::with_capacity(ids.len());
+        let objects = self.objects.read();
+        let known: Vec<_> = ids.iter().filter_map(|id| objects.by_id.get(id)).collect();
+        for one in &known {
+            let EngineObject(object) = one.object;
+            prefetch_memory(object.cast::<u8>(), OBJECT_SIZE);
+            prefetch_memory(Arc::as_ptr(&one.shared).cast(), 1);
+        }
+        known.iter().for_each(|one| one.shared.prefetch());
+        found.extend(known.iter().map(|one| refer(one.object)));
+        drop(objects);
+        // Without the lock, see `find`.
+        found.retain(|object| !object.is_nil());
+        found
     }
 
     /// The shared parts of the objects that have these ids, in their order; the position of the first id that none has.
     pub(crate) fn get_each(&self, ids: impl Iterator<Item = u64>) -> Result<Vec<Arc<S>>, usize> {
         let objects = self.objects.read();
-        let get = |(index, id)| objects.by_id.get(&id).map(Arc::clone).ok_or(index);
+        let get = |(index, id)| objects.by_id.get(&id).map(|known| Arc::clone(&known.shared)).ok_or(index);
         ids.enumerate().map(get).collect()
     }
 
-    fn add(&self, id: u64, shared: Arc<S>) {
-        self.slots.add(id, Arc::as_ptr(&shared));
-        self.objects.write().by_id.insert(id, shared);
+    fn add(&self, id: u64, known: Known<S>) {
+        self.slots.add(id, Arc::as_ptr(&known.shared));
+        self.objects.write().by_id.insert(id, known);
     }
 
     fn remove(&self, id: u64, totals: Totals) {
@@ -152,24 +196,20 @@ impl<S: Registered> Registry<S> {
 
     /// The shared part of the object that has this id: what [`Arc::as_ptr`] gives.
     fn get(&self, id: u64) -> Option<*const S> {
-        self.slots.get(id).or_else(|| self.objects.read().by_id.get(&id).map(Arc::as_ptr))
+        self.slots.get(id).or_else(|| self.objects.read().by_id.get(&id).map(|known| Arc::as_ptr(&known.shared)))
     }
 }
 
-/// A reference to the object that has this id, which is reference-counted; null if there is none, or if it is being freed.
-fn refer(id: u64) -> Variant {
-    // SAFETY: takes any number.
-    let object = unsafe { interface_fn!(object_get_instance_from_id)(id) };
+/// A reference to an object of the registry, which is reference-counted and complete; null if it is being freed. For a caller that
+/// holds the registry's lock.
+fn refer(object: EngineObject) -> Variant {
     let mut reference = Variant::nil();
-    if object.is_null() {
-        return reference;
-    }
     // SAFETY: takes a type, and may be called at any time.
     let constructor = unsafe { interface_fn!(get_variant_from_type_constructor)(sys::GDEXTENSION_VARIANT_TYPE_OBJECT) };
     if let Some(construct) = constructor {
-        let mut object = object;
+        let EngineObject(mut object) = object;
         // SAFETY: it constructs a Variant where nothing needs to be destroyed: a nil holds no value. The second argument is the
-        // address of a pointer to an object. Its memory is not freed before this returns, see `Registry::find`, the only caller.
+        // address of a pointer to an object. Its memory is not freed before this returns, see `Registry::find`, which calls this.
         unsafe { construct(reference.var_sys_mut().cast(), (&raw mut object).cast()) };
     }
     reference
