@@ -14,6 +14,12 @@ pub(super) const CHUNK_SIZES: RangeInclusive<usize> = 256..=262_144;
 /// A number of bytes that a program which cannot have them cannot run without.
 const SMALL: usize = 2_048;
 
+/// What an [`Arc`] keeps before its contents, in bytes.
+const ARC_COUNTS: usize = 2 * size_of::<usize>();
+
+/// How long a packet is that takes no longer than a memory access to copy; where it ends is not known when memory is prefetched for it.
+const LIKELY_LENGTH: usize = 64;
+
 /// The most packets that one chunk holds.
 pub(super) const PACKETS_PER_CHUNK: usize = 2_048;
 
@@ -180,9 +186,13 @@ impl Chunk {
 
     /// Loads what [`push`](Self::push) needs into the processor's cache.
     pub(super) fn prefetch(&self) {
-        sys::prefetch(self.bytes.get(..1).unwrap_or_default());
-        sys::prefetch(self.bytes.get(self.filled..self.filled + 1).unwrap_or_default());
-        sys::prefetch(self.headers.last_chunk::<1>().map_or(&[][..], |last| last));
+        // A chunk whose packets were all taken is filled from its start again.
+        let (start, index) = if self.is_taken() { (0, 0) } else { (self.filled, self.headers.len()) };
+        // The counts of the `Arc` lie before the bytes.
+        let bytes = Arc::as_ptr(&self.bytes).cast::<u8>();
+        sys::prefetch_memory(bytes.wrapping_sub(ARC_COUNTS), 1);
+        sys::prefetch_memory(bytes.wrapping_add(start), LIKELY_LENGTH);
+        sys::prefetch_memory(self.headers.as_ptr().wrapping_add(index).cast(), OVERHEAD);
     }
 
     /// The memory that the chunk occupies, in bytes.

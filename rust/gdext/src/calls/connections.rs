@@ -19,6 +19,7 @@ pub(crate) fn take_connection(shared: &SharedServer) -> Option<Gd<PacketPeerUdpR
     let server = &shared.server;
     let peer = server.accept()?;
     let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
+    PEERS.note_instance(&object);
     // Only now: from here on a signal may be pending, and emitting it refers to the object, which must be complete for that.
     peer.enable_signals(registry::id_of(&object));
     if server.background_receive() {

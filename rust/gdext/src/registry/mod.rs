@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::ptr;
 use std::sync::Arc;
 
 use godot::builtin::Variant;
@@ -24,8 +25,9 @@ mod slots;
 
 use slots::SlotTable;
 
-/// About how many bytes the engine's part of an object takes that methods of it are called on.
-const OBJECT_SIZE: usize = 768;
+/// About how many bytes the engine's part of an object takes, and gdext's part.
+const OBJECT_SIZE: usize = 512;
+const INSTANCE_SIZE: usize = 64;
 
 /// A class whose objects have a shared part.
 ///
@@ -68,7 +70,8 @@ impl<S: Registered> Registration<S> {
     pub(crate) fn new<B: GodotClass>(base: &Base<B>, shared: Arc<S>) -> Self {
         // SAFETY: when the constructor runs, the engine's part of the object exists and has its id.
         let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
-        S::registry().add(id, Known { shared: Arc::clone(&shared), object: EngineObject(base.obj_sys()) });
+        let object = EngineObject(base.obj_sys());
+        S::registry().add(id, Known { shared: Arc::clone(&shared), object, instance: ptr::null() });
         Self { id, shared }
     }
 
@@ -106,11 +109,25 @@ struct Objects<S> {
     freed: Totals,
 }
 
+static NO_CALLBACKS: sys::GDExtensionInstanceBindingCallbacks = sys::GDExtensionInstanceBindingCallbacks {
+    create_callback: None,
+    free_callback: None,
+    reference_callback: None,
+};
+
 /// An object, while it is in the registry.
 struct Known<S> {
     shared: Arc<S>,
     object: EngineObject,
+    /// Where gdext's part of the object is, which is only prefetched. Null if that was not [noted](Registry::note_instance).
+    instance: *const u8,
 }
+
+// SAFETY: the shared part is for all threads, and the address is not read from.
+unsafe impl<S: Send + Sync> Send for Known<S> {}
+
+// SAFETY: as above.
+unsafe impl<S: Send + Sync> Sync for Known<S> {}
 
 /// The engine's part of an object. Its memory stays as long as the object is in the registry: the object's destructor removes it
 /// from there before the engine frees the memory.
@@ -164,14 +181,29 @@ impl<S: Registered> Registry<S> {
         for one in &known {
             let EngineObject(object) = one.object;
             prefetch_memory(object.cast::<u8>(), OBJECT_SIZE);
-            prefetch_memory(Arc::as_ptr(&one.shared).cast(), 1);
+            prefetch_memory(one.instance, INSTANCE_SIZE);
+            prefetch_memory(Arc::as_ptr(&one.shared).cast(), size_of::<usize>());
         }
+        ids.iter().for_each(|id| self.slots.prefetch(*id));
         known.iter().for_each(|one| one.shared.prefetch());
         found.extend(known.iter().map(|one| refer(one.object)));
         drop(objects);
         // Without the lock, see `find`.
         found.retain(|object| !object.is_nil());
         found
+    }
+
+    /// Lets [`find_each`](Self::find_each) prefetch gdext's part of an object. Pays for a class with thousands of objects.
+    pub(crate) fn note_instance<C: GodotClass>(&self, object: &Gd<C>) {
+        // SAFETY: the library is loaded, since it runs.
+        let library = unsafe { sys::get_library() };
+        // SAFETY: the object lives. It has a binding of this library, so no callback is called and none is kept.
+        let instance = unsafe {
+            interface_fn!(object_get_instance_binding)(object.obj_sys(), library.cast(), &raw const NO_CALLBACKS)
+        };
+        if let Some(known) = self.objects.write().by_id.get_mut(&id_of(object)) {
+            known.instance = instance.cast_const().cast();
+        }
     }
 
     /// The shared parts of the objects that have these ids, in their order; the position of the first id that none has.

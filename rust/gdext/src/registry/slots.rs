@@ -8,6 +8,8 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use packet_peer_udp_core::prefetch_memory;
+
 /// How many bits of an id are the index.
 const INDEX_BITS: u32 = 24;
 
@@ -51,6 +53,14 @@ impl<S> SlotTable<S> {
             return None;
         }
         Some(slot.pointer.load(Ordering::Relaxed).cast_const())
+    }
+
+    /// Starts to load what [`get`](Self::get) reads into the processor's cache.
+    pub(crate) fn prefetch(&self, id: u64) {
+        let (chunk, index) = place(id);
+        if let Some(slot) = self.chunk(chunk).and_then(|chunk| chunk.get(index)) {
+            prefetch_memory(ptr::from_ref(slot).cast(), size_of::<Slot<S>>());
+        }
     }
 
     /// Adds a pointer for `id`, which is not null, unless another id has the slot.
