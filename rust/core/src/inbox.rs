@@ -1,13 +1,13 @@
 //! The inbox of one peer: what has been received and not yet taken, and what was taken last.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::arrivals::ArrivalId;
 use crate::locks::{Mutex, MutexGuard, rank};
 use crate::pending_signals;
-use crate::queue::{OverflowPolicy, Packet, PacketMeta, Queue};
+use crate::queue::{MAX_EMPTY_READS, OverflowPolicy, Packet, PacketMeta, Queue};
 use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
 use crate::sys::Source;
 
@@ -27,6 +27,8 @@ const CLOSED: u32 = u32::MAX - 1;
 pub(crate) struct Inbox {
     /// How many packets can be taken, [`CLOSED`], or [`ASK`].
     published: AtomicU32,
+    /// How often in a row [`count`](Self::count) has found the queue empty. Threads that ask at the same moment may count as one.
+    empty_counts: AtomicU8,
     /// Where the server last received a packet for this peer, if it is told: the bits of an [`ArrivalId`].
     arrival: AtomicU32,
     /// What [`pending_signals`] calls this peer.
@@ -92,7 +94,11 @@ impl ContentsGuard<'_> {
     }
 
     fn publish(&self) {
-        self.inbox.published.store(self.contents.published(), Ordering::Release);
+        let published = self.contents.published();
+        self.inbox.published.store(published, Ordering::Release);
+        if published > 0 {
+            self.inbox.empty_counts.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Marks the peer for the first drop of its queue.
@@ -140,6 +146,7 @@ impl Inbox {
         let last_taken = Some(PacketMeta::new(0, packet.sender(), 0));
         Arc::new(Self {
             published: AtomicU32::new(0),
+            empty_counts: AtomicU8::new(0),
             arrival: AtomicU32::new(packet.arrival().to_bits()),
             contents: Mutex::new(Contents { is_open: true, queue, last_taken, ..Contents::default() }),
             is_read_externally: AtomicBool::new(true),
@@ -173,14 +180,28 @@ impl Inbox {
         Some(ContentsGuard { contents: self.contents.try_lock()?, inbox: self })
     }
 
-    /// How many packets can be taken without reading a socket; `None` when the peer is closed. Takes the lock only where there are
-    /// none, and then this counts as a look at an empty queue.
+    /// How many packets can be taken without reading a socket; `None` when the peer is closed. Takes the lock only where there is
+    /// overflow, or when the queue was found empty so often that it gives its memory back.
+    #[inline]
     pub(crate) fn count(&self) -> Option<usize> {
         match self.published.load(Ordering::Acquire) {
-            0 | ASK => self.lock().available_without_reading(),
+            0 => {
+                let empty_counts = self.empty_counts.load(Ordering::Relaxed).saturating_add(1);
+                self.empty_counts.store(empty_counts, Ordering::Relaxed);
+                if empty_counts == MAX_EMPTY_READS { self.count_and_shrink() } else { Some(0) }
+            }
             CLOSED => None,
+            ASK => self.lock().available(),
             count => Some(count as usize),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn count_and_shrink(&self) -> Option<usize> {
+        let mut contents = self.lock();
+        contents.queue.shrink_if_empty();
+        contents.available()
     }
 
     /// Opens an empty queue of `queue_size` bytes; with 0, of what `recv_buf_size` asks for.
@@ -271,6 +292,7 @@ impl Default for Inbox {
     fn default() -> Self {
         Self {
             published: AtomicU32::new(CLOSED),
+            empty_counts: AtomicU8::new(0),
             arrival: AtomicU32::default(),
             contents: Mutex::default(),
             is_read_externally: AtomicBool::new(false),
@@ -297,15 +319,6 @@ impl Contents {
     pub(crate) fn available(&mut self) -> Option<usize> {
         self.queue.promote();
         self.is_open.then(|| self.queue.len())
-    }
-
-    /// The same, for a caller that does not read the socket. Counts as a look at an empty queue, if it is one.
-    fn available_without_reading(&mut self) -> Option<usize> {
-        let available = self.available();
-        if available == Some(0) {
-            self.queue.note_empty_read();
-        }
-        available
     }
 
     /// Takes the oldest packet.

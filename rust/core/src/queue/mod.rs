@@ -38,7 +38,7 @@ const KEPT_MEMORY: usize = 4_096;
 
 /// After how many reads in a row that find the queue empty it gives all its memory back: about a second at 60 frames
 /// per second.
-const MAX_EMPTY_READS: u8 = 64;
+pub(crate) const MAX_EMPTY_READS: u8 = 64;
 
 /// Which packets a full queue drops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -382,6 +382,13 @@ impl Queue {
         }
         self.empty_reads = self.empty_reads.saturating_add(1);
         if self.empty_reads == MAX_EMPTY_READS {
+            self.clear();
+        }
+    }
+
+    /// Gives all memory back if the queue is empty.
+    pub(crate) fn shrink_if_empty(&mut self) {
+        if self.available == 0 && self.overflow == 0 {
             self.clear();
         }
     }
