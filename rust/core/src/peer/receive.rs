@@ -19,10 +19,13 @@ impl Peer {
     /// How many packets can be taken, all that have arrived included; `None` when the peer is closed. In background mode, and for a
     /// server's peer, all that have been read.
     #[must_use]
+    #[inline]
     pub fn available(&self) -> Option<usize> {
-        if self.inbox.is_read_externally() {
-            return self.inbox.count();
-        }
+        if self.inbox.is_read_externally() { self.inbox.count() } else { self.read_available() }
+    }
+
+    #[inline(never)]
+    fn read_available(&self) -> Option<usize> {
         let mut budget = Budget::default();
         let mut hint = Hint::Unknown;
         // Each batch is read under locks of its own, so that a full buffer does not keep other threads waiting.

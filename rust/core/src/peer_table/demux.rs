@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::ready::{self, Mark};
 use super::{Entries, Found, PeerTable};
-use crate::inbox::{ContentsGuard, Inbox};
+use crate::inbox::ContentsGuard;
 use crate::pending_signals;
 use crate::queue::{PacketMeta, QueueCounts};
 use crate::sink::{Batch, Delivery, Demand, Received, Sink, Wake};
@@ -113,7 +113,7 @@ fn dispatch<'a>(
     let remotes: ArrayVec<_, { sys::SLOTS }> = messages.iter().map(|message| remote(&message.meta)).collect();
     let found: ArrayVec<_, { sys::SLOTS }> = remotes.iter().map(|(hash, remote)| entries.find(*hash, remote)).collect();
     for (inbox, _) in found.iter().flatten() {
-        sys::prefetch::<Inbox>(inbox);
+        inbox.prefetch();
     }
     let mut locked: ArrayVec<_, { sys::SLOTS }> = ArrayVec::new();
     for found in &found {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use super::ready::Mark;
 use super::{AcceptedPeer, Entries};
 use crate::inbox::Inbox;
-use crate::sys;
 
 impl Entries {
     /// Adds what a batch has brought.
@@ -44,7 +43,7 @@ impl Entries {
         let serial = self.ready.serial;
         let mut found = Vec::with_capacity(self.ready.marks.len());
         // With thousands of peers none is in a cache, see `dispatch`.
-        self.ready.marks.iter().for_each(|mark| sys::prefetch::<Inbox>(&mark.inbox));
+        self.ready.marks.iter().for_each(|mark| mark.inbox.prefetch());
         self.ready.marks.retain(|mark| {
             let mut contents = mark.inbox.lock();
             if !contents.is_marked_ready {

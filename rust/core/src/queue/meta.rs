@@ -1,5 +1,6 @@
 //! What a queue keeps of each packet besides its payload.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::Range;
 
@@ -124,10 +125,18 @@ impl PacketMeta {
 
 /// The address of a sender in a form for comparing and hashing: IP address (with the scope if it is link-local) and
 /// port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RemoteAddr {
     ip: [u8; 16],
     port: u16,
+}
+
+impl Hash for RemoteAddr {
+    /// Without the length of the array, which a derived one adds: every packet is hashed.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.ip));
+        state.write_u16(self.port);
+    }
 }
 
 /// The form in which a queue stores a [`PacketMeta`].

@@ -340,6 +340,7 @@ impl Queue {
 
     /// Takes the oldest packet. One of at most `buffer`'s capacity is copied there, and then there is no [`Packet`]: for a small
     /// packet that costs less than sharing the memory does, which takes two atomic operations.
+    #[inline]
     pub(crate) fn pop_or_copy(&mut self, buffer: &mut Vec<u8>) -> Option<(Option<Packet>, PacketMeta)> {
         if self.available == 0 {
             return None;
@@ -415,6 +416,7 @@ impl Queue {
 
     /// Counts `packets` of the oldest chunk, of `bytes` in all, as no longer available. Removes the chunk if it has no
     /// others.
+    #[inline]
     fn count_exit(&mut self, packets: usize, bytes: usize) {
         // At most `available`, so it fits.
         let exits = u32::try_from(packets).unwrap_or(u32::MAX);
@@ -500,6 +502,7 @@ impl Queue {
     }
 
     /// Removes the oldest chunk, all of whose packets were taken.
+    #[inline(never)]
     fn remove_front_chunk(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
             self.overflow_start.0 = self.overflow_start.0.saturating_sub(1);
@@ -522,6 +525,9 @@ impl Queue {
         let peak = mem::take(&mut self.peak) as usize;
         let enough = if self.low_memory { KEPT_MEMORY } else { KEPT_MEMORY.max(peak.saturating_mul(4)) };
         let mut held = self.last.held();
+        if held <= enough && self.spares.is_empty() {
+            return;
+        }
         if held > enough {
             self.last = Chunk::default();
             held = 0;

@@ -13,7 +13,9 @@ pub(crate) fn prefetch<T: ?Sized>(value: &T) {
 /// Starts to load so many bytes from `start` on into the processor's cache, without waiting for them. Does nothing on processors other
 /// than x86-64 and `AArch64`. The address may be any.
 pub fn prefetch_memory(start: *const u8, bytes: usize) {
-    for offset in (0..bytes).step_by(CACHE_LINE) {
+    let before = start.addr() % CACHE_LINE;
+    let start = start.wrapping_sub(before);
+    for offset in (0..before + bytes).step_by(CACHE_LINE) {
         let line = start.wrapping_add(offset);
         #[cfg(target_arch = "x86_64")]
         {

@@ -109,11 +109,8 @@ struct Objects<S> {
     freed: Totals,
 }
 
-static NO_CALLBACKS: sys::GDExtensionInstanceBindingCallbacks = sys::GDExtensionInstanceBindingCallbacks {
-    create_callback: None,
-    free_callback: None,
-    reference_callback: None,
-};
+static NO_CALLBACKS: sys::GDExtensionInstanceBindingCallbacks =
+    sys::GDExtensionInstanceBindingCallbacks { create_callback: None, free_callback: None, reference_callback: None };
 
 /// An object, while it is in the registry.
 struct Known<S> {
@@ -227,6 +224,7 @@ impl<S: Registered> Registry<S> {
     }
 
     /// The shared part of the object that has this id: what [`Arc::as_ptr`] gives.
+    #[inline]
     fn get(&self, id: u64) -> Option<*const S> {
         self.slots.get(id).or_else(|| self.objects.read().by_id.get(&id).map(|known| Arc::as_ptr(&known.shared)))
     }
