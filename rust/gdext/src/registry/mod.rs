@@ -181,8 +181,12 @@ impl<S: Registered> Registry<S> {
             prefetch_memory(one.instance, INSTANCE_SIZE);
             prefetch_memory(Arc::as_ptr(&one.shared).cast(), size_of::<usize>());
         }
-        ids.iter().for_each(|id| self.slots.prefetch(*id));
-        known.iter().for_each(|one| one.shared.prefetch());
+        for id in ids {
+            self.slots.prefetch(*id);
+        }
+        for one in &known {
+            one.shared.prefetch();
+        }
         found.extend(known.iter().map(|one| refer(one.object)));
         drop(objects);
         // Without the lock, see `find`.
