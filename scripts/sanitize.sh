@@ -106,12 +106,12 @@ debian_valgrind() {
     rm -rf "$home"
     mkdir -p "$home"
     testing_archives "$home/apt" "$mirror" valgrind libc6 libc6-dbg || return 1
-    unpack_archives "$home/root" "$home"/apt/cache/archives/{valgrind,libc6,libc6-dbg}_*.deb || return 1
+    unpack_archives "$home/tree" "$home"/apt/cache/archives/{valgrind,libc6,libc6-dbg}_*.deb || return 1
     rm -rf "$home/apt"
     # memcheck needs the symbols of this C library. It looks for them in /usr/lib/debug and beside the library.
-    libraries=$(dirname "$(find "$home/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)")
+    libraries=$(dirname "$(find "$home/tree/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)")
     mkdir -p "$libraries/.debug"
-    for file in "$home"/root/usr/lib/debug/.build-id/*/*.debug; do
+    for file in "$home"/tree/usr/lib/debug/.build-id/*/*.debug; do
         ln -s "$(realpath --relative-to="$libraries/.debug" "$file")" "$libraries/.debug/$(basename "$file")"
     done
     : > "$home/.done"
@@ -123,10 +123,10 @@ write_launcher() {
     mkdir -p "$home"
     if [ "$GODOT" = "$cache/godot/godot" ]; then
         debian_valgrind || return 1
-        libraries=$(dirname "$(find "$home/root/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)")
+        libraries=$(dirname "$(find "$home/tree/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)")
         loader=$(find "$libraries" -name 'ld-linux-*.so.*' | head -n 1)
         # The engine runs with the unpacked C library, whose symbols are there; everything else is from the engine's folder.
-        valgrind="'$loader' --library-path '$libraries' '$home/root/usr/bin/valgrind.bin'"
+        valgrind="'$loader' --library-path '$libraries' '$home/tree/usr/bin/valgrind.bin'"
         engine_libraries=$engine/usr/lib/$(basename "$libraries")
         start="'$loader' --library-path '$libraries:$engine_libraries:$engine_libraries/pulseaudio' '$engine/usr/bin/godot'"
     else
@@ -139,7 +139,7 @@ write_launcher() {
 # Engines that a test starts run without valgrind.
 export GODOT='$GODOT'
 case "\$*" in *--version) exec "\$GODOT" "\$@" ;; esac
-[ ! -d '$home/root' ] || export VALGRIND_LIB='$home/root/usr/libexec/valgrind'
+[ ! -d '$home/tree' ] || export VALGRIND_LIB='$home/tree/usr/libexec/valgrind'
 # Threads take turns, so that one that spins does not keep the others from running. One error is enough to fail, and its text is in
 # the log. Memory that is still reachable at exit is the engine's own.
 exec $valgrind --tool=memcheck --quiet --fair-sched=try --num-callers=25 --error-limit=no --error-exitcode=99 \\

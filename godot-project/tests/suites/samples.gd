@@ -4,7 +4,7 @@ extends "../support/suite.gd"
 
 ## Where the samples are, from the project's folder.
 const SOURCES: Array[String] = [
-	"../README.md", "../rust/gdext/src/packet_peer.rs", "../rust/gdext/src/udp_server.rs"
+	"../README.md", "../rust/gdext/src/packet_peer/mod.rs", "../rust/gdext/src/udp_server.rs"
 ]
 ## What a sample takes for granted, and how it is declared where a sample has none of its own.
 const CONTEXT: Dictionary[String, String] = {

@@ -369,14 +369,14 @@ macro_rules! direct_methods {
         // What `#[var(get = …, set = …)]` checks the type of, and takes the name from. Nothing calls it.
         impl $class {
             #[allow(dead_code, reason = "only its type is used, if it is an accessor")]
-            fn $name(&self $(, $param: $type)*) $(-> $ret)? {
+            pub(crate) fn $name(&self $(, $param: $type)*) $(-> $ret)? {
                 $name::run(<$class as $crate::registry::HasShared>::registration(self) $(, $param)*)
             }
         }
 
         impl $names {
             #[allow(non_upper_case_globals, dead_code, reason = "named as the method; only accessors are looked up")]
-            const $name: &str = stringify!($name);
+            pub(crate) const $name: &str = stringify!($name);
         }
     };
 }
