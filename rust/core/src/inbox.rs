@@ -22,7 +22,7 @@ const ASK: u32 = u32::MAX;
 const CLOSED: u32 = u32::MAX - 1;
 
 /// How many bytes of an inbox, from its start on, delivering a packet needs, and taking it.
-const HOT: usize = 288;
+const HOT: usize = 312;
 
 /// What an [`Arc`] keeps before its contents, in bytes.
 const ARC_COUNTS: usize = 2 * size_of::<usize>();
@@ -35,8 +35,6 @@ const ARC_COUNTS: usize = 2 * size_of::<usize>();
 pub(crate) struct Inbox {
     /// How many packets can be taken, [`CLOSED`], or [`ASK`].
     published: AtomicU32,
-    /// How often in a row [`count`](Self::count) has found the queue empty. Threads that ask at the same moment may count as one.
-    empty_counts: AtomicU8,
     /// Where the server last received a packet for this peer, if it is told: the bits of an [`ArrivalId`].
     arrival: AtomicU32,
     /// What [`pending_signals`] calls this peer.
@@ -44,6 +42,8 @@ pub(crate) struct Inbox {
     /// Whether packets come without this peer reading a socket: by the reactor, or by the server that the peer belongs to. A
     /// stale answer does no harm, since any thread may read the queue and the socket.
     is_read_externally: AtomicBool,
+    /// How often in a row [`count`](Self::count) has found the queue empty. Threads that ask at the same moment may count as one.
+    empty_counts: AtomicU8,
     contents: Mutex<Contents, { rank::INBOX }>,
 }
 

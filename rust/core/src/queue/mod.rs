@@ -125,6 +125,7 @@ pub(crate) struct Queue {
     last: Chunk,
     /// The chunks before `last`. Each has at least one packet that was not taken.
     chunks: VecDeque<Chunk>,
+    arrivals: Arrivals,
     counts: QueueCounts,
     /// Chunks without remaining packets, for reuse.
     spares: Vec<Chunk>,
@@ -132,7 +133,12 @@ pub(crate) struct Queue {
     overflow_start: (usize, usize),
     /// What was counted before the counts were last reset.
     before_reset: QueueCounts,
-    arrivals: Arrivals,
+    /// How often the counts were reset.
+    resets: u32,
+    /// The packets that were dropped after the sum over all peers of a server was reset, and had entered before.
+    dropped_from_before: QueueCounts,
+    /// The bound that follows from the `recv_buf_size` of `bind`.
+    default_bound: usize,
 }
 
 impl Queue {
