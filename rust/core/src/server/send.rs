@@ -4,7 +4,6 @@ use super::{Inner, Server};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::peer::Peer;
-use crate::queue::MAX_DATAGRAM;
 use crate::socket::Socket;
 use crate::sys::{self, Sent, Target};
 
@@ -13,8 +12,7 @@ impl Server {
     ///
     /// If one of them is no open peer of this server, nothing is sent: [`Reason::NotOfServer`] with its index. A copy that the system
     /// refuses because of its address counts as a send error of that peer and of the server, [`last_error`](Self::last_error) says
-    /// why, and the others are sent all the same. When the kernel's send buffer is full, or the datagram is too large for any address, the
-    /// rest is not sent.
+    /// why, and the others are sent all the same. When the kernel's send buffer is full, the rest is not sent.
     pub fn send_to_peers(&self, peers: &[&Peer], datagram: &[u8]) -> Result<usize> {
         self.0.diagnostics.recorded_send(self.0.send_to_peers(peers, datagram))
     }
@@ -51,9 +49,9 @@ impl Inner {
                 let subject = format!("{} (the peer at index {next} of {})", address::describe(target.to), peers.len());
                 let error = Error::new(Operation::Send, subject, socket.refusal(target.to, error));
                 peer.count_refused_send(&error);
-                let concerns_all = matches!(error.reason, Reason::Busy(_)) || datagram.len() > MAX_DATAGRAM;
+                let is_full = matches!(error.reason, Reason::Busy(_));
                 let _ = self.diagnostics.recorded_send::<()>(Err(error));
-                if concerns_all {
+                if is_full {
                     break;
                 }
             }

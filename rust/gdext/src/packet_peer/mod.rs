@@ -6,7 +6,6 @@
 #![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the class reference's links are not Rust's")]
 #![allow(clippy::tabs_in_doc_comments, reason = "the samples are GDScript, which the editor indents by tabs")]
 
-
 use std::sync::Arc;
 
 use godot::classes::PacketPeerExtension;
