@@ -77,7 +77,7 @@ impl Memberships {
         if index == 0 { newest_of_all() } else { newest(index).or_else(|| newest(0)) }
     }
 
-    /// Whether a message with this [arrival](crate::sys::Message::arrival) was meant for the socket. It was not where it was
+    /// Whether a message with this arrival was meant for the socket. It was not where it was
     /// sent to an IPv6 group that the socket has not joined, or has joined on another interface only.
     pub(crate) fn include(&self, arrival: Option<&Arrival>) -> bool {
         let Some(Arrival { destination: IpAddr::V6(to), interface, .. }) = arrival else { return true };
