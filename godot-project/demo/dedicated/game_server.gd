@@ -55,6 +55,8 @@ var _clock: TickClock
 var _arena := Arena.new()
 var _next_id := 1
 var _secret := Crypto.new().generate_random_bytes(16)
+# Which player has which peer.
+var _players_of := {}
 # Totals of players that have left.
 var _past_moves := Account.new()
 var _past_snapshots := Account.new()
@@ -68,8 +70,11 @@ func _process(_delta: float) -> void:
 	if not _reads_by_itself():
 		_server.poll()
 	_accept()
-	for player: Player in players.values():
+	for player: Player in _players_with_packets():
 		_receive(player)
+	for player: Player in players.values():
+		if _is_over(player):
+			_remove(player)
 	for i in _clock.due():
 		_tick()
 	workload.end()
@@ -86,6 +91,7 @@ func open() -> Error:
 	if not native:
 		_server.background_receive = background_receive
 		_server.peer_timeout_msec = timeout_msec
+		_server.peer_timed_out.connect(_on_peer_timed_out)
 	_clock = TickClock.new(Wire.UPDATES_PER_SECOND)
 	return _server.listen(port, bind_address)
 
@@ -181,6 +187,7 @@ func _admit(peer) -> void:
 	var player := Player.new(_next_id, message[1], peer)
 	_next_id += 1
 	players[player.id] = player
+	_players_of[peer] = player
 	player.welcome()
 	player_joined.emit(player)
 
@@ -191,16 +198,29 @@ func _ticket_for(peer) -> String:
 	return (_secret + address.to_utf8_buffer()).hex_encode().sha256_text().left(16)
 
 
+## Ours knows which peers have packets. With the engine's class each peer has to be asked.
+func _players_with_packets() -> Array:
+	if native:
+		return players.values()
+	var senders: Array[Player] = []
+	for peer in _server.get_ready_peers():
+		if peer in _players_of:
+			senders.append(_players_of[peer])
+	return senders
+
+
 func _receive(player: Player) -> void:
-	# -1 when the addon has closed it, because it was idle for too long.
-	var count: int = player.peer.get_available_packet_count()
-	for i in count:
+	for i: int in player.peer.get_available_packet_count():
 		var message := Wire.take_from(player.peer)
 		player.last_received_msec = Time.get_ticks_msec()
 		if message.is_empty() or not _handle(player, message):
 			player.bad_packets += 1
-	if count < 0 or _is_over(player):
-		_remove(player)
+
+
+## The addon has closed it, because it was idle for too long.
+func _on_peer_timed_out(peer) -> void:
+	if peer in _players_of:
+		_remove(_players_of[peer])
 
 
 func _is_over(player: Player) -> bool:
@@ -256,6 +276,7 @@ func _remove(player: Player) -> void:
 	# A handler of an earlier signal may have closed the server.
 	if not players.erase(player.id):
 		return
+	_players_of.erase(player.peer)
 	_past_moves.add(player.moves_account())
 	_past_snapshots.add(player.snapshots_account())
 	_past_bad_packets += player.bad_packets
