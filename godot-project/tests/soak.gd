@@ -138,7 +138,8 @@ func _end() -> void:
 	get_tree().quit(0 if _problems.is_empty() else 1)
 
 
-# A wait that begins while its peer is closed prints a line, and so does a flooded queue; both are expected.
+# A wait that begins while its peer is closed prints a line, and so does a flooded queue: both are
+# expected.
 func _take_lines() -> void:
 	for line in _error_log.take_lines():
 		if "PacketPeerUdpRs.wait()" in line or "queue_size: the queue of" in line:

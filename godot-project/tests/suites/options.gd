@@ -18,8 +18,7 @@ const PROPERTIES: Dictionary[StringName, Array] = {
 	&"packet_info": [false, true, TYPE_BOOL, PROPERTY_HINT_NONE, ""],
 	&"source_address":
 	["", LOOPBACK, TYPE_STRING, PROPERTY_HINT_PLACEHOLDER_TEXT, "the system's choice"],
-	&"queue_size":
-	[0, 100_000, TYPE_INT, PROPERTY_HINT_RANGE, "0,67108864,1,or_greater,suffix:B"],
+	&"queue_size": [0, 100_000, TYPE_INT, PROPERTY_HINT_RANGE, "0,67108864,1,or_greater,suffix:B"],
 }
 const NUMBERS: Array[StringName] = [&"time_to_live", &"traffic_class", &"multicast_time_to_live"]
 const BAD_NUMBERS: Array[int] = [

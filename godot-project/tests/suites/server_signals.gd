@@ -103,6 +103,54 @@ func test_connecting_late_counts_as_an_arrival() -> void:
 	)
 
 
+func test_newcomers_that_were_taken_unheard_keep_no_later_one_from_being_told() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := server_in_mode(background)
+			# One is taken before a handler is connected, another is dropped.
+			var before := accepted(server, sender_to(server))
+			send(sender_to(server), [numbered(1)])
+			check(is_pending(server), "nobody is pending")
+			server.max_pending_connections = 0
+			server.max_pending_connections = 16
+			await Frames.wait(3)
+			var taken: Array[PacketPeer] = []
+			server.peer_connected.connect(func() -> void: taken.append(server.take_connection()))
+			await Frames.wait(2)
+			check_equal(taken.size(), 0, "told of those who are gone")
+			for i in 3:
+				send(sender_to(server), [numbered(i)])
+				var came := func() -> bool:
+					read(server)
+					return taken.size() > i
+				check(await Frames.until(came), "newcomer %d is not announced" % i)
+			check(not null in taken, "told of one who is gone")
+			check(before.is_bound(), "the first one")
+			_disconnect(server.peer_connected)
+	)
+
+
+func test_newcomers_of_one_frame_are_told_to_one_handler_after_the_other() -> void:
+	await in_both_modes(
+		func(background: bool) -> void:
+			var server := server_in_mode(background)
+			for client in clients_of(server, 5):
+				send(client, [numbered(1)])
+			check(is_pending(server), "nobody is pending")
+			var taken: Array[PacketPeer] = []
+			var take_one := func() -> void: taken.append(server.take_connection())
+			for i in 5:
+				server.peer_connected.connect(take_one, CONNECT_ONE_SHOT)
+				var came := func() -> bool:
+					read(server)
+					return taken.size() > i
+				check(await Frames.until(came), "%d of 5 are announced" % taken.size())
+				await Frames.wait(2)
+			check_equal(taken.size(), 5, "taken")
+			check(not null in taken, "told of one who is gone")
+	)
+
+
 func test_who_is_closed_for_its_silence_is_told() -> void:
 	await in_both_modes(
 		func(background: bool) -> void:

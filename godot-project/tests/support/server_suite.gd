@@ -57,8 +57,8 @@ static func read(server: RefCounted) -> void:
 		server.poll()
 
 
-## Lets [param server] admit as many newcomers as in a new frame. Within one frame, in the background, the
-## second poll() does so.
+## Lets [param server] admit as many newcomers as in a new frame. Within one frame, in the
+## background, the second poll() does so.
 static func admit_more(server: RefCounted) -> void:
 	for i in 2:
 		server.poll()

@@ -222,6 +222,10 @@ pub(crate) fn sent_to_nobody(reason: &str) -> String {
     format!("no peer was sent the packet: {reason}.")
 }
 
+/// For `get_packets()` and `get_packets_joined()` that have ended early.
+pub(crate) const NO_MEMORY_FOR_METADATA: &str = "there is not enough memory for more packets, which stay in the queue; take fewer at \
+     a time, by max_packets.";
+
 /// For `put_packets()` with an element of another type.
 pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
     format!("packets[{index}] is no PackedByteArray but of type {found}; nothing was sent.")
@@ -229,7 +233,7 @@ pub(crate) fn no_packet(index: usize, found: impl Display) -> String {
 
 /// For `put_packets()` with more elements than there is memory to list.
 pub(crate) fn no_memory_for_list(elements: usize) -> String {
-    format!("there is not enough memory to list {elements} packets; nothing was sent. Send fewer at a time.")
+    format!("there is not enough memory to list {elements} elements; nothing was sent. Send fewer at a time.")
 }
 
 /// For `get_packets()` and `get_packets_joined()`; `unit` is "packets" or "bytes".
@@ -351,7 +355,7 @@ fn no_such_interface(name: &str, address: &str) -> String {
 }
 
 /// Where the system does not list its interfaces, there may be one of the name that a script has passed.
-fn no_interface_list() -> Option<String> {
+pub(crate) fn no_interface_list() -> Option<String> {
     interface_list_refusal().map(|words| format!("the system does not list its interfaces: {words}."))
 }
 

@@ -1,6 +1,6 @@
 //! The signals of the peers, emitted once a frame on the main thread, and what the addon's threads have to print.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Arc, Weak};
 
@@ -28,8 +28,9 @@ pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
 /// The peers with queued packets that a handler which is connected later is to be told of, by their tokens.
 static UNHEARD: Mutex<BTreeMap<u64, Unheard>> = Mutex::new(BTreeMap::new());
 
-/// The servers with pending connections that a handler which is connected later is to be told of, by their tokens.
-static UNHEARD_SERVERS: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+/// How many newcomers of which servers, by their tokens, a handler which is connected later is to be told of, as far as they are still
+/// pending then.
+static UNHEARD_NEWCOMERS: Mutex<BTreeMap<u64, usize>> = Mutex::new(BTreeMap::new());
 
 /// What was signalled of a peer's packets that are still queued.
 struct Unheard {
@@ -42,14 +43,14 @@ struct Unheard {
 pub(crate) fn emit() {
     let tokens = take_pending_signals();
     let unheard = mem::take(&mut *UNHEARD.lock());
-    let mut servers = mem::take(&mut *UNHEARD_SERVERS.lock());
+    let mut servers = mem::take(&mut *UNHEARD_NEWCOMERS.lock());
     if tokens.is_empty() && unheard.is_empty() && servers.is_empty() {
         return;
     }
     let signal = StringName::from("packets_available");
     for token in &tokens {
         let Some((mut object, shared)) = find(&PEERS, *token) else {
-            servers.insert(*token);
+            servers.entry(*token).or_default();
             continue;
         };
         // Both are taken before either is emitted: what a handler causes belongs to the next frame.
@@ -77,9 +78,9 @@ pub(crate) fn emit() {
             UNHEARD.lock().insert(token, Unheard { called: kept, ..one });
         }
     }
-    for token in servers {
+    for (token, unheard) in servers {
         if let Some((mut object, shared)) = find(&SERVERS, token) {
-            emit_of_server(&mut object, &shared, token);
+            emit_of_server(&mut object, &shared, token, unheard);
         }
     }
 }
@@ -87,7 +88,7 @@ pub(crate) fn emit() {
 /// Forgets what is pending, before the library is unloaded.
 pub(crate) fn forget() {
     UNHEARD.lock().clear();
-    UNHEARD_SERVERS.lock().clear();
+    UNHEARD_NEWCOMERS.lock().clear();
 }
 
 fn find<S: Registered>(registry: &Registry<S>, token: u64) -> Option<(Gd<Object>, Arc<S>)> {
@@ -148,19 +149,21 @@ impl Handlers {
     }
 }
 
-/// Connecting a handler while connections are pending counts as if they had just come.
-fn emit_of_server(object: &mut Gd<Object>, shared: &SharedServer, token: u64) {
+/// Connecting a handler while connections are pending counts as if they had just come: `unheard` are those of earlier frames.
+fn emit_of_server(object: &mut Gd<Object>, shared: &SharedServer, token: u64, unheard: usize) {
     let server = &shared.server;
-    let is_heard = object.has_connections("peer_connected");
-    if !is_heard && server.has_pending() {
-        UNHEARD_SERVERS.lock().insert(token);
-    }
     // Both are taken before either is emitted, as with a peer.
-    let connected = if is_heard { server.take_connected() } else { 0 };
+    let newcomers = (server.take_connected() + unheard).min(server.pending());
     let timed_out = server.take_timed_out();
-    for _ in 0..connected {
-        // A handler may take more than one.
-        if !server.has_pending() {
+    // A handler of an earlier one may have taken some.
+    for told in 0..newcomers {
+        let left = (newcomers - told).min(server.pending());
+        if left == 0 {
+            break;
+        }
+        // The handler of an earlier one may have been the last.
+        if !object.has_connections("peer_connected") {
+            UNHEARD_NEWCOMERS.lock().insert(token, left);
             break;
         }
         object.emit_signal("peer_connected", &[]);

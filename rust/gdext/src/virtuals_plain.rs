@@ -7,6 +7,8 @@
 //! Counting packets borrows the object, since gdext has no other form of it. No script runs within it, and nothing borrows the object
 //! mutably.
 
+#![allow(clippy::needless_pass_by_value, reason = "the trait takes its arguments by value")]
+
 use std::slice;
 
 use godot::classes::{IPacketPeerExtension, PacketPeerExtension};

@@ -58,6 +58,7 @@ pub struct Drain<'a> {
     resets: u32,
     /// See [`PacketRun::following`].
     following: usize,
+    lacks_memory: bool,
 }
 
 /// A message, or its beginning, that is handed out without being queued.
@@ -96,6 +97,7 @@ impl Peer {
             next: 0,
             resets: 0,
             following: 0,
+            lacks_memory: false,
         })
     }
 }
@@ -196,7 +198,14 @@ impl Drain<'_> {
         Some(PacketRun { bytes, metas, following: self.following })
     }
 
-    fn note_missing_memory(&self) {
+    /// Whether it has ended because there was no memory for the metadata of more packets.
+    #[must_use]
+    pub fn lacks_memory(&self) -> bool {
+        self.lacks_memory
+    }
+
+    fn note_missing_memory(&mut self) {
+        self.lacks_memory = true;
         self.peer.diagnostics.record(&Error::new(Operation::Receive, "", Reason::OutOfMemory));
     }
 

@@ -298,6 +298,10 @@ impl Entries {
         }
     }
 
+    pub(crate) fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(crate) fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }

@@ -110,6 +110,12 @@ impl Server {
         self.0.table().lock().has_pending()
     }
 
+    /// How many peers are pending.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.0.table().lock().pending_count()
+    }
+
     /// The accepted peers that have packets queued now, each once, in the order in which the oldest of these have come. Takes time for
     /// the peers that have got packets since this was last called, or have some still, however many there are.
     ///

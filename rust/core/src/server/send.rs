@@ -24,7 +24,11 @@ impl Inner {
         let endpoint = self.endpoint().ok_or_else(|| fail(Reason::NotOpen))?;
         let target =
             |(index, peer): (usize, &&Peer)| peer.target_by(&endpoint).ok_or_else(|| fail(Reason::NotOfServer(index)));
-        let targets = peers.iter().enumerate().map(target).collect::<Result<Vec<_>>>()?;
+        let mut targets = Vec::new();
+        targets.try_reserve_exact(peers.len()).map_err(|_| fail(Reason::OutOfMemory))?;
+        for peer in peers.iter().enumerate().map(target) {
+            targets.push(peer?);
+        }
         let sent = endpoint.with_socket(|socket| self.send_to_each(socket, peers, &targets, datagram));
         sent.ok_or_else(|| fail(Reason::NotOpen))
     }

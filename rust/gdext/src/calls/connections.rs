@@ -7,6 +7,7 @@ use godot::obj::Gd;
 use godot::prelude::AnyArray;
 use packet_peer_udp_core::{Peer, Reason};
 
+use super::sending::with_room;
 use crate::arrays;
 use crate::convert::count_to_int;
 use crate::messages;
@@ -36,16 +37,18 @@ pub(crate) fn get_ready_peers(shared: &SharedServer) -> Array<Gd<PacketPeerUdpRs
 }
 
 pub(crate) fn put_packet_to(shared: &SharedServer, peers: &AnyArray, packet: &PackedByteArray) -> i64 {
-    let found = match PEERS.get_each(arrays::object_ids(peers)) {
-        Ok(found) => found,
-        Err(index) => {
-            let text = messages::no_peer(index);
-            shared.server.note_misuse(&text);
-            shared.reporter.print("put_packet_to", Limit::Ours, &text);
-            return -1;
-        }
+    let fail = |text: String| {
+        shared.server.note_misuse(&text);
+        shared.reporter.print("put_packet_to", Limit::Ours, &text);
+        -1
     };
-    let targets: Vec<&Peer> = found.iter().map(|one| &*one.peer).collect();
+    let no_memory = || messages::no_memory_for_list(peers.len());
+    let Some(mut found) = with_room(peers.len()) else { return fail(no_memory()) };
+    if let Err(index) = PEERS.get_each(arrays::object_ids(peers), &mut found) {
+        return fail(messages::no_peer(index));
+    }
+    let Some(mut targets) = with_room::<&Peer>(found.len()) else { return fail(no_memory()) };
+    targets.extend(found.iter().map(|one| &*one.peer));
     match shared.server.send_to_peers(&targets, packet.as_slice()) {
         Ok(0) if !peers.is_empty() => {
             let text = messages::sent_to_nobody(&shared.server.last_error().message);

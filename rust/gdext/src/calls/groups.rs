@@ -1,5 +1,7 @@
 //! Multicast groups and broadcasts.
 
+use std::sync::LazyLock;
+
 use godot::builtin::{GString, PackedStringArray};
 use godot::global::Error as GodotError;
 use packet_peer_udp_core::broadcast_addresses;
@@ -7,7 +9,7 @@ use packet_peer_udp_core::broadcast_addresses;
 use super::outcome::to_error;
 use crate::convert::Text;
 use crate::messages;
-use crate::report::Limit;
+use crate::report::{Limit, Reporter};
 use crate::shared::Shared;
 
 pub(crate) fn join_multicast_group(shared: &Shared, address: &GString, interface: &GString) -> GodotError {
@@ -27,5 +29,14 @@ pub(crate) fn set_broadcast_enabled(shared: &Shared, enabled: bool) {
 }
 
 pub(crate) fn get_broadcast_addresses() -> PackedStringArray {
-    broadcast_addresses().iter().map(|ip| GString::from(&ip.to_string())).collect()
+    /// It belongs to no object.
+    static REPORTER: LazyLock<Reporter> = LazyLock::new(|| Reporter::new("PacketPeerUdpRs"));
+
+    let found = broadcast_addresses();
+    if found.is_empty()
+        && let Some(text) = messages::no_interface_list()
+    {
+        REPORTER.print("get_broadcast_addresses", Limit::Ours, &text);
+    }
+    found.iter().map(|ip| GString::from(&ip.to_string())).collect()
 }

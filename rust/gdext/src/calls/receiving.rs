@@ -28,6 +28,7 @@ pub(crate) fn get_packets(shared: &Shared, max_packets: i64) -> Array<PackedByte
         while let Some(run) = drain.next() {
             packets.append(&run);
         }
+        report_missing_memory(shared, "get_packets", &drain);
     }
     report_lost(shared, "get_packets", packets.lost(), "packets");
     packets.finish()
@@ -39,9 +40,16 @@ pub(crate) fn get_packets_joined(shared: &Shared, max_packets: i64) -> PackedByt
         while let Some(run) = drain.next() {
             joined.append(run.bytes);
         }
+        report_missing_memory(shared, "get_packets_joined", &drain);
     }
     report_lost(shared, "get_packets_joined", joined.lost(), "bytes");
     joined.finish()
+}
+
+fn report_missing_memory(shared: &Shared, member: &'static str, drain: &Drain<'_>) {
+    if drain.lacks_memory() {
+        shared.reporter.print(member, Limit::Ours, &messages::NO_MEMORY_FOR_METADATA);
+    }
 }
 
 /// Prints that the engine had no memory for some of what was taken, if so.

@@ -62,7 +62,7 @@ pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
 }
 
 /// An empty list with room for so many elements; `None` if there is no memory for it.
-fn with_room<T>(elements: usize) -> Option<Vec<T>> {
+pub(super) fn with_room<T>(elements: usize) -> Option<Vec<T>> {
     let mut list = Vec::new();
     list.try_reserve_exact(elements).ok()?;
     Some(list)

@@ -62,7 +62,8 @@ mod methods;
 ///
 /// **Sending:** set a destination with [method set_dest_address] (or connect), then call [method PacketPeer.put_packet] or
 /// [method PacketPeer.put_var]. If the peer is not open, this opens it, for IPv4 or IPv6 as the address requires; to reach
-/// both, [method bind] it to port 0 first. A packet holds up to 65507 bytes; an empty one is not sent. Returns
+/// both, [method bind] it to port 0 first. A packet holds up to 65507 bytes over IPv4, 65527 over IPv6; an
+/// empty one is not sent. Returns
 /// [constant OK] when the system took the packet (UDP does not tell whether it arrived); [constant ERR_UNCONFIGURED]
 /// without a destination; [constant ERR_BUSY] if the system's send buffer is full, so try again in the next frame;
 /// [constant FAILED] if the system refuses, with the reason in [method get_last_error_message].
@@ -635,7 +636,7 @@ impl PacketPeerUdpRs {
     ///
     /// Returns how many the system took. If that is fewer than given, the rest was not sent, and
     /// [method get_last_error_message] says why. If the system's send buffer is full, for example, send the rest in the next
-    /// frame. A packet that is larger than 65507 bytes is never taken: leave it out, and send the rest. Returns -1, and
+    /// frame. A packet that is larger than 65507 bytes (IPv6: 65527) is never taken: leave it out, and send the rest. Returns -1, and
     /// sends nothing, if an element is no [PackedByteArray], if there is no destination, or if no socket can be opened.
     ///
     /// **Note:** on Linux and Android, consecutive packets of one size are handed to the system as one, which makes sending

@@ -207,11 +207,14 @@ impl<S: Registered> Registry<S> {
         }
     }
 
-    /// The shared parts of the objects that have these ids, in their order; the position of the first id that none has.
-    pub(crate) fn get_each(&self, ids: impl Iterator<Item = u64>) -> Result<Vec<Arc<S>>, usize> {
+    /// Appends the shared parts of the objects that have these ids, in their order, until `found` is full; the position of the first id
+    /// that none has.
+    pub(crate) fn get_each(&self, ids: impl Iterator<Item = u64>, found: &mut Vec<Arc<S>>) -> Result<(), usize> {
         let objects = self.objects.read();
-        let get = |(index, id)| objects.by_id.get(&id).map(|known| Arc::clone(&known.shared)).ok_or(index);
-        ids.enumerate().map(get).collect()
+        for (index, id) in ids.enumerate().take(found.capacity()) {
+            found.push(objects.by_id.get(&id).map(|known| Arc::clone(&known.shared)).ok_or(index)?);
+        }
+        Ok(())
     }
 
     fn add(&self, id: u64, known: Known<S>) {
