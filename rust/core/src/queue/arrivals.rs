@@ -50,6 +50,11 @@ impl Arrivals {
         true
     }
 
+    /// Whether none is kept, so that all are [`ArrivalId::NONE`].
+    pub(super) fn are_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Removes that of the oldest packet.
     #[inline]
     pub(super) fn pop(&mut self) -> ArrivalId {

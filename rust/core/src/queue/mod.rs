@@ -24,6 +24,8 @@ pub(crate) use meta::RemoteAddr;
 use meta::{Header, OVERHEAD, cost};
 pub use meta::{MAX_DATAGRAM, PacketMeta};
 
+use crate::arrivals::ArrivalId;
+
 /// The size of the smallest ring. Peers that were not opened by `bind` have it too.
 const MIN_RING: usize = 65_536;
 
@@ -372,10 +374,16 @@ impl Queue {
         let Self { chunks, last, arrivals, .. } = self;
         let (packet, headers) = chunks.front_mut().unwrap_or(last).take_run(max)?;
         let count = headers.len();
-        metas.extend(headers.iter().map(|header| {
+        let mut meta = |header: &Header, arrival| {
             time = header.time_after(time);
-            header.at(time, arrivals.pop())
-        }));
+            header.at(time, arrival)
+        };
+        // Most queues are not told any, which is then asked once.
+        if arrivals.are_none() {
+            metas.extend(headers.iter().map(|header| meta(header, ArrivalId::NONE)));
+        } else {
+            metas.extend(headers.iter().map(|header| meta(header, arrivals.pop())));
+        }
         self.front_time = time;
         self.count_exit(count, packet.len());
         Some(packet)
