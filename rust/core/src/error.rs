@@ -191,12 +191,16 @@ impl fmt::Display for Error {
             }
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
+            // Where the system lists no interface, there may be one of that name.
+            Reason::UnknownInterface(name) => match interface::interface_list_refusal() {
+                Some(words) => write!(f, "the system does not list its interfaces: {words}"),
+                None => write!(f, "no interface {name:?} with a fitting address"),
+            },
             Reason::NoSuchAddress => f.write_str("no interface of this machine has that address"),
             Reason::BadSource(error) => {
                 write!(f, "{error}; packets of source_address do not get there; set it to another address, or to \"\"")
             }
             Reason::OutOfMemory => f.write_str("there is not enough memory"),
-            Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
             Reason::WrongFamily(None) => f.write_str("the socket is of the other address family"),
             Reason::WrongFamily(Some(error)) => write!(f, "the socket is of the other address family: {error}"),
             Reason::Busy(error) => write!(f, "the send buffer is full: {error}"),

@@ -359,12 +359,7 @@ impl Contents {
 
     /// Drops all that is queued. It counts as dropped by the queue, and what was read and kept aside for want of room does too.
     pub(crate) fn discard_queued(&mut self) {
-        self.queue.promote();
-        while let Some((packet, _)) = self.queue.pop() {
-            self.queue.counts().discard(1, packet.len());
-            self.queue.promote();
-        }
-        self.queue.clear();
+        self.queue.discard_all();
     }
 
     pub(crate) fn last_taken(&self) -> Option<PacketMeta> {

@@ -117,12 +117,6 @@ pub fn interface_list_refusal() -> Option<String> {
     listed().err().map(|error| error.to_string())
 }
 
-/// Why the system does not list its interfaces; `None` if it does. Where it does not, no name is found. Asks the system.
-#[must_use]
-pub fn interface_list_refusal() -> Option<String> {
-    if_addrs::get_if_addrs().err().map(|error| error.to_string())
-}
-
 /// On Windows an interface has two names, both unique: a friendly one and a GUID, which the engine uses.
 fn is_named(interface: &if_addrs::Interface, name: &str) -> bool {
     #[cfg(windows)]

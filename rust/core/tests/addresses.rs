@@ -198,6 +198,13 @@ fn a_server_answers_from_the_address_that_was_asked(in_background: bool) {
             expect_answers(client);
             assert_eq!(peer.stats().send_errors, 0);
         }
+        let peers: Vec<&Peer> = joined.iter().map(|(_, peer)| &**peer).collect();
+        assert_eq!(server.send_to_peers(&peers, b"state").unwrap(), joined.len());
+        for (client, _) in &joined {
+            let mut buffer = [0; 16];
+            let length = client.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], b"state");
+        }
     }
 }
 

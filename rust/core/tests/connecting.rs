@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[macro_use]
 mod common;
 
-use common::{Family, Setup, bound, eventually, next, nonzero, port, sender_to, take};
+use common::{Family, LONG, Setup, bound, eventually, next, nonzero, port, sender_to, take, waiting};
 use packet_peer_udp_core::{DestinationChange, Peer, SocketOption, WaitEnd};
 
 fn sharing() -> Arc<Peer> {
@@ -96,6 +97,32 @@ fn refused_datagrams_disturb_neither_sending_nor_waiting(setup: Setup) {
     peer.send(b"accepted").unwrap();
     assert_eq!(next(&listener), b"accepted");
     assert_eq!(peer.stats().send_errors, 0);
+}
+
+for_own_sockets!(a_peer_that_was_refused_hears_what_comes_later);
+fn a_peer_that_was_refused_hears_what_comes_later(setup: Setup) {
+    let Setup { family, .. } = setup;
+    let refusing = refusing(family);
+    let peer = setup.receiver(0);
+    peer.connect(family.reach, nonzero(port(&refusing))).unwrap();
+    for _ in 0..3 {
+        peer.send(b"refused").unwrap();
+        assert_eq!(peer.wait(Some(Duration::from_millis(10))).unwrap(), WaitEnd::TimedOut);
+    }
+    let listener = listening_instead(&refusing, family);
+    listener.set_destination(family.reach, port(&peer)).unwrap();
+    let start = Instant::now();
+    for _ in 0..3 {
+        let wait = waiting(&peer);
+        thread::sleep(Duration::from_millis(20));
+        listener.send(b"for the wait").unwrap();
+        assert_eq!(wait.end(), WaitEnd::Ready);
+        assert_eq!(take(&peer).unwrap(), b"for the wait");
+        listener.send(b"without a wait").unwrap();
+        eventually("the packet arrives", || peer.available() == Some(1));
+        assert_eq!(take(&peer).unwrap(), b"without a wait");
+    }
+    assert!(start.elapsed() < LONG / 3, "it hears late: {:?}", start.elapsed());
 }
 
 for_own_sockets!(many_datagrams_reach_a_peer_that_refused_earlier_ones);

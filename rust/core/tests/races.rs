@@ -271,6 +271,118 @@ fn a_peer_that_is_bound_again_while_its_server_stops_stays_open() {
 }
 
 #[test]
+fn a_packet_that_comes_while_its_peer_is_closed_or_pending_is_counted_once() {
+    let _turn = turn();
+    let server = listening();
+    server.set_background_receive(true).unwrap();
+    let sent = ROUNDS * 200;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _done = SetOnDrop(&done);
+        // Accepts and closes, so that every packet may meet a peer in any state.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    begin_frame();
+                    if let Some(peer) = server.accept() {
+                        thread::yield_now();
+                        peer.close();
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for round in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                server.set_max_pending(round % 5);
+                server.set_queue_size(200 + 50 * usize::try_from(round % 7).unwrap());
+                thread::sleep(Duration::from_micros(100));
+            }
+        });
+        let counted = || {
+            let stats = server.stats();
+            let all = stats.all;
+            all.packets_received
+                + all.packets_dropped_queue
+                + all.packets_dropped_kernel
+                + stats.packets_dropped_pending
+        };
+        let clients: Vec<_> = (0..8).map(|_| client()).collect();
+        for number in 0..sent {
+            send_to_server(&clients[number * 5 % 8], &server);
+        }
+        eventually("every packet is counted", || counted() >= sent as u64);
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(counted(), sent as u64);
+    });
+    let stats = server.stats();
+    assert!(stats.all.packets_received <= sent as u64 && stats.all.bytes_received == stats.all.packets_received * 5);
+}
+
+#[test]
+fn counters_that_are_reset_in_the_middle_of_anything_count_what_comes_after() {
+    let _turn = turn();
+    let server = listening();
+    server.set_background_receive(true).unwrap();
+    let pairs = accepted(&server, 4);
+    server.set_queue_size(150);
+    let sent = ROUNDS * 300;
+    let limit = 2 * sent as u64;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _done = SetOnDrop(&done);
+        scope.spawn(|| {
+            for number in 0..sent {
+                send_to_server(&pairs[number % 4].0, &server);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for (index, (_, peer)) in pairs.iter().enumerate() {
+                    let _ = peer.take();
+                    let is_even = index.is_multiple_of(2);
+                    peer.set_overflow_policy(if is_even {
+                        OverflowPolicy::DropOldest
+                    } else {
+                        OverflowPolicy::DropNewest
+                    });
+                    peer.reset_stats();
+                }
+            }
+        });
+        while !done.load(Ordering::Relaxed) {
+            server.reset_stats();
+            let ServerStats { all, packets_dropped_pending } = server.stats();
+            let of_peers = pairs.iter().map(|(_, peer)| peer.stats()).chain([all]);
+            for stats in of_peers {
+                let counts =
+                    [stats.packets_received, stats.packets_dropped_queue, stats.bytes_received, stats.receive_syscalls];
+                assert!(counts.iter().all(|count| *count <= 5 * limit), "{stats:?}");
+            }
+            assert_eq!(packets_dropped_pending, 0);
+        }
+    });
+    // What is queued now was received before the reset, and is dropped after it.
+    let is_read = || server.stats().all.receive_syscalls;
+    eventually("all is read", || {
+        let before = is_read();
+        thread::sleep(Duration::from_millis(10));
+        before == is_read()
+    });
+    let queued: usize = pairs.iter().map(|(_, peer)| peer.available().unwrap()).sum();
+    server.reset_stats();
+    assert_eq!(server.stats(), ServerStats::default());
+    server.set_queue_size(1);
+    let left: usize = pairs.iter().map(|(_, peer)| peer.available().unwrap()).sum();
+    let all = server.stats().all;
+    assert_eq!((all.packets_received, all.bytes_received), (0, 0));
+    assert_eq!(all.packets_dropped_queue, (queued - left) as u64);
+}
+
+#[test]
 fn a_peer_that_is_opened_while_another_thread_closes_it_gets_nothing_of_the_socket_before() {
     let _turn = turn();
     for round in 0..ROUNDS / 2 {

@@ -25,7 +25,8 @@ fn check_way(peer: &Peer, remote: &Peer, reach: &str) {
 
 for_setups!(a_peer_of_both_families_connects_to_one_after_the_other: polled = Polled Own, background = Background Own);
 fn a_peer_of_both_families_connects_to_one_after_the_other(setup: Setup) {
-    if !common::has_ipv6() {
+    // Wine keeps the local address of the first connect.
+    if !common::has_ipv6() || cfg!(windows) {
         return;
     }
     let (first, second) = (bound("127.0.0.1"), bound("::1"));
@@ -88,11 +89,14 @@ fn a_packet_of_the_new_sender_is_kept_or_counted(setup: Setup) {
         let queued = if setup.mode == Mode::Background { 2 } else { 1 };
         assert_eq!(peer.stats().packets_dropped_queue, queued, "what was queued is counted");
         assert_eq!(peer.stats().packets_received, 0);
-        if setup.mode == Mode::Polled && !cfg!(windows) {
-            assert_eq!(next(&peer), b"in the kernel", "what was not read yet is kept");
-        }
         sender.send(b"wanted").unwrap();
-        assert_eq!(next(&peer), b"wanted");
+        let mut got = next(&peer);
+        // Windows discards what it holds, Wine does not.
+        if setup.mode == Mode::Polled && (!cfg!(windows) || got != b"wanted") {
+            assert_eq!(got, b"in the kernel", "what was not read yet is kept");
+            got = next(&peer);
+        }
+        assert_eq!(got, b"wanted");
         assert_eq!(take(&peer), None);
     }
 }

@@ -75,7 +75,9 @@ for_servers!(a_peer_that_is_gone_is_not_ready);
 fn a_peer_that_is_gone_is_not_ready(setup: Setup) {
     let server = setup.server();
     let mut pairs: Vec<_> = (0..4).map(|_| join(&server, setup.family)).collect();
-    pairs.iter().for_each(|pair| deliver(&server, pair));
+    for pair in &pairs {
+        deliver(&server, pair);
+    }
     assert_eq!(server.ready_peers().len(), 4);
     pairs[1].1.close();
     let (client, dropped) = pairs.remove(2);

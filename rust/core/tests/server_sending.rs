@@ -84,3 +84,27 @@ fn a_refused_datagram_is_counted_for_each_peer(setup: Setup) {
     assert!(clients.iter().all(|client| take(client).is_none()));
     assert_eq!(server.send_to_peers(&refs(&peers), b"small").unwrap(), 3);
 }
+
+/// Only Linux has more loopback addresses than one without being configured.
+#[cfg(target_os = "linux")]
+#[test]
+fn each_copy_leaves_from_the_address_that_its_client_has_sent_to() {
+    for mode in [common::Mode::Polled, common::Mode::Background] {
+        let setup = Setup { family: common::Family::DUAL_FROM_IPV4, mode, kind: common::Kind::Accepted };
+        let server = setup.server();
+        let addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.77", "::1"];
+        let reached = |address: &&str| !address.contains(':') || common::has_ipv6();
+        let join = |address| {
+            // A connected peer hears nothing from another address.
+            let client = Peer::new();
+            client.connect(address, common::nonzero(common::server_port(&server))).unwrap();
+            client.send(b"hello").unwrap();
+            (client, common::accept(&server))
+        };
+        let (clients, peers): (Vec<_>, Vec<_>) = addresses.into_iter().filter(reached).map(join).unzip();
+        assert_eq!(server.send_to_peers(&refs(&peers), b"state").unwrap(), peers.len());
+        for client in &clients {
+            assert_eq!(next(client), b"state");
+        }
+    }
+}

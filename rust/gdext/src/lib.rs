@@ -9,6 +9,7 @@
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
 //! | [`direct`] | registering methods: no borrows, the engine's own words for wrong arguments |
 //! | [`calls`] | what the members do, by subject |
+//! | [`taken`] | the packets that the engine is reading |
 //! | [`frame`] | what is done once a frame, and when in the frame |
 //! | [`signals`] | emitting signals, once a frame |
 //! | [`monitors`] | the traffic of all peers, in the editor's debugger |

@@ -18,13 +18,6 @@ use crate::registry::{Registered, Registry};
 use crate::report::Limit;
 use crate::shared::{PEERS, SERVERS, Shared, SharedServer};
 
-/// Has the signals of `object` emitted from now on. For every call after which there may be one.
-pub(crate) fn enable<C: HasShared<Shared = Shared>>(object: &Gd<C>) {
-    let token = registry::make_findable(object);
-    // By every thread that comes here, not only the first: a signal may be pending as soon as this returns.
-    registry::of(object).peer.enable_signals(token);
-}
-
 /// The peers with queued packets that a handler which is connected later is to be told of, by their tokens.
 static UNHEARD: Mutex<BTreeMap<u64, Unheard>> = Mutex::new(BTreeMap::new());
 

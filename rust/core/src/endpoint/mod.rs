@@ -304,7 +304,7 @@ mod tests {
         let setup = Setup { options: &options, multicast_interface: None };
         let Opened { socket, .. } = Socket::bound(Some(([127, 0, 0, 1], 0).into()), 0, 0, setup).unwrap();
         let (socket, inbox) = (Arc::new(socket), Arc::<Inbox>::default());
-        inbox.open(0);
+        inbox.open(0, 0);
         inbox.set_read_externally(true);
         let sink: Arc<dyn Sink> = Arc::clone(&inbox) as _;
         let endpoint = Endpoint::new(Arc::clone(&socket), sink, Arc::default());

@@ -151,9 +151,9 @@ impl Endpoint {
     /// Until when it is known which packets have arrived, in microseconds as packets' times: until now if the socket is empty,
     /// else until the last packet that was read. `None` once the socket is closed.
     pub(crate) fn drained_until(&self) -> Option<u64> {
-        let mut receiver = self.receiver.lock();
-        receiver.socket.as_ref()?;
-        let is_empty = !self.may_be_readable(&mut receiver);
-        Some(if is_empty { Clocks::now().time_of(None) } else { receiver.latest() })
+        let receiver = self.receiver.lock();
+        // Before the look at the socket: what arrives after that was not there then.
+        let now = Clocks::now().time_of(None);
+        Some(if receiver.is_empty(&self.diagnostics)? { now } else { receiver.latest() })
     }
 }

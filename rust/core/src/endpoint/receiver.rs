@@ -33,6 +33,7 @@ pub(crate) struct Receiver {
     largest: usize,
     /// When the last packet arrived, in microseconds as [`PacketMeta::time_usec`].
     latest: u64,
+    arrivals: RecentArrivals,
     /// The system's code of the error in which the last read has ended. One that comes again at every read is kept once.
     failing: Option<i32>,
 }
@@ -57,6 +58,7 @@ impl Receiver {
             kernel_buffer,
             largest: LIKELY_SIZE,
             latest: 0,
+            arrivals: RecentArrivals::default(),
             failing: None,
         }
     }
@@ -78,11 +80,16 @@ impl Receiver {
         sys::is_readable(socket.io())
     }
 
-    /// Whether nothing has arrived that was not received; `None` once the socket is closed.
+    /// Whether nothing has arrived that was not received; `None` once the socket is closed. An error is recorded, and there may be
+    /// packets behind it.
     pub(crate) fn is_empty(&self, diagnostics: &Diagnostics) -> Option<bool> {
         let socket = self.socket.as_ref()?;
         diagnostics.count_receive_system_calls(1);
-        Some(sys::is_empty(socket.io()))
+        let is_empty = sys::is_empty(socket.io());
+        Some(is_empty.unwrap_or_else(|error| {
+            diagnostics.record_receive_errors(1, error);
+            false
+        }))
     }
 
     /// Receives up to `limit` messages, never blocks. Errors are recorded.

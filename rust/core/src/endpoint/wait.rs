@@ -97,7 +97,7 @@ impl Endpoint {
             }
             slept = match self.sleep(id, deadline, pause) {
                 Ok(slept) => slept,
-                Err(error) => return self.end_wait(id).map_or(Err(error), Ok),
+                Err(error) => return self.end_wait(id).ok_or(error),
             };
         }
     }
@@ -152,12 +152,12 @@ impl Endpoint {
     }
 
     /// Lets a waiting thread go to sleep, unless there is something to look at.
-    fn prepare_sleep(&self, id: u64, watches: bool) -> io::Result<Prepared<Waker>> {
+    fn prepare_sleep(&self, id: u64, with_socket: bool) -> io::Result<Prepared<Waker>> {
         let socket = self.shared_socket.read();
         let socket = socket.as_deref().map(Socket::io);
         let mut attention = self.attention();
         let had_reader = attention.waiters.has_reader();
-        let prepared = attention.waiters.prepare(id, socket, watches)?;
+        let prepared = attention.waiters.prepare(id, socket, with_socket)?;
         let becomes_reader = !had_reader && attention.waiters.has_reader();
         if let (true, Some(registration), Some(socket)) = (becomes_reader, &attention.registration, socket) {
             registration.pause(socket);

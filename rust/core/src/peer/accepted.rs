@@ -38,8 +38,8 @@ impl Peer {
     /// Where the server that listens by `endpoint` sends to for this peer; `None` if the peer does not belong to it.
     pub(crate) fn target_by(&self, endpoint: &Arc<Endpoint>) -> Option<Target> {
         let state = self.state.read();
-        state.socket.transport.link().filter(|link| Arc::ptr_eq(&link.endpoint, endpoint))?;
-        Some(Target { to: state.destination?, source: None })
+        let link = state.socket.transport.link().filter(|link| Arc::ptr_eq(&link.endpoint, endpoint))?;
+        Some(Target { to: state.destination?, source: link.inbox.answer_from() })
     }
 
     /// Counts a packet that the server has sent to this peer.

@@ -43,7 +43,7 @@ impl Peer {
             if found.was_closed {
                 return Err(fail(Reason::Closed));
             }
-            self.apply(found.state, host, purpose, &found.addresses, &interface).1
+            self.apply(found.state, host, purpose, &found.addresses, &interface, None).1
         };
         self.diagnostics.recorded(connect())
     }
@@ -61,7 +61,8 @@ impl Peer {
             if found.state.socket.transport.is_connected() {
                 return Ok(DestinationChange::Connected);
             }
-            let applied = self.apply(found.state, host, purpose, &found.addresses, &MulticastInterface::default());
+            let interface = MulticastInterface::default();
+            let applied = self.apply(found.state, host, purpose, &found.addresses, &interface, None);
             applied.1.map(|()| DestinationChange::Set)
         };
         self.diagnostics.recorded(set())
@@ -147,7 +148,7 @@ impl Peer {
         interface: &MulticastInterface,
     ) {
         let closings = state.closings;
-        let (address, result) = self.apply(state, host, purpose, found, interface);
+        let (address, result) = self.apply(state, host, purpose, found, interface, Some((call, closings)));
         let error = self.diagnostics.recorded(result).err();
         let state = self.state.write();
         if state.lookup.calls == call && state.closings == closings {
@@ -182,7 +183,8 @@ impl Peer {
         Ok(Found { state, addresses, was_closed })
     }
 
-    /// Sets the destination, or connects. Also returns the address that was chosen.
+    /// Sets the destination, or connects. Also returns the address that was chosen. `unless_after` is the last call and closing before
+    /// this one: if there is a newer one before the peer can be opened, nothing is done.
     fn apply<'a>(
         &'a self,
         mut state: StateWriteGuard<'a>,
@@ -190,6 +192,7 @@ impl Peer {
         purpose: Purpose,
         found: &[SocketAddr],
         interface: &MulticastInterface,
+        unless_after: Option<(u64, u64)>,
     ) -> (Option<SocketAddr>, Result<()>) {
         let family = state.socket.transport.own().map(|own| Socket::family(&own.socket));
         let to = match names::choose(found, family, purpose.port()) {
@@ -201,7 +204,7 @@ impl Peer {
                 state.destination = Some(to);
                 Ok(())
             }
-            Purpose::Connect { .. } => self.connect_to(state, host, to, interface),
+            Purpose::Connect { .. } => self.connect_to(state, host, to, interface, unless_after),
         };
         (Some(to), result)
     }
@@ -212,6 +215,7 @@ impl Peer {
         host: &str,
         to: SocketAddr,
         interface: &MulticastInterface,
+        unless_after: Option<(u64, u64)>,
     ) -> Result<()> {
         let fail = |reason| Error::new(Operation::Connect, host, reason);
         if let Ok(opened) = self.open_locked(&mut state, to.ip(), interface) {
@@ -219,15 +223,16 @@ impl Peer {
         } else {
             // The multicast interface was set meanwhile, so the new one has to be looked up without the lock; or another thread is
             // closing the socket.
-            let (calls, closings) = (state.lookup.calls, state.closings);
             drop(state);
-            state = self.opened_for(to.ip()).map_err(fail)?;
-            if state.lookup.calls != calls {
-                return Err(fail(Reason::Superseded));
-            }
-            if state.closings != closings {
-                return Err(fail(Reason::Closed));
-            }
+            let (opened_state, opened) = self.with_interface(|state, interface| {
+                let last = (state.lookup.calls, state.closings);
+                if unless_after.is_some_and(|before| before != last) {
+                    return Ok(Err(Reason::Superseded));
+                }
+                self.open_locked(state, to.ip(), interface)
+            });
+            opened.map_err(fail)?;
+            state = opened_state;
         }
         let Transport::Own(own) = &mut state.socket.transport else {
             return Err(fail(Reason::Accepted));

@@ -167,8 +167,8 @@ impl Drain<'_> {
             // Another thread has read them meanwhile.
             Direct::Queued => true,
             Direct::Nothing => false,
-            Direct::Messages { adopted: following, more, has_failed, cost } => {
-                self.following = following;
+            Direct::Messages { adopted: (following, resets), more, has_failed, cost } => {
+                (self.following, self.resets) = (following, resets);
                 self.errors = if has_failed { self.errors + 1 } else { 0 };
                 self.socket_is_empty = !more || self.errors >= PERSISTENT_ERRORS;
                 // After a full batch, asking whether there is more costs as much as finding out by receiving.

@@ -7,10 +7,10 @@ use std::num::{NonZeroU16, NonZeroUsize};
 use super::{Peer, PeerState, StateReadGuard, StateWriteGuard};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
+use crate::interface::{self, Broadcast};
 use crate::socket::options;
 use crate::sys::{self, Cause, Payloads, Source};
 use crate::transport::{Origin, Route};
-use crate::{address, interface};
 
 /// How often a send on a connected socket is tried, as long as the errors may be reports about earlier datagrams.
 const SEND_ATTEMPTS: u64 = 4;
@@ -74,14 +74,11 @@ impl Peer {
             }
             Ok((state, networks))
         };
-        let (state, to) = self.diagnostics.recorded_send(open())?;
-        if to.is_empty() {
-            self.diagnostics.record(&fail(Reason::NoInterface));
-        }
-        let send = |ip: &Ipv4Addr| {
-            let to = SocketAddr::from((*ip, port.get()));
-            // Each leaves from the address of its interface.
-            by_route(&state, |route| self.send_one(Route { origin: Origin::System, ..route }, to, datagram))
+        let (state, networks) = self.diagnostics.recorded_send(open())?;
+        let networks = match networks {
+            Ok(networks) if networks.is_empty() => self.diagnostics.recorded(Err(fail(Reason::NoInterface))),
+            Ok(networks) => Ok(networks),
+            Err(error) => self.diagnostics.recorded(Err(fail(Reason::Os(error)))),
         };
         // One leaves from an address of its interface, unless the socket is bound to another one.
         let bound_to = state.socket.local_addr().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
@@ -142,12 +139,10 @@ impl Peer {
     }
 
     fn send_one(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
-        let result = if route.connected_to.is_some() {
-            self.send_connected(route, datagram)
-        } else if matches!(route.origin, Origin::System) {
-            route.socket.send_to(datagram, to)
-        } else {
-            self.send_from(route, to, datagram)
+        let result = match (route.connected_to, route.origin) {
+            (Some(to), _) => self.send_connected(route, to, datagram),
+            (None, Origin::System) => route.socket.send_to(datagram, to),
+            (None, _) => self.send_from(route, to, datagram),
         };
         let server = route.server;
         if let Err(error) = result {
@@ -180,10 +175,10 @@ impl Peer {
         }
     }
 
-    /// Sends on a connected socket. There the kernel reports that an *earlier* datagram was refused (ICMP) instead of sending this
-    /// one, each report once. A report counts as a receive error, and this datagram is sent again. An error that comes at every
-    /// attempt is about this datagram.
-    fn send_connected(&self, route: Route<'_>, datagram: &[u8]) -> io::Result<()> {
+    /// Sends on a socket that is connected to `to`. There the kernel reports that an *earlier* datagram was refused (ICMP) instead
+    /// of sending this one, each report once. A report counts as a receive error, and this datagram is sent again. An error that
+    /// no report causes, or that comes at every attempt, is about this datagram.
+    fn send_connected(&self, route: Route<'_>, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         let mut reports = Reports::default();
         loop {
             match route.socket.send(datagram) {
@@ -215,6 +210,7 @@ impl Peer {
             system_calls += outcome.system_calls;
             match outcome.error {
                 None => break,
+                Some(error) if source.is_some() && route.may_drop_source(&error) => source = None,
                 Some(error)
                     if connected.is_some_and(|to| reports.may_be_one(&error, to, length_at(payloads, sent))) =>
                 {

@@ -27,7 +27,7 @@ struct Outcome {
     receivers: ArrayVec<WaiterId, { sys::SLOTS }>,
     /// The peers that have packets queued now, and are not marked for that yet.
     ready: ArrayVec<Mark, { sys::SLOTS }>,
-    /// See [`ready::note_arrival`].
+    /// See [`ready::note_first`].
     serial: u32,
 }
 
@@ -69,7 +69,7 @@ impl Sink for PeerTable {
             tokens: ArrayVec::new(),
             receivers: ArrayVec::new(),
             ready: ArrayVec::new(),
-            serial: entries.ready.serial(),
+            serial: entries.ready.serial,
         };
         let strangers = dispatch(&entries, &batch.messages, &mut outcome);
         if batch.in_background && !strangers.is_empty() {

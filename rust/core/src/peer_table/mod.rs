@@ -1,7 +1,6 @@
 //! The peers of a server: found by their remote address, pending ones in the order of their first packets, and when the next of
 //! them may have been idle for too long.
 
-use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -15,15 +14,18 @@ use crate::locks::{Mutex, MutexGuard, rank};
 use crate::queue::{PacketMeta, QueueCounts, RemoteAddr};
 use crate::waiters::WaiterId;
 
+mod accepted;
 mod admission;
 mod demux;
+mod listing;
 mod ready;
 mod signals;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use accepted::{AcceptedPeer, Detachment};
 use admission::Admission;
-use ready::{Mark, Ready};
+use ready::Ready;
 use signals::Signals;
 
 /// How many peers may be pending, as in the engine.
@@ -83,24 +85,6 @@ struct Entry {
     inbox: Arc<Inbox>,
     /// The peer, once it is accepted.
     peer: Option<Weak<dyn AcceptedPeer>>,
-}
-
-/// A peer that a server has accepted.
-pub(crate) trait AcceptedPeer: Send + Sync + std::fmt::Debug {
-    /// Called, without a lock, when the server has removed the peer.
-    fn detached(&self, why: Detachment);
-
-    /// The peer as what it is.
-    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
-}
-
-/// Why a server has removed a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Detachment {
-    /// The server was stopped.
-    Stopped,
-    /// The peer has sent nothing for so many milliseconds.
-    Idle { msec: u64 },
 }
 
 /// A peer that is being accepted.
@@ -256,6 +240,26 @@ impl Entries {
             after.dropped = before.dropped;
             self.counts.add_change(before, after);
         }
+    }
+
+    /// Lets the server be marked in [`pending_signals`](crate::pending_signals) by this token. The first one stays.
+    pub(crate) fn set_token(&mut self, token: u64) {
+        self.signals.set_token(token, self.pending.len());
+    }
+
+    /// How many peers have become pending since this was last called, and are still.
+    pub(crate) fn take_connected(&mut self) -> usize {
+        self.signals.take_connected().min(self.pending.len())
+    }
+
+    /// Records peers that have timed out and are closed.
+    pub(crate) fn note_timed_out(&mut self, peers: Vec<Weak<dyn AcceptedPeer>>) {
+        self.signals.note_timed_out(peers);
+    }
+
+    /// The peers that have timed out since this was last called.
+    pub(crate) fn take_timed_out(&mut self) -> Vec<Weak<dyn AcceptedPeer>> {
+        self.signals.take_timed_out()
     }
 
     /// What all queues together have counted since the last reset.
@@ -421,11 +425,6 @@ impl Entries {
     pub(crate) fn restart_idle_timers(&mut self, now: u64) {
         self.idle_since = now;
     }
-}
-
-/// The entry of a peer that was marked, unless it is gone.
-fn find_marked<'a>(table: &'a HashTable<Entry>, hasher: &RandomState, (remote, id): &Mark) -> Option<&'a Entry> {
-    table.find(hasher.hash_one(remote), |entry| entry.remote == *remote).filter(|entry| entry.id == *id)
 }
 
 impl Entry {

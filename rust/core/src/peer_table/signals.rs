@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Weak;
 
-use super::{AcceptedPeer, Entries};
+use super::accepted::AcceptedPeer;
 use crate::pending_signals;
 
 /// Nothing is recorded before there is a token.
@@ -17,6 +17,14 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// The first token stays. So many peers are pending already, and count as newcomers.
+    pub(super) fn set_token(&mut self, token: u64, pending: usize) {
+        if self.token.is_none() {
+            self.token = Some(token);
+            (0..pending).for_each(|_| self.note_pending());
+        }
+    }
+
     pub(super) fn note_pending(&mut self) {
         let Some(token) = self.token else { return };
         self.connected += 1;
@@ -24,26 +32,13 @@ impl Signals {
             pending_signals::mark(&[token]);
         }
     }
-}
 
-impl Entries {
-    /// Lets the server be marked in [`pending_signals`] by this token. The first one stays. Peers that are pending already count as
-    /// newcomers.
-    pub(crate) fn set_token(&mut self, token: u64) {
-        if self.signals.token.is_none() {
-            self.signals.token = Some(token);
-            (0..self.pending.len()).for_each(|_| self.signals.note_pending());
-        }
+    pub(super) fn take_connected(&mut self) -> usize {
+        mem::take(&mut self.connected)
     }
 
-    /// How many peers have become pending since this was last called, and are still.
-    pub(crate) fn take_connected(&mut self) -> usize {
-        mem::take(&mut self.signals.connected).min(self.pending.len())
-    }
-
-    /// Records peers that have timed out and are closed.
-    pub(crate) fn note_timed_out(&mut self, peers: Vec<Weak<dyn AcceptedPeer>>) {
-        let Signals { token: Some(token), timed_out, .. } = &mut self.signals else { return };
+    pub(super) fn note_timed_out(&mut self, peers: Vec<Weak<dyn AcceptedPeer>>) {
+        let Self { token: Some(token), timed_out, .. } = self else { return };
         if peers.is_empty() {
             return;
         }
@@ -57,8 +52,7 @@ impl Entries {
         timed_out.extend(peers);
     }
 
-    /// The peers that have timed out since this was last called.
-    pub(crate) fn take_timed_out(&mut self) -> Vec<Weak<dyn AcceptedPeer>> {
-        mem::take(&mut self.signals.timed_out)
+    pub(super) fn take_timed_out(&mut self) -> Vec<Weak<dyn AcceptedPeer>> {
+        mem::take(&mut self.timed_out)
     }
 }

@@ -56,11 +56,17 @@ impl Queue {
             used <= bound
         };
         let kept = packets.iter().take_while(fits).count().max(1);
-        for (packet, meta) in packets.drain(..kept) {
-            self.push_or_overflow(&packet, meta);
+        for (packet, meta) in packets.iter().take(kept) {
+            let before = self.available;
+            self.push_or_overflow(packet, *meta);
+            // Without memory, those that follow are dropped too.
+            if self.available == before {
+                break;
+            }
         }
+        let kept = self.available as usize;
         (self.counts, self.before_reset, self.dropped_from_before) = (counts, before_reset, dropped_from_before);
-        for (index, (packet, _)) in (kept..).zip(&packets) {
+        for (index, (packet, _)) in packets.iter().enumerate().skip(kept) {
             if index < summed_before as usize {
                 self.dropped_from_before.add(packet.len());
             }

@@ -444,6 +444,7 @@ impl Queue {
     }
 
     /// Stores a packet behind all others. The caller counts it. Returns `false` if there is no memory for it.
+    #[inline]
     fn store(&mut self, payload: &[u8], meta: PacketMeta) -> bool {
         if self.available == 0 && self.overflow == 0 {
             self.front_time = meta.time_usec();
@@ -508,6 +509,9 @@ impl Queue {
         self.front_time = header.time_after(self.front_time);
         self.count_exit(1, length);
         self.arrivals.pop();
+        if is_summed_before {
+            self.dropped_from_before.add(length);
+        }
         if is_counted_before {
             self.discard_from_before(1, length);
         } else {

@@ -302,7 +302,9 @@ impl Reactor {
     /// Calls every source, for systems that may fail to tell of a packet.
     fn look_at_all(&self) {
         let all: Vec<_> = self.sources.lock().by_key.values().filter_map(Weak::upgrade).collect();
-        all.iter().for_each(|source| source.on_readable());
+        for source in all {
+            source.on_readable();
+        }
     }
 
     fn fire_timers(&self) {

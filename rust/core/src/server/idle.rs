@@ -4,23 +4,16 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Inner, detach, now};
+use super::{IdleTimer, Inner, detach, now};
 use crate::locks::MutexGuard;
 use crate::peer_table::{DEADLINES_PER_CALL, Detachment};
-use crate::reactor::{self, OnTimer, Timer};
+use crate::reactor::{self, OnTimer};
 
 /// How long an idle timer waits at least, so that peers whose packets are still unread do not keep the reactor busy.
 const MIN_IDLE_TIMER: Duration = Duration::from_millis(5);
 
 /// How many deadlines the reactor's thread looks at before it turns to its sockets again: about a millisecond of work.
 const DEADLINES_IN_TURN: usize = 200;
-
-/// A timer, and the deadline that it is for.
-#[derive(Debug)]
-pub(super) struct IdleTimer {
-    deadline: u64,
-    _timer: Timer,
-}
 
 impl Inner {
     /// Restarts the idle time of all peers if the server was not polled for so long that the kernel has dropped packets: these may be from

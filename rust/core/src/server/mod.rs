@@ -13,6 +13,7 @@ use crate::error::{Error, Operation, Reason, Result};
 use crate::locks::{self, rank};
 use crate::peer::Peer;
 use crate::peer_table::{AcceptedPeer, Detachment, PeerTable};
+use crate::reactor::Timer;
 use crate::sink::Sink;
 use crate::socket::options::{Options, Refusal, SocketOption};
 use crate::stats::Stats;
@@ -20,8 +21,6 @@ use crate::transport::{MulticastInterface, ServerSocket, SocketState, User, pars
 
 mod idle;
 mod send;
-
-use idle::IdleTimer;
 
 /// What the kernel is asked for as the receive buffer unless a script says otherwise, in bytes: all peers may send at the same moment,
 /// and what does not fit is lost. The kernel uses memory for it only as packets wait.
@@ -47,6 +46,13 @@ struct Inner {
     /// In background mode, for the next peer that may be idle for too long.
     idle_timer: locks::Mutex<Option<IdleTimer>, { rank::IDLE_TIMER }>,
     me: Weak<Inner>,
+}
+
+/// A timer, and the deadline that it is for.
+#[derive(Debug)]
+struct IdleTimer {
+    deadline: u64,
+    _timer: Timer,
 }
 
 /// What a server and all of its peers have counted since the server was made, or since [`Server::reset_stats`].

@@ -66,7 +66,9 @@ impl Inner {
 
     /// Counts what was sent to these peers.
     fn count(&self, peers: &[&Peer], datagram: &[u8], system_calls: u64) {
-        peers.iter().for_each(|peer| peer.count_shared_send(datagram.len()));
+        for peer in peers {
+            peer.count_shared_send(datagram.len());
+        }
         self.diagnostics.count_batch_send(peers.len(), peers.len() * datagram.len(), system_calls);
     }
 }

@@ -133,8 +133,9 @@ impl Socket {
     /// Makes a socket that is not bound yet; on a platform that needs a bound one, it is bound to any port. So it is if it is to
     /// share its port, where the system would choose one that others share.
     pub(crate) fn open(family: Family, setup: Setup<'_>) -> io::Result<Opened> {
-        let opened = Self::make_with(family, 0, setup, true)?;
-        if sys::BIND_BEFORE_USE {
+        let chooses = sys::CHOOSES_SHARED_PORTS && setup.options.sharing().next().is_some();
+        let mut opened = Self::make_with(family, 0, setup, !chooses)?;
+        if sys::BIND_BEFORE_USE || chooses {
             opened.socket.bind_to(opened.socket.bound_to)?;
         }
         if chooses {
@@ -220,8 +221,9 @@ impl Socket {
         let io = socket.into();
         let io_mode = sys::prepare_io_mode(&io, sys::wanted_io_mode());
         let gso_limit = AtomicUsize::new(usize::MAX);
+        let arrivals = Arrivals::default();
         let bound_to = family.every_address(0);
-        Ok(Self { io, family, bound_to, io_mode, gso_limit, default_receive_buffer, default_send_buffer })
+        Ok(Self { io, family, bound_to, io_mode, gso_limit, arrivals, default_receive_buffer, default_send_buffer })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {

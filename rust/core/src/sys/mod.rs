@@ -49,7 +49,8 @@
 //!   is ignored.
 //! - `fn is_source_gone(error: &io::Error) -> bool`: whether a send with a [`Source`] may have failed because this machine does
 //!   not have that address or interface. Other causes can have the same error, so the caller sends again without it.
-//! - `fn is_empty(socket: &UdpSocket) -> bool`: whether no datagram is queued, for certain. It may cost as much as receiving one.
+//! - `fn is_empty(socket: &UdpSocket) -> io::Result<bool>`: whether no datagram is queued, for certain. It may cost as much as
+//!   receiving one. Errors are those of `is_readable`.
 //! - `fn receive_times(socket: &UdpSocket)`: has messages tell their [receive time](Message::real_time), where the system does; not
 //!   on Linux and Android, whose datagram backend does so.
 //! - `fn pin_library() -> bool`: keeps the library that contains this code loaded until the process ends. Returns whether that
@@ -156,10 +157,10 @@ pub use prefetch::prefetch_memory;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, LONGEST_SLEEP,
     POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index,
-    interface_name, interfaces, is_full, is_readable, is_source_gone, may_be_report, pin_library, prepare,
+    interface_name, interfaces, is_empty, is_full, is_readable, is_source_gone, may_be_report, pin_library, prepare,
     receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
 };
-pub(crate) use types::{Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent};
+pub(crate) use types::{Arrival, Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent, Source, Target};
 pub(crate) use wakeup::Waker;
 
 /// The mode that a new socket asks for: the best one that the platform has and [`IO_MODE_VARIABLE`] allows.

@@ -15,7 +15,7 @@ use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket::group::Group;
 use crate::socket::options::Options;
-use crate::sys::Source;
+use crate::sys::{self, Source};
 use crate::waiters::{OWNER, WaiterId};
 
 mod opening;

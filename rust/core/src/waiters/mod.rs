@@ -202,9 +202,14 @@ impl<W: Wakeable> Waiters<W> {
     }
 
     /// Lets the thread of the wait `id` go to sleep, unless there is something to look at; as the reader, if there is none yet.
-    /// Without `watches`, the reader sleeps without the socket this time. The caller keeps `socket` open meanwhile; it is `None` if
+    /// Without `with_socket`, the reader sleeps without it this time. The caller keeps `socket` open meanwhile; it is `None` if
     /// it is being closed, which ends the wait.
-    pub(crate) fn prepare(&mut self, id: u64, socket: Option<&W::Socket>, watches: bool) -> io::Result<Prepared<W>> {
+    pub(crate) fn prepare(
+        &mut self,
+        id: u64,
+        socket: Option<&W::Socket>,
+        with_socket: bool,
+    ) -> io::Result<Prepared<W>> {
         let has_reader = self.has_reader();
         let entry = self.entries.iter_mut().find(|entry| entry.id == id);
         let Some(entry) = entry.filter(|entry| entry.ended.is_none()) else { return Ok(Prepared::Awake) };
@@ -220,7 +225,7 @@ impl<W: Wakeable> Waiters<W> {
             None => Watcher { waker: W::get()?, watches: false },
         };
         let is_reader = entry.is_reader || !has_reader;
-        let watched = if is_reader && watches {
+        let result = if is_reader && with_socket {
             watcher.watch(socket)
         } else {
             watcher.unwatch(socket);
@@ -228,7 +233,7 @@ impl<W: Wakeable> Waiters<W> {
         };
         let waker = Arc::clone(&watcher.waker);
         entry.watcher = Some(watcher);
-        watched?;
+        result?;
         entry.is_reader = is_reader;
         Ok(Prepared::Sleeps { waker, is_reader })
     }

@@ -55,7 +55,7 @@ pub(crate) fn put_packets(shared: &Shared, packets: &AnyArray) -> i64 {
         }
         arrays.push(element.to::<PackedByteArray>());
     }
-    let slices: Vec<&[u8]> = arrays.iter().map(PackedByteArray::as_slice).collect();
+    slices.extend(arrays.iter().map(PackedByteArray::as_slice));
     let result = shared.peer.send_many(&slices);
     report_odd_port(shared, "put_packets", &result, slices.len());
     to_count(shared, "put_packets", result, messages::send_many)

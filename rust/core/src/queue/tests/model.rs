@@ -221,7 +221,8 @@ impl Pair {
         let mut model = Model::default();
         model.reset(0);
         let pattern = (0..=250).cycle().take(251 + MAX_DATAGRAM).collect();
-        Self { queue: queue(0), model, pattern, pushed: 0, tells_arrivals: false, taken: Vec::new() }
+        let sum = QueueCounts::default();
+        Self { queue: queue(0), model, sum, pattern, pushed: 0, tells_arrivals: false, taken: Vec::new() }
     }
 
     /// The next packet: none is like the one before.
@@ -235,7 +236,7 @@ impl Pair {
         let place = u32::try_from(self.pushed / 5 % 3 * (self.pushed % 2 + 1)).unwrap();
         let arrival = if self.tells_arrivals { ArrivalId::from_bits(place) } else { ArrivalId::NONE };
         let meta = PacketMeta::new(length, sender, time).with_arrival(arrival);
-        (Entry { payload, sender, time, arrival, is_counted_before: false }, meta)
+        (Entry { payload, sender, time, arrival, is_counted_before: false, is_summed_before: false }, meta)
     }
 
     fn apply(&mut self, operation: &Operation) -> Result<(), TestCaseError> {

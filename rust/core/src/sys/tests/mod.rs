@@ -144,7 +144,7 @@ impl Pair {
 
     fn await_arrival(&self) {
         let deadline = Instant::now() + TIMEOUT;
-        while is_empty(&self.receiver) {
+        while is_empty(&self.receiver).unwrap() {
             assert!(Instant::now() < deadline);
         }
     }

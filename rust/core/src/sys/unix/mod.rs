@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+pub(crate) use message::{is_source_gone, receive_arrival, receive_one, send_from};
+
 use super::types::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6};
 
 /// The kernel binds a socket at its first send or connect.
@@ -116,7 +118,7 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// Connects to an address of the family `AF_UNSPEC`.
 ///
-/// Linux (connect(2), `udp_disconnect` of net/ipv4/udp.c) resets the local address unless it was bound to, resets the interface of
+/// Linux (connect(2), `udp_disconnect` of `net/ipv4/udp.c`) resets the local address unless it was bound to, resets the interface of
 /// a link-local address, and takes the port away if the system has chosen it. The BSDs and macOS dissolve the association at the
 /// begin of every connect, keep the port and reset the local address, also one that was bound to; then they refuse the address
 /// (macOS, connect(2): "the error EAFNOSUPPORT will be harmlessly returned"; `EINVAL` where the length is compared first).
@@ -186,8 +188,8 @@ pub(crate) fn is_readable(socket: &UdpSocket) -> io::Result<bool> {
 }
 
 /// See [`sys`](crate::sys).
-pub(crate) fn is_empty(socket: &UdpSocket) -> bool {
-    matches!(is_readable(socket), Ok(false))
+pub(crate) fn is_empty(socket: &UdpSocket) -> io::Result<bool> {
+    is_readable(socket).map(|is_readable| !is_readable)
 }
 
 /// `SO_TIMESTAMP`: times in microseconds, on the clock of [`real_time_nsec`](crate::sys::real_time_nsec). If this fails, messages have

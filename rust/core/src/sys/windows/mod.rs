@@ -139,9 +139,10 @@ pub(crate) fn is_readable(_socket: &UdpSocket) -> io::Result<bool> {
 }
 
 /// Peeks at one byte. A longer datagram is then truncated, with an error.
-pub(crate) fn is_empty(socket: &UdpSocket) -> bool {
+#[expect(clippy::unnecessary_wraps, reason = "the contract of `sys`; it can fail on other platforms")]
+pub(crate) fn is_empty(socket: &UdpSocket) -> io::Result<bool> {
     let empty = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-    socket.peek_from(&mut [0]).is_err_and(empty)
+    Ok(socket.peek_from(&mut [0]).is_err_and(empty))
 }
 
 /// Windows does not report them.
