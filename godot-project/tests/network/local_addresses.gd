@@ -16,7 +16,7 @@ func test_a_packet_tells_its_address_and_interface() -> void:
 					["*", "::", NEAR_IPV6[i]],
 					["::", "::", NEAR_IPV6[i]],
 				]:
-					var peer := _informed(background, row[0])
+					var peer := informed_receiver(background, row[0])
 					var far := far_socket(row[1])
 					far.send(row[2], peer.get_local_port(), [1])
 					_check_told(peer, row[2], NEAR[i])
@@ -27,7 +27,7 @@ func test_a_link_local_address_comes_with_its_scope() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for bound: String in ["*", "::"]:
-				var peer := _informed(background, bound)
+				var peer := informed_receiver(background, bound)
 				var far := far_socket("::")
 				for i: int in [0, 1, 0]:
 					send_from_far(far, i, peer, [1])
@@ -40,7 +40,7 @@ func test_an_address_of_the_other_cable_tells_where_it_came_in() -> void:
 	change("-n far route add 10.77.2.1/32 via 10.77.1.1", "-n far route del 10.77.2.1/32")
 	in_both_modes(
 		func(background: bool) -> void:
-			var peer := _informed(background, "*")
+			var peer := informed_receiver(background, "*")
 			far_socket().send(NEAR_IPV4[1], peer.get_local_port(), [1])
 			_check_told(peer, NEAR_IPV4[1], NEAR[0])
 	)
@@ -50,7 +50,7 @@ func test_a_broadcast_tells_the_broadcast_address() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for bound: String in ["*", "0.0.0.0"]:
-				var peer := _informed(background, bound)
+				var peer := informed_receiver(background, bound)
 				for i in 2:
 					var address := "10.77.%d.255" % (i + 1)
 					far_socket().send(address, peer.get_local_port(), [1])
@@ -63,7 +63,7 @@ func test_a_packet_to_a_group_tells_the_group() -> void:
 		func(background: bool) -> void:
 			for row: Array in [["0.0.0.0", GROUP], ["::", GROUP_6]]:
 				for i in 2:
-					var peer := _informed(background, row[0])
+					var peer := informed_receiver(background, row[0])
 					check_equal(peer.join_multicast_group(row[1], NEAR[i]), OK, "join")
 					far_socket(row[0]).send(row[1], peer.get_local_port(), [1], 16, FAR[i])
 					_check_told(peer, _scoped_group(row[1], i), NEAR[i])
@@ -73,7 +73,7 @@ func test_a_packet_to_a_group_tells_the_group() -> void:
 func test_a_batch_tells_addresses_of_both_interfaces() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
-			var peer := _informed(background, "*")
+			var peer := informed_receiver(background, "*")
 			var far := far_socket()
 			for i: int in [0, 1, 1, 0]:
 				far.send(NEAR_IPV4[i], peer.get_local_port(), [i])
@@ -121,14 +121,6 @@ func test_a_source_address_that_is_gone_is_no_reason_to_crash() -> void:
 	check_equal(peer.is_bound(), true, "is_bound")
 	peer.source_address = ""
 	check_equal(peer.put_packet(numbered(3)), OK, "put_packet without it")
-
-
-func _informed(background: bool, address: String) -> PacketPeer:
-	var peer := make_peer(OURS)
-	peer.packet_info = true
-	peer.background_receive = background
-	check_equal(peer.bind(0, address), OK, "bind to " + address)
-	return peer
 
 
 func _check_told(peer: PacketPeer, ip_address: String, interface: String) -> void:

@@ -44,7 +44,7 @@ func test_each_packet_tells_which_address_it_was_sent_to() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for bound: String in ["*", "0.0.0.0"]:
-				var peer := _informed(background, bound)
+				var peer := informed_receiver(background, bound)
 				for address in SOURCES:
 					send(sender_to(peer, NATIVE, address), [numbered(1)])
 					take(peer)
@@ -56,7 +56,7 @@ func test_a_peer_on_one_address_tells_it_too() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for address in loopback_addresses():
-				var peer := _informed(background, address)
+				var peer := informed_receiver(background, address)
 				send(sender_to(peer, NATIVE, address), [numbered(1)])
 				take(peer)
 				_check_told(peer, _written(address), loopback_interface())
@@ -69,7 +69,7 @@ func test_packets_of_ipv6_tell_it_on_a_dual_stack_socket() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for bound: String in ["*", "::"]:
-				var peer := _informed(background, bound)
+				var peer := informed_receiver(background, bound)
 				send(sender_to(peer, NATIVE, LOOPBACK_6), [numbered(1)])
 				take(peer)
 				_check_told(peer, _written(LOOPBACK_6), loopback_interface())
@@ -86,7 +86,7 @@ func test_a_batch_tells_it_of_each_packet() -> void:
 	in_both_modes(
 		func(background: bool) -> void:
 			for method: StringName in [&"get_packets", &"get_packets_joined"]:
-				var peer := _informed(background, "*")
+				var peer := informed_receiver(background, "*")
 				var expected: PackedStringArray = []
 				for i in 30:
 					var address := SOURCES[i % 2 if i < 20 else 2]
@@ -105,7 +105,7 @@ func test_packets_that_were_sent_as_one_tell_it_each() -> void:
 		return
 	in_both_modes(
 		func(background: bool) -> void:
-			var peer := _informed(background, "*")
+			var peer := informed_receiver(background, "*")
 			var sender := sender_to(peer, OURS, SOURCES[0])
 			check_equal(sender.put_segmented(numbered(1, 400), 100), 4, "put_segmented")
 			arrived(peer, 4)
@@ -187,7 +187,7 @@ func test_an_answer_may_leave_from_the_address_that_was_asked() -> void:
 		return
 	in_both_modes(
 		func(background: bool) -> void:
-			var peer := _informed(background, "*")
+			var peer := informed_receiver(background, "*")
 			for asked in SOURCES:
 				var client := connected_to(peer, NATIVE, asked)
 				send(client, [numbered(1)])
@@ -244,15 +244,6 @@ func test_accepted_peers_have_neither() -> void:
 			take(peer)
 			_check_told(peer, "", "")
 	)
-
-
-# A peer that asks for it, bound to [param address].
-func _informed(background: bool, address: String) -> PacketPeer:
-	var peer := make_peer(OURS)
-	peer.packet_info = true
-	peer.background_receive = background
-	check_equal(peer.bind(0, address), OK, "bind to " + address)
-	return peer
 
 
 func _check_told(peer: PacketPeer, ip: String, interface: String) -> void:

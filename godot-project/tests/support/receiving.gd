@@ -130,6 +130,15 @@ func refused(
 	check_equal(answers[-1][1], true, what + ": prints a line")
 
 
+## A peer of ours that asks for the addresses that packets were sent to, bound to [param address].
+func informed_receiver(background: bool, address: String) -> PacketPeer:
+	var peer := make_peer(OURS)
+	peer.packet_info = true
+	peer.background_receive = background
+	check_equal(peer.bind(0, address), OK, "bind to " + address)
+	return peer
+
+
 ## Sets a property to a value that it refuses. It must keep its value, and one line must name
 ## property and value.
 func refused_value(peer: RefCounted, property: StringName, value: Variant) -> void:
