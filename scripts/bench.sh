@@ -100,13 +100,13 @@ stage_other() {
         other=$from/godot-project/${addon_res#res://}
         [ -x "$from/scripts/build.sh" ] || [ -e "$other/addon.gdextension" ] ||
             die "$from is neither a checkout of the project nor a staged addon."
-        if [ ! -e "$other/$(library_path)" ]; then
+        if [ ! -e "$other/$(game_library_path)" ]; then
             say "building the addon of $from …"
             # Its own target folder: a shared one would mix the two builds.
             env -u CARGO_TARGET_DIR "$from/scripts/build.sh" >&2
         fi
     fi
-    [ -e "$other/$(library_path)" ] || die "$other has no library for this machine."
+    [ -e "$other/$(game_library_path)" ] || die "$other has no library for this machine."
     mkdir -p "$folder/addons"
     # The import cache comes along: the same files need no second import.
     (cd "$project" && cp -R .godot bench tests icon.svg icon.svg.import project.godot "$folder/")
@@ -120,7 +120,7 @@ compare_builds() {
     prepare_project "$project"
     stage_other "$addon" "${folders[A]}"
     stage_other "$against" "${folders[B]}"
-    if cmp -s "${folders[A]}/${addon_res#res://}/$(library_path)" "${folders[B]}/${addon_res#res://}/$(library_path)"; then
+    if cmp -s "${folders[A]}/${addon_res#res://}/$(game_library_path)" "${folders[B]}/${addon_res#res://}/$(game_library_path)"; then
         say "both builds are the same library: the table shows the noise."
     fi
     mkdir "$temporary/runs"

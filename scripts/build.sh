@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/library.sh
+source "$root/scripts/library.sh"
 
 usage() {
     cat <<HELP
@@ -11,7 +13,9 @@ Usage: scripts/build.sh [--debug] [--help]
 Builds the addon for this machine and stages it in godot-project/addons/packet_peer_udp_rs/. That folder is complete: it can
 be copied into the addons/ folder of any Godot project.
 
-  --debug   build without optimisation and with debug information
+  --debug   build without optimisation and with debug information, one library for the editor and for exported games
+
+A release has two libraries: the editor's has the class reference, the one for exported games does not.
 
 Needs Rust and a C compiler. It may run again at any time, also while the editor has the project open: each file is replaced
 in one step. Files that are no longer part of the addon are removed; libraries for other systems stay, so that several
@@ -19,10 +23,10 @@ machines can build into one shared folder.
 HELP
 }
 
-profile=release
+profile=release roles=(editor game)
 for argument in "$@"; do
     case $argument in
-        --debug) profile=debug ;;
+        --debug) profile=debug roles=(editor) ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -30,39 +34,33 @@ done
 
 need_rust
 [ -n "$(platform)" ] || die "$(uname -s) is not a system that the addon is built on."
-grep -qF "\"$(library_path)\"" "$root/addon.gdextension" ||
+grep -qF "\"$(game_library_path)\"" "$root/addon.gdextension" ||
     die "addon.gdextension names no library for $(platform) on $(architecture)."
 
 # The target folder is explicit, because cargo's configuration may name another one.
 target=${CARGO_TARGET_DIR:-$root/target}
-options=(--locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs --target-dir "$target")
-if [ "$profile" = release ]; then
-    options+=(--release)
-    # What is given away tells nothing of the machine that built it: the paths of sources, which panics and the log show,
-    # begin with these words instead. (A debug build keeps them, for debuggers. $RUSTFLAGS, where set, replace this.)
-    sysroot=$(rustc --print sysroot)
-    remaps=""
-    for pair in "$root=." "$target=target" "${CARGO_HOME:-$HOME/.cargo}=cargo" "$sysroot=rust"; do
-        from=${pair%=*}
-        # The compiler's form of a path, where the shell has its own.
-        if command -v cygpath > /dev/null; then from=$(cygpath -m "$from"); fi
-        remaps+="'--remap-path-prefix=$from=${pair##*=}', "
-    done
-    options+=(--config "target.'cfg(all())'.rustflags = [$remaps]")
-fi
-env -u CARGO_BUILD_TARGET cargo build "${options[@]}"
+make_temporary
+libraries=()
+for role in "${roles[@]}"; do
+    library_options "$role"
+    [ "$profile" = debug ] || options+=("${release_options[@]}")
+    env -u CARGO_BUILD_TARGET cargo build "${options[@]}" --target-dir "$target"
+    if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then library_has_no_paths "$target/release/$(library_name)"; fi
+    # Both have one name in cargo's folder.
+    cp "$target/$profile/$(library_name)" "$temporary/$role"
+done
 
 # ---- staging ------------------------------------------------------------------------------------------------
 
 # The addon's files: path in the addon, and source.
 names=() sources=()
 part() { names+=("$1") sources+=("$2"); }
-part "$(library_path)" "$target/$profile/$(library_name)"
-for name in icon.svg icon.svg.import LICENSE THIRD_PARTY_NOTICES.md README.md CHANGELOG.md; do
+part "$(library_path)" "$temporary/editor"
+part "$(game_library_path)" "$temporary/${roles[-1]}"
+for name in icons/{PacketPeerUdpRs,UdpServerRs}.svg{,.import} LICENSE THIRD_PARTY_NOTICES.md README.md CHANGELOG.md; do
     part "$name" "$root/$name"
 done
 # The README's pictures, with a .gdignore so that the engine does not import them into the game.
-make_temporary
 : > "$temporary/.gdignore"
 part docs/.gdignore "$temporary/.gdignore"
 while read -r name; do
@@ -75,13 +73,6 @@ done < <(grep -oE '\(docs/[^)# ]+\)' "$root/README.md" | tr -d '()' | sort -u)
 # The manifest is copied last: an engine that finds it finds the whole addon.
 part addon.gdextension "$root/addon.gdextension"
 
-if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then
-    for path in "$root" "$HOME" "${CARGO_HOME:-$HOME/.cargo}"; do
-        if [ "$path" != / ] && grep -qaF -- "$path/" "$target/$profile/$(library_name)"; then
-            die "the library has paths of this machine: $path/…; see --remap-path-prefix above."
-        fi
-    done
-fi
 for source in "${sources[@]}"; do
     [ -f "$source" ] || die "${source#"$root/"} is missing; the addon would not be complete."
 done

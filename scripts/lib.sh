@@ -51,12 +51,19 @@ library_name() {
     esac
 }
 
-# library_path: the library's path in the staged addon, as in addon.gdextension.
-library_path() {
+# game_library_path: the path, in the staged addon, of the library that exported games load, as in addon.gdextension.
+game_library_path() {
     case $(platform) in
         macos) echo "bin/macos/$(library_name)" ;;
         *) echo "bin/$(platform).$(architecture)/$(library_name)" ;;
     esac
+}
+
+# library_path: the same of the library that the editor loads, and every game that an editor's engine runs.
+library_path() {
+    local path
+    path=$(game_library_path)
+    echo "${path%.*}.editor.${path##*.}"
 }
 
 # need_rust: ends the script with instructions if Rust or a C compiler is missing.

@@ -43,7 +43,7 @@ reload_with() {
     shift 2
     rm -rf "$folder"
     mkdir -p "$staged/$(dirname "$(library_path)")" "$folder/.godot" "$cache/logs"
-    cp "$root/addon.gdextension" "$root/icon.svg" "$staged/"
+    cp -R "$root/addon.gdextension" "$root/icons" "$staged/"
     cp "$library" "$staged/$(library_path)"
     cp -R "$root/godot-project/tests/reload" "$folder/reload"
     echo "$addon_res/addon.gdextension" > "$folder/.godot/extension_list.cfg"

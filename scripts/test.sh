@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/library.sh
+source "$root/scripts/library.sh"
 
 usage() {
     cat <<HELP
@@ -134,7 +136,7 @@ rust_docs() {
 scripts_answer_help() {
     local script answer
     for script in "${shell_scripts[@]}"; do
-        case $script in scripts/lib.sh | .ci/run) continue ;; esac
+        case $script in scripts/lib.sh | scripts/library.sh | .ci/run) continue ;; esac
         [ -x "$script" ] || die "$script is not executable."
         answer=$("$script" --help) || die "$script --help fails."
         [[ $answer = *Usage:*"$script"* ]] || die "$script --help does not say how it is used."
@@ -142,15 +144,10 @@ scripts_answer_help() {
     echo "${#shell_scripts[@]} scripts checked."
 }
 
-# Messages and the library itself tell nothing of the machine that built it: its users and folders.
-library_has_no_paths() {
-    local library folder
-    library=$addon/$(library_path)
-    [ -s "$library" ] || die "$library is missing."
-    for folder in "$HOME" "$root" "${CARGO_HOME:-$HOME/.cargo}" "$(rustc --print sysroot)"; do
-        [ "$folder" != / ] || continue
-        if grep -qaF -- "$folder/" "$library"; then die "the library contains paths of this machine: $folder/…"; fi
-    done
+# Messages and the libraries themselves tell nothing of the machine that built them: its users and folders.
+libraries_have_no_paths() {
+    library_has_no_paths "$addon/$(library_path)"
+    library_has_no_paths "$addon/$(game_library_path)"
 }
 
 # The addon as users install it: copied into an empty project, it loads and registers its class. A game that quits while a
@@ -290,7 +287,7 @@ step "core tests in a network of their own" scripts/namespace_tests.sh
 step "documentation: Rust" rust_docs
 step "build" scripts/build.sh
 
-after build "no paths of this machine in the library" library_has_no_paths
+after build "no paths of this machine in the libraries" libraries_have_no_paths
 
 engine_found() { scripts/get_godot.sh; }
 after build "engine" engine_found
