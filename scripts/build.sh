@@ -59,19 +59,10 @@ names=() sources=()
 part() { names+=("$1") sources+=("$2"); }
 part "$(library_path)" "$temporary/editor"
 part "$(game_library_path)" "$temporary/${roles[-1]}"
-for name in icons/{PacketPeerUdpRs,UdpServerRs}.svg{,.import} LICENSE THIRD_PARTY_NOTICES.md README.md CHANGELOG.md; do
+for name in icons/{PacketPeerUdpRs,UdpServerRs}.svg{,.import} LICENSE THIRD_PARTY_NOTICES.md CHANGELOG.md; do
     part "$name" "$root/$name"
 done
-# The README's pictures, with a .gdignore so that the engine does not import them into the game.
-: > "$temporary/.gdignore"
-part docs/.gdignore "$temporary/.gdignore"
-while read -r name; do
-    if [ -f "$root/$name" ]; then
-        part "$name" "$root/$name"
-    else
-        say "the README shows $name, which does not exist."
-    fi
-done < <(grep -oE '\(docs/[^)# ]+\)' "$root/README.md" | tr -d '()' | sort -u)
+part README.md "$root/packaging/README.md"
 # The manifest is copied last: an engine that finds it finds the whole addon.
 part addon.gdextension "$root/addon.gdextension"
 
