@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Checks the documentation's links, scripts and length. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<HELP
+Usage: scripts/docs.sh [--help] [ROOT]
+
+Checks the pages of the documentation: README.md, CONTRIBUTING.md and the other pages beside them, docs/*.md, packaging/README.md.
+Fails if the README has more than 1,200 words; if a link, an anchor or a picture leads nowhere, or a picture is shown by no
+page; if a script, an option of a script or another path of the repository that a page names does not exist; or if a page is
+linked from no other. The pages that lie in the addon's folder are also checked there. ROOT is the repository by default.
+
+The samples are checked by the test suite godot-project/tests/suites/samples.gd. Needs Python 3 and git.
+HELP
+}
+
+case "${1:-}" in
+    -h | --help) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+esac
+
+need_python
+exec python3 "$root/scripts/docs.py" "${1:-$root}"
