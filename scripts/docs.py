@@ -8,7 +8,7 @@ import posixpath
 import re
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 MOST_WORDS = 1200
 # Pages that are generated, or that users do not come to by links.
@@ -24,7 +24,7 @@ ADDON = {
 # Folders of the repository, whose paths are checked wherever a page names them.
 FOLDERS = r"(?:scripts|docs|packaging|rust|godot-project|icons|store|\.github|\.ci)"
 PATH = re.compile(rf"(?<![\w./-]){FOLDERS}/[\w./-]*[\w/]")
-# Made by the scripts, or a pattern: not in the repository.
+# Made by the scripts: not in the repository.
 GENERATED_PATHS = re.compile(r"godot-project/(addons|\.godot)\b")
 SCRIPT = re.compile(r"(?<![\w./-])(scripts/[\w-]+\.sh)([^\n`|;#]*)")
 OPTION = re.compile(r"(?<!\S)--[a-z][\w-]*")
@@ -35,10 +35,10 @@ HTML = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']*)[\"']",
 
 def files_of(root):
     """The repository's files, without those that git ignores, and their folders."""
-    command = ["git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    command = ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.split("\0")
     files = {name for name in listed if name and (root / name).is_file()}
-    folders = {str(parent) for name in files for parent in Path(name).parents}
+    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     return files, folders
 
 
@@ -154,12 +154,11 @@ class Checker:
         for found in PATH.finditer(text):
             line = text.count("\n", 0, found.start()) + 1
             name, after = found[0].rstrip("."), text[found.end() : found.end() + 2]
-            # A pattern, a placeholder, or a link that links_of() finds.
-            if re.match(r"[*<{…]|/?[*<{…]", after) or GENERATED_PATHS.match(name):
+            # A pattern, a placeholder, or a link, which is checked as such.
+            before = text[max(0, found.start() - 2) : found.start()]
+            if re.match(r"/?[*<{…]", after) or GENERATED_PATHS.match(name) or before == "](" or before.endswith('="'):
                 continue
-            if name.rstrip("/") not in self.files | self.folders and posixpath.normpath(
-                posixpath.join(posixpath.dirname(page), name)
-            ) not in self.files | self.folders:
+            if name.rstrip("/") not in self.files | self.folders:
                 self.fail(page, line, f"there is no such path: {name}")
         for found in SCRIPT.finditer(text):
             if found[1] not in self.files:

@@ -23,4 +23,9 @@ case "${1:-}" in
 esac
 
 need_python
-exec python3 "$root/scripts/docs.py" "${1:-$root}"
+folder=${1:-$root}
+if ! git -C "$folder" rev-parse --is-inside-work-tree &> /dev/null; then
+    say "skipped: needs git and a checkout, which tell the repository's files from others."
+    exit 77
+fi
+exec python3 "$root/scripts/docs.py" "$folder"
