@@ -54,17 +54,9 @@ done
 
 # ---- staging ------------------------------------------------------------------------------------------------
 
-# The addon's files: path in the addon, and source.
-names=() sources=()
-part() { names+=("$1") sources+=("$2"); }
-part "$(library_path)" "$temporary/editor"
-part "$(game_library_path)" "$temporary/${roles[-1]}"
-for name in icons/{PacketPeerUdpRs,UdpServerRs}.svg{,.import} LICENSE THIRD_PARTY_NOTICES.md CHANGELOG.md; do
-    part "$name" "$root/$name"
-done
-part README.md "$root/packaging/README.md"
-# The manifest is copied last: an engine that finds it finds the whole addon.
-part addon.gdextension "$root/addon.gdextension"
+# The addon's files: path in the addon, and source. The manifest is the last one: an engine that finds it finds the whole addon.
+names=("$(library_path)" "$(game_library_path)") sources=("$temporary/editor" "$temporary/${roles[-1]}")
+while IFS=$'\t' read -r name source; do names+=("$name") sources+=("$root/$source"); done < <(addon_files)
 
 for source in "${sources[@]}"; do
     [ -f "$source" ] || die "${source#"$root/"} is missing; the addon would not be complete."

@@ -16,6 +16,16 @@ readonly GLIBC_ARM64=2.28
 # The largest library that is packaged.
 readonly LARGEST_LIBRARY=$((4 * 1024 * 1024))
 
+# addon_files: prints the addon's files except its libraries, one a line: path in the addon, a tab, path in the repository.
+addon_files() {
+    local class
+    for class in PacketPeerUdpRs UdpServerRs; do
+        printf '%s\t%s\n' "icons/$class.svg" "icons/$class.svg" "icons/$class.svg.import" "icons/$class.svg.import"
+    done
+    printf '%s\t%s\n' README.md packaging/README.md LICENSE LICENSE THIRD_PARTY_NOTICES.md THIRD_PARTY_NOTICES.md \
+        CHANGELOG.md CHANGELOG.md addon.gdextension addon.gdextension
+}
+
 # cargo_options ROLE: prints cargo's arguments for the library of that role, one a line.
 cargo_options() {
     printf '%s\n' --locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs

@@ -1,7 +1,7 @@
 """Makes the zip files that users install, and their checksums.
 
 Called by scripts/package.sh with the project's root, the folder of libraries (one folder a platform) and the folder for the
-results. The same files give the same bytes: names are sorted, every file has the same date and permissions.
+results; standard input has the addon's other files, as addon_files in scripts/library.sh prints them. The same files give the same bytes: names are sorted, every file has the same date and permissions.
 """
 
 import hashlib
@@ -15,18 +15,6 @@ NAME = "packet_peer_udp_rs"
 ADDON = f"addons/{NAME}"
 # The first date that a zip file can have.
 DATE = (1980, 1, 1, 0, 0, 0)
-
-# The addon's files: name in the addon, and in the repository.
-FILES = {
-    "README.md": "packaging/README.md",
-    "LICENSE": "LICENSE",
-    "THIRD_PARTY_NOTICES.md": "THIRD_PARTY_NOTICES.md",
-    "CHANGELOG.md": "CHANGELOG.md",
-    "icons/PacketPeerUdpRs.svg": "icons/PacketPeerUdpRs.svg",
-    "icons/PacketPeerUdpRs.svg.import": "icons/PacketPeerUdpRs.svg.import",
-    "icons/UdpServerRs.svg": "icons/UdpServerRs.svg",
-    "icons/UdpServerRs.svg.import": "icons/UdpServerRs.svg.import",
-}
 
 # The sample project's: what is not there for this project's own tests.
 SAMPLE = ["project.godot", "icon.svg", "icon.svg.import", "demo"]
@@ -73,9 +61,10 @@ def main():
     if not binaries:
         sys.exit(f"package: {libraries} has no libraries")
     addon = {f"bin/{name}": content for name, content in binaries.items()}
-    for name, source in FILES.items():
+    for line in sys.stdin:
+        name, source = line.rstrip("\n").split("\t")
         addon[name] = (root / source).read_bytes()
-    addon["addon.gdextension"] = manifest((root / "addon.gdextension").read_text(), binaries).encode()
+    addon["addon.gdextension"] = manifest(addon["addon.gdextension"].decode(), binaries).encode()
     addon = {f"{ADDON}/{name}": content for name, content in addon.items()}
 
     project = root / "godot-project"

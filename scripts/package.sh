@@ -67,4 +67,4 @@ $zip || exit 0
 
 # ---- zip files ----------------------------------------------------------------------------------------------
 
-python3 "$root/scripts/package.py" "$root" "$libraries" "$output"
+addon_files | python3 "$root/scripts/package.py" "$root" "$libraries" "$output"
