@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # root, cache, temporary: lib.sh
+# shellcheck disable=SC2154,SC2089,SC2090  # root and cache are lib.sh's; the quotes are for cargo, not for the shell
 # The addon's libraries: how cargo builds them for each platform, and what a finished one must not contain. It is sourced by
 # scripts/build.sh, scripts/package.sh and scripts/test.sh, after lib.sh.
 #
@@ -36,15 +36,16 @@ cargo_options() {
 # nothing of the machine that has built it: the paths of sources, which panics and the log show, begin with the words here
 # instead. They make two folders give the same bytes. $RUSTFLAGS, where set, replace the flags.
 release_options() {
-    local folder=$1 sysroot=$2 pair from flags=""
+    local folder=$1 sysroot=$2 pair from flags="" flag
     shift 2
+    # In TOML, which cargo reads.
+    for flag in "$@"; do flags+=\'$flag"', "; done
     for pair in "$root=." "$folder=target" "${CARGO_HOME:-$HOME/.cargo}=cargo" "$sysroot=rust"; do
         from=${pair%=*}
         # The compiler's form of a path, where the shell has its own.
         if command -v cygpath > /dev/null; then from=$(cygpath -m "$from"); fi
         flags+="'--remap-path-prefix=$from=${pair##*=}', "
     done
-    for from in "$@"; do flags+="'$from', "; done
     printf '%s\n' --release --config "target.'cfg(all())'.rustflags = [$flags]"
 }
 
@@ -80,8 +81,9 @@ build_libraries() {
     sysroot=$(rustc --print sysroot)
     for name in "${targets[@]}"; do
         compgen -G "$sysroot/lib/rustlib/$name/lib/libstd-*.rlib" > /dev/null && continue
-        [ "$(id -u)" = 0 ] && command -v dpkg-deb > /dev/null ||
+        if [ "$(id -u)" != 0 ] || ! command -v dpkg-deb > /dev/null; then
             die "Rust's standard library for $name is missing: rustup target add $name"
+        fi
         say "$name: with the compiler of scripts/cross.sh, because this machine's has no standard library for it."
         "$root/scripts/cross.sh" std "${targets[@]}"
         run=("$root/scripts/cross.sh" run "$root")
@@ -130,7 +132,7 @@ android_linker() {
     [ -d "${ANDROID_NDK_HOME:-}" ] || die "\$ANDROID_NDK_HOME names no NDK."
     clang=$(find "$ANDROID_NDK_HOME/toolchains/llvm/prebuilt" -name "${1}24-clang" | head -n 1)
     [ -n "$clang" ] || die "the NDK in $ANDROID_NDK_HOME has no ${1}24-clang."
-    variable=CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<< "$1")_LINKER
+    variable=CARGO_TARGET_$(tr '[:lower:]-' '[:upper:]_' <<< "$1")_LINKER
     export "$variable=$clang"
 }
 
@@ -181,7 +183,7 @@ needs_of() {
         echo "$version"
     else
         # All of them are in Windows 10; UCRT and Visual C++ runtimes are not among them.
-        other=$(sed -n 's/^\s*DLL Name: //p' <<< "$headers" | tr 'A-Z' 'a-z' |
+        other=$(sed -n 's/^\s*DLL Name: //p' <<< "$headers" | tr '[:upper:]' '[:lower:]' |
             grep -vxE '(kernel32|ntdll|ws2_32|iphlpapi|bcryptprimitives|userenv|msvcrt|advapi32|synchronization)\.dll|api-ms-win-(core|crt)-.*\.dll' || true)
         sed -n 's/^\s*DLL Name: //p' <<< "$headers" | paste -sd ' '
     fi
