@@ -19,8 +19,8 @@ folder and at any time.
 
   --libraries DIR   where the libraries are: DIR/PLATFORM/NAME (target/package/libraries)
   --only-libraries  build the libraries, make no zip
-  --prebuilt        build nothing; the zip gets the libraries of all platforms that DIR has. Without --libraries: those of
-                    this machine, as scripts/build.sh has staged them
+  --prebuilt        build nothing; the zip gets the libraries of all platforms that DIR has. Without --libraries: those that
+                    scripts/build.sh has staged, for this machine
 
 PLATFORM is linux.x86_64, linux.arm64, windows.x86_64, macos, android.arm64 or android.x86_64. Linux and macOS are linked by zig, which
 is fetched from PyPI, Windows by mingw-w64, Android by the NDK in \$ANDROID_NDK_HOME. Rust needs the standard library of each target
@@ -55,14 +55,14 @@ if $build; then
     for name in "${platforms[@]}"; do
         build_libraries "$name" "$libraries/$name"
     done
-elif [ -z "$libraries" ]; then
-    libraries=$temporary/libraries
-    mkdir -p "$libraries"
-    cp -R "$addon/bin/." "$libraries/"
 fi
-for folder in "$libraries"/*/; do
-    check_libraries "$(basename "$folder")" "${folder%/}"
-done
+if [ -n "$libraries" ]; then
+    for folder in "$libraries"/*/; do check_libraries "$(basename "$folder")" "${folder%/}"; done
+else
+    libraries=$addon/bin
+    [ -d "$libraries" ] || die "no libraries are staged; run scripts/build.sh first."
+    say "the libraries that scripts/build.sh has staged, for systems as new as this one."
+fi
 $zip || exit 0
 
 # ---- zip files ----------------------------------------------------------------------------------------------

@@ -150,13 +150,34 @@ libraries_have_no_paths() {
     library_has_no_paths "$addon/$(game_library_path)"
 }
 
-# The addon as users install it: copied into an empty project, it loads and registers its class. A game that quits while a
-# thread waits for a packet exits with code 0, as with the engine's class.
-staged_addon_loads_elsewhere() {
+# The zip has exactly the addon's files, and the same bytes when it is made in another folder at another time.
+package_is_reproducible() {
+    make_temporary
+    local output=$root/target/package/this_machine names first second
+    rm -rf "$output"
+    scripts/package.sh --prebuilt --output "$output"
+    names=$(python3 -m zipfile --list "$output"/packet_peer_udp_rs-*.zip | awk 'NR > 1 { print $1 }' | grep -v '/bin/')
+    diff <(sed 's|^|addons/packet_peer_udp_rs/|' <(addon_files | cut -f 1) | sort) - <<< "$names" ||
+        die "these are not the addon's files (above)."
+    # Another folder: the files that git knows, with other dates and in another order of creation.
+    git ls-files -z | sort -zr | xargs -0 cp --parents -t "$temporary" --
+    find "$temporary" -exec touch -d 2001-02-03 {} +
+    git -C "$temporary" init -q && git -C "$temporary" add -A
+    mkdir -p "$temporary/godot-project/$(dirname "${addon_res#res://}")"
+    cp -R "$addon" "$temporary/godot-project/${addon_res#res://}"
+    "$temporary/scripts/package.sh" --prebuilt --output "$temporary/out"
+    first=$(cat "$output/SHA256SUMS") second=$(cat "$temporary/out/SHA256SUMS")
+    [ "$first" = "$second" ] || die "two packages differ: $first, $second"
+    (cd "$output" && sha256sum --check SHA256SUMS)
+}
+
+# The addon as users install it: the zip unpacked into an empty project, it loads and registers its class. A game that quits
+# while a thread waits for a packet exits with code 0, as with the engine's class.
+zip_works_in_an_empty_project() {
     local answer code=0
     make_temporary
-    mkdir -p "$temporary/addons" "$temporary/.godot"
-    cp -r "$addon" "$temporary/addons/"
+    python3 -m zipfile --extract target/package/this_machine/packet_peer_udp_rs-*.zip "$temporary"
+    mkdir -p "$temporary/.godot"
     echo 'config_version=5' > "$temporary/project.godot"
     echo "$addon_res/addon.gdextension" > "$temporary/.godot/extension_list.cfg"
     cat > "$temporary/main.gd" <<'GDSCRIPT'
@@ -271,6 +292,7 @@ fi
 step "scripts answer --help" scripts_answer_help
 step "import cycles" import_cycles
 step "third-party notices" scripts/notices.sh --check
+step "documentation: links, scripts, length" scripts/docs.sh
 step "core tests" cargo test --workspace --locked
 # The I/O mode depends on the platform; Linux supports all modes and uses 'offload' by default.
 traffic_tests=()
@@ -295,7 +317,8 @@ if [ "${outcome[engine]}" = passed ]; then
     find_engine
     "$GODOT" --headless --version | tail -n 1
 fi
-after engine "staged addon in an empty project" staged_addon_loads_elsewhere
+after build "package of this machine's libraries" package_is_reproducible
+after "package of this machine's libraries" "the zip in an empty project" zip_works_in_an_empty_project
 after engine "import" prepare_project "$project"
 after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
     --success '^All tests passed\.$' res://tests/runner.tscn
