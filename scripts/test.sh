@@ -156,9 +156,18 @@ package_is_reproducible() {
     local output=$root/target/package/this_machine names first second
     rm -rf "$output"
     scripts/package.sh --prebuilt --output "$output"
-    names=$(python3 -m zipfile --list "$output"/packet_peer_udp_rs-*.zip | awk 'NR > 1 { print $1 }' | grep -v '/bin/')
-    diff <(sed 's|^|addons/packet_peer_udp_rs/|' <(addon_files | cut -f 1) | sort) - <<< "$names" ||
-        die "these are not the addon's files (above)."
+    names=$(python3 -m zipfile --list "$output"/packet_peer_udp_rs-*.zip | awk 'NR > 1 { print $1 }' | grep -v '/bin/' | LC_ALL=C sort)
+    diff - <(echo "$names") <<'NAMES' || die "these are not the files of the addon (above)."
+addons/packet_peer_udp_rs/CHANGELOG.md
+addons/packet_peer_udp_rs/LICENSE
+addons/packet_peer_udp_rs/README.md
+addons/packet_peer_udp_rs/THIRD_PARTY_NOTICES.md
+addons/packet_peer_udp_rs/addon.gdextension
+addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg
+addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg.import
+addons/packet_peer_udp_rs/icons/UdpServerRs.svg
+addons/packet_peer_udp_rs/icons/UdpServerRs.svg.import
+NAMES
     # Another folder: the files that git knows, with other dates and in another order of creation.
     git ls-files -z | sort -zr | xargs -0 cp --parents -t "$temporary" --
     find "$temporary" -exec touch -d 2001-02-03 {} +
