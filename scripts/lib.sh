@@ -273,3 +273,23 @@ install_python_tools() {
     [ -d "$folder/bin" ] || ln -s Scripts "$folder/bin" || cp -r "$folder/Scripts" "$folder/bin"
     "$folder/bin/python" -m pip install --no-input "$@"
 }
+
+# cargo_program NAME VERSION [OPTIONS...]: puts a program of crates.io on $PATH. It is compiled once, into .cache/NAME-VERSION, without
+# optimisation: it runs for a second and would take minutes more to compile.
+cargo_program() {
+    local name=$1 version=$2 folder=$cache/$1-$2
+    shift 2
+    if [ ! -x "$folder/bin/$name" ] && [ ! -x "$folder/bin/$name.exe" ]; then
+        say "compiling $name $version of crates.io into ${folder#"$root/"}; that takes minutes, once …"
+        mkdir -p "$cache"
+        if ! env -u RUSTFLAGS -u CARGO_BUILD_TARGET -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false \
+            cargo install --locked --debug --root "$folder" --target-dir "$folder.build" "$name@$version" "$@" \
+            > "$folder.log" 2>&1; then
+            tail -n 20 "$folder.log" >&2
+            say "$name $version cannot be compiled (above)."
+            return 1
+        fi
+        rm -rf "$folder.build"
+    fi
+    PATH=$folder/bin:$PATH
+}
