@@ -82,8 +82,22 @@ workflow_checks() {
 
 # ---- dependencies -------------------------------------------------------------------------------------------
 
+# same_platforms: prints the platforms that only one of the two lists of Rust's names has.
+same_platforms() {
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$root/scripts python3 - <<'PYTHON'
+import re, sys
+import notices
+
+graph = re.search(r"^targets = \[(.*?)^\]", open("deny.toml").read(), re.MULTILINE | re.DOTALL)[1]
+odd = set(re.findall(r'"(.+?)"', graph)) ^ set(notices.TARGETS)
+sys.exit(f"only in deny.toml or only in scripts/notices.py: {sorted(odd)}" if odd else 0)
+PYTHON
+}
+
 dependency_checks() {
     need_rust
+    need_python
+    check "deny.toml and the notices are about the same platforms" same_platforms
     cargo_program cargo-deny "$CARGO_DENY_VERSION" --no-default-features || exit 1
     check "licences, bans, sources" cargo-deny --locked check licenses bans sources
     if GIT_TERMINAL_PROMPT=0 timeout 30 git ls-remote --exit-code "$ADVISORIES" HEAD > /dev/null 2>&1; then
