@@ -300,6 +300,7 @@ else
 fi
 step "scripts answer --help" scripts_answer_help
 step "import cycles" import_cycles
+step "workflows" scripts/repository.sh --workflows
 step "third-party notices" scripts/notices.sh --check
 step "documentation: links, scripts, length" scripts/docs.sh
 step "core tests" cargo test --workspace --locked
