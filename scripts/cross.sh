@@ -112,23 +112,24 @@ inside() {
         XDG_RUNTIME_DIR=/tmp "$@"
 }
 
-# std TARGET: builds std for TARGET into the chroot's sysroot if it is not there; the host's always is.
-# embed-bitcode allows LTO of other crates.
+# std TARGET: builds std for TARGET into the chroot's sysroot if it is not there; the host's always is. embed-bitcode allows LTO of
+# other crates; the remapped path keeps this machine's folders out of the libraries.
 std() {
-    local lib=$R/usr/lib/rustlib/$1/lib b=$X/std
-    compgen -G "$lib/libstd-*.rlib" > /dev/null && return
+    local lib=$R/usr/lib/rustlib/$1/lib b=$X/std flags="-Cembed-bitcode=yes --remap-path-prefix=$CACHE=cargo"
+    [ "$1" != x86_64-unknown-linux-gnu ] && [ "$(cat "$lib/.flags" 2> /dev/null)" != "$flags" ] || return 0
     echo "== building std for $1"
-    rm -rf "$b" "$lib"; mkdir -p "$b/src"
+    rm -rf "$b"; mkdir -p "$b/src"
     printf '%s\n' 'cargo-features = ["profile-rustflags"]' '[workspace]' '[package]' 'name = "empty"' 'edition = "2024"' \
         '[profile.release]' 'debug = 1' \
         '[profile.release.package.panic_abort]' 'rustflags = ["-Cpanic=abort"]' > "$b/Cargo.toml"
     : > "$b/src/lib.rs"
     mkdir -p "$b/target"
-    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Cembed-bitcode=yes TARGET_DIR=$b/target \
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags TARGET_DIR=$b/target \
         inside "$b" cargo build -q --release -Zbuild-std=std,test,proc_macro --target "$1" || return  # (no set -e under `if`)
     rm -f "$b/target/$1/release/deps"/libempty-*
     rm -rf "$lib.tmp"; mkdir -p "$lib.tmp"
-    cp "$b/target/$1/release/deps"/*.rlib "$lib.tmp" && mv "$lib.tmp" "$lib" && rm -rf "$b"
+    cp "$b/target/$1/release/deps"/*.rlib "$lib.tmp" && echo "$flags" > "$lib.tmp/.flags" &&
+        rm -rf "$lib" && mv "$lib.tmp" "$lib" && rm -rf "$b"
 }
 
 # ---- commands --------------------------------------------------------------------------------------------
