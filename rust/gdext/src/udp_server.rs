@@ -123,9 +123,9 @@ pub(crate) struct UdpServerRs {
     /// May be switched at any time, also while packets arrive: no packet is lost or reordered by it.
     #[var(get = get_background_receive, set = set_background_receive, usage_flags = [EDITOR])]
     background_receive: PhantomVar<bool>,
-    /// Whether several sockets may have this port, if all of them set this (`SO_REUSEADDR`); as with [UDPServer] they may,
-    /// by default. On Linux two servers can then listen on one port, and the last one gets the packets: set this to `false`
-    /// before [method listen] to get an error if another program has the port.
+    /// Whether several sockets may have this port, if all of them set this (`SO_REUSEADDR`). As with [UDPServer], they may by
+    /// default, except on Windows, where this is `false` at first. On Linux two servers can then listen on one port, and the
+    /// last one gets the packets: set this to `false` before [method listen] to get an error if another program has the port.
     ///
     /// See [member PacketPeerUdpRs.reuse_address].
     #[var(get = get_reuse_address, set = set_reuse_address, usage_flags = [EDITOR])]

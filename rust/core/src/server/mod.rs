@@ -17,6 +17,7 @@ use crate::reactor::Timer;
 use crate::sink::Sink;
 use crate::socket::options::{Options, Refusal, SocketOption};
 use crate::stats::Stats;
+use crate::sys;
 use crate::transport::{MulticastInterface, ServerSocket, SocketState, User, parse_bind_address};
 
 mod idle;
@@ -66,7 +67,7 @@ pub struct ServerStats {
 
 impl Default for Server {
     fn default() -> Self {
-        let options = Options { reuse_address: true, ..Options::default() };
+        let options = Options { reuse_address: sys::SERVERS_SHARE_PORTS, ..Options::default() };
         let socket = ServerSocket { state: locks::RwLock::new(SocketState::new(options)), table: Arc::default() };
         Self(Arc::new_cyclic(|me| Inner {
             socket: Arc::new(socket),

@@ -11,7 +11,8 @@ pub(crate) enum Cause {
     NoSuchAddress,
     /// `EACCES`: sending to a broadcast address needs an option, binding to a low port a right.
     NotAllowed,
-    /// `EPERM`: a firewall of this machine.
+    /// `EPERM`: a firewall of this machine. Windows has no code for it.
+    #[cfg_attr(windows, expect(dead_code, reason = "only `of_code` makes one"))]
     Filtered,
     /// `ENETUNREACH`, `ENETDOWN`
     NoRoute,
@@ -21,7 +22,8 @@ pub(crate) enum Cause {
     Refused,
     /// `ENOBUFS`, `ENOMEM`
     NoRoom,
-    /// `ENODEV`, `ENXIO`
+    /// `ENODEV`, `ENXIO`. Windows has no code for it.
+    #[cfg_attr(windows, expect(dead_code, reason = "only `of_code` makes one"))]
     NoDevice,
     /// `EMFILE`, `ENFILE`
     NoDescriptor,

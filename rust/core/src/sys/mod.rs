@@ -8,6 +8,7 @@
 //!   bound. Afterwards the socket has the behaviour that UDP sockets have on Linux: its port is exclusive unless
 //!   `reuse_address` sets `SO_REUSEADDR`.
 //! - `const HAS_REUSE_PORT: bool`: whether the platform has `SO_REUSEPORT`.
+//! - `const SERVERS_SHARE_PORTS: bool`: whether the engine's `UDPServer` sets `SO_REUSEADDR`.
 //! - `fn set_reuse_port(socket: &UdpSocket, enabled: bool) -> io::Result<()>`: sets `SO_REUSEPORT`. Without the option,
 //!   enabling it fails with `Unsupported`.
 //! - `const DEFAULT_HOPS: Option<u32>`: the value of `IP_TTL` and `IPV6_UNICAST_HOPS` that selects the system's default hop
@@ -156,9 +157,9 @@ pub(crate) use prefetch::prefetch;
 pub use prefetch::prefetch_memory;
 pub(crate) use socket_backend::{
     BIND_BEFORE_USE, BUFFER_SIZE_FACTOR, DEFAULT_HOPS, HAS_REUSE_PORT, KERNEL_OVERHEAD, LONGEST_SLEEP,
-    POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, WAKER_HOLDS_SOCKETS, disconnect, interface_index,
-    interface_name, interfaces, is_empty, is_full, is_readable, is_source_gone, may_be_report, pin_library, prepare,
-    receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
+    POLLER_HOLDS_SOCKETS, RESOLVER_FLAGS, SCOPES_HAVE_NAMES, SERVERS_SHARE_PORTS, WAKER_HOLDS_SOCKETS, disconnect,
+    interface_index, interface_name, interfaces, is_empty, is_full, is_readable, is_source_gone, may_be_report,
+    pin_library, prepare, receive_arrival, send_from, set_reuse_port, set_traffic_class_v6,
 };
 pub(crate) use types::{Arrival, Interface, MAX_PAYLOAD_IPV4, Message, Payloads, SLOTS, Sent, Source, Target};
 pub(crate) use wakeup::Waker;

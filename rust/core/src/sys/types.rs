@@ -17,6 +17,7 @@ pub(crate) const SLOT_STRIDE: usize = SLOT + 4096 / SLOTS;
 pub(crate) const MAX_PAYLOAD_IPV4: usize = 65_507;
 
 /// The largest payload that IPv6 carries without jumbograms: its length does not count its own header.
+#[cfg(unix)]
 pub(crate) const MAX_PAYLOAD_IPV6: usize = 65_527;
 
 /// A received message.

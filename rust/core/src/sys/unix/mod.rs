@@ -47,6 +47,8 @@ pub(crate) const DEFAULT_HOPS: Option<u32> =
 
 pub(crate) const HAS_REUSE_PORT: bool = true;
 
+pub(crate) const SERVERS_SHARE_PORTS: bool = true;
+
 /// The system's resolver reads and writes names.
 pub(crate) const SCOPES_HAVE_NAMES: bool = true;
 

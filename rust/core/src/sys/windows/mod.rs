@@ -59,6 +59,9 @@ pub(crate) const DEFAULT_HOPS: Option<u32> = None;
 /// On Windows `SO_REUSEADDR` alone has the effect of both options.
 pub(crate) const HAS_REUSE_PORT: bool = false;
 
+/// The engine's `UDPServer` does not share its port here. `SO_REUSEADDR` would also let any other program take the packets.
+pub(crate) const SERVERS_SHARE_PORTS: bool = false;
+
 /// The system's resolver reads only numbers.
 pub(crate) const SCOPES_HAVE_NAMES: bool = false;
 
