@@ -19,6 +19,8 @@ Usage: scripts/cross.sh COMMAND [ARGUMENTS]      (Debian, amd64, root)
   test-windows DIR [CARGO ARGS]        cargo test for x86_64-pc-windows-gnu, run under wine, headless
   build-windows DIR [CARGO ARGS]       release build of .dll and .exe; lists the DLLs that each one imports
   run DIR CMD...                       any command in the chroot
+  godot-windows DIR [ARGS...]          the Windows Godot in \$GODOT_WINDOWS under wine, headless, in the folder DIR; it has a
+                                       network of its own that no other host is on
 
 DIR is a cargo workspace or package. It has the same path in the chroot, with the whole git work tree that it is in.
 Examples, from the project's root:
@@ -26,7 +28,8 @@ Examples, from the project's root:
   scripts/cross.sh check . x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-linux-android aarch64-unknown-linux-gnu
   scripts/cross.sh test-windows . -p packet_peer_udp_core
 
-Environment: CROSS_DIR (default .cache/cross), CROSS_SUITE, CROSS_WINE_SUITE; cargo receives all other variables.
+Environment: CROSS_DIR (default .cache/cross), CROSS_SUITE, CROSS_WINE_SUITE; GODOT_WINDOWS, a Windows engine (x86_64, .exe);
+cargo receives all other variables.
 HELP
 }
 
@@ -88,14 +91,25 @@ setup() {
     echo "$want" > "$R/.done"
 }
 
-# inside DIR CMD...: runs CMD in the chroot, in DIR. Mounts and remaining processes (wineserver) end with it.
+# inside DIR CMD...: runs CMD in the chroot, in DIR. Mounts and remaining processes (wineserver) end with it. $EXTRA is a
+# further folder that CMD sees. With $OWN_NETWORK set, CMD has a network namespace of its own: loopback, and a network that no
+# other host is on.
 inside() {
     local dir top target
     dir=$(realpath -e "$1") top=$(top_of "$1") target=$(target_of "$1"); shift
     mkdir -p "$X/target" "$CACHE"
     # shellcheck disable=SC2016  # the inner shell expands it
-    R=$R DIR=$dir BINDS="$top $CACHE $X/target /etc/ssl" unshare -mpf --kill-child --propagation private \
+    R=$R DIR=$dir BINDS="$top $CACHE $X/target /etc/ssl ${EXTRA:-}" \
+        unshare -mpf ${OWN_NETWORK:+-n} --kill-child --propagation private \
         bash -euc '
+        if [ -n "${OWN_NETWORK:-}" ]; then
+            ip link set lo up
+            ip link add lan type veth peer name nowhere
+            ip address add 10.77.9.2/24 dev lan
+            ip link set nowhere up; ip link set lan up
+            # No default route: name servers cannot be reached, so names fail at once. Tests need routes for groups and to 192.0.2.1.
+            for to in 224.0.0.0/4 192.0.2.0/24; do ip route add $to dev lan; done
+        fi
         mkdir -p "$R"/{proc,dev,sys,tmp,root}
         mount -t proc proc "$R/proc"; mount --rbind /dev "$R/dev"; mount --rbind /sys "$R/sys"
         mount -t tmpfs tmpfs "$R/tmp"
@@ -134,7 +148,7 @@ std() {
 
 # ---- commands --------------------------------------------------------------------------------------------
 cmd=${1:-}; [ $# = 0 ] || shift
-case $cmd in std) ;; check | test-windows | build-windows | run) [ -d "${1:-}" ] || die "$cmd needs a DIR" ;; esac
+case $cmd in std) ;; check | test-windows | build-windows | run | godot-windows) [ -d "${1:-}" ] || die "$cmd needs a DIR" ;; esac
 case $cmd in
 setup) setup; inside "$X/empty" rustc -V; du -sh "$R" ;;
 std) setup; for t; do std "$t"; done ;;
@@ -162,5 +176,17 @@ build-windows)
             sed -n 's/.*DLL Name: //p' | tr '\n' ' ')"
     done ;;
 run) dir=$1; shift; setup; inside "$dir" "$@" ;;
+godot-windows)
+    exe=${GODOT_WINDOWS:-}
+    if [ ! -f "$exe" ]; then
+        say "set GODOT_WINDOWS to a Windows build of Godot (x86_64, .exe)."
+        exit 77
+    fi
+    dir=$(realpath -e "$1") exe=$(realpath -e "$exe"); shift; setup
+    # shellcheck disable=SC2016  # the inner shell expands it
+    EXTRA=$(dirname "$exe") OWN_NETWORK=yes inside "$dir" sh -c '
+        code=0; /usr/lib/wine/wine64 "$@" < /dev/null || code=$?
+        timeout 20 /usr/lib/wine/wineserver64 -k || true
+        exit $code' - "$exe" --headless "$@" ;;
 *) usage >&2; exit 2 ;;
 esac

@@ -149,7 +149,7 @@ func test_many_peers_share_the_thread() -> void:
 
 
 func test_there_is_one_thread_for_all_and_none_without_need() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	var before := settled_threads()
 	var threads_are := func(count: int) -> bool: return Process.threads() == count
@@ -187,7 +187,7 @@ func test_there_is_one_thread_for_all_and_none_without_need() -> void:
 
 
 func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
-	var before := settled_threads() if OS.get_name() == "Linux" else 0
+	var before := settled_threads() if Platform.has(&"process figures") else 0
 	var come_and_go := func(seed_value: int) -> int:
 		var rng := RandomNumberGenerator.new()
 		rng.seed = seed_value
@@ -218,7 +218,7 @@ func test_threads_may_turn_it_on_and_off_for_many_peers() -> void:
 
 
 func test_it_uses_no_processor_time_when_nothing_comes() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	var peers: Array[PacketPeer] = []
 	for i in 50:

@@ -26,7 +26,7 @@ func test_the_addresses_can_be_asked_for_without_a_peer() -> void:
 
 
 func test_they_are_what_the_system_says() -> void:
-	if not needs_linux():
+	if not needs(&"ip"):
 		return
 	var output := []
 	var codes := []

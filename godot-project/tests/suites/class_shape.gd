@@ -125,6 +125,6 @@ func test_a_thousand_peers_can_come_and_go(kind: StringName) -> void:
 
 
 func test_an_idle_peer_takes_little_memory(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	check_memory(kind, kind, 8 * 1024)

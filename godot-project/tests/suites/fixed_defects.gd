@@ -34,6 +34,8 @@ func test_connecting_leaves_nothing_in_the_queue() -> void:
 
 
 func test_a_refused_port_makes_no_call_fail() -> void:
+	if not needs(&"refusals"):
+		return
 	for action: String in ["wait", "count", "put_packet", "get_packet", "poll"]:
 		var peer := make_peer(OURS)
 		var port := closed_port()
@@ -60,6 +62,8 @@ func test_a_refused_port_makes_no_call_fail() -> void:
 
 
 func test_a_refused_port_that_opens_later_gets_every_packet() -> void:
+	if not needs(&"refusals"):
+		return
 	in_both_modes(
 		func(background: bool) -> void:
 			var late := refusing_peer()
@@ -80,6 +84,8 @@ func test_a_refused_port_that_opens_later_gets_every_packet() -> void:
 
 
 func test_a_refused_port_does_not_end_a_wait() -> void:
+	if not needs(&"refusals"):
+		return
 	var peer := make_peer(OURS)
 	var port := closed_port()
 	check_equal(peer.connect_to_host(LOOPBACK, port), OK, "connect")
@@ -101,10 +107,12 @@ func test_the_reason_of_a_failed_bind_is_kept() -> void:
 	check_equal(peer.get_last_os_error(), 0, "get_last_os_error of a new peer")
 	check_equal(peer.get_last_error_message(), "", "get_last_error_message of a new peer")
 	check_equal(peer.bind(port.get_local_port(), "0.0.0.0"), ERR_UNAVAILABLE, "bind")
-	if OS.get_name() == "Linux":
+	if Platform.system() == Platform.LINUX:
 		check_equal(peer.get_last_os_error(), 98, "get_last_os_error: EADDRINUSE")
 	var message: String = peer.get_last_error_message()
-	check("in use" in message.to_lower(), "not the system's words: '%s'" % message)
+	if Platform.has(&"error texts"):
+		check("in use" in message.to_lower(), "not the system's words: '%s'" % message)
+	check("another socket has this port" in message, "no remedy: '%s'" % message)
 	var code: int = peer.get_last_os_error()
 	check_equal(peer.bind(0, LOOPBACK), OK, "bind")
 	check_equal(peer.get_last_error_message(), message, "a success clears nothing")
@@ -115,7 +123,7 @@ func test_the_reason_of_a_failed_send_is_kept() -> void:
 	var peer := sender_to(bound_peer(NATIVE), OURS)
 	allow_lines("put_packet")
 	check_equal(peer.put_packet(numbered(1, 65508)), FAILED, "put_packet")
-	if OS.get_name() == "Linux":
+	if Platform.system() == Platform.LINUX:
 		check_equal(peer.get_last_os_error(), 90, "get_last_os_error: EMSGSIZE")
 		peer.set_dest_address("127.255.255.255", 9)
 		check_equal(peer.put_packet(numbered(1)), FAILED, "put_packet to broadcast")

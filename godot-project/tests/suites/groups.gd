@@ -8,7 +8,7 @@ const BROADCAST := "127.255.255.255"
 
 
 func test_broadcast_needs_to_be_enabled(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback broadcasts"):
 		return
 	var receiver := bound_peer(NATIVE, "0.0.0.0")
 	var sender := sender_to(receiver, kind, BROADCAST)
@@ -22,7 +22,7 @@ func test_broadcast_needs_to_be_enabled(kind: StringName) -> void:
 
 
 func test_broadcast_is_received(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback broadcasts"):
 		return
 	var receiver := bound_peer(kind, "0.0.0.0")
 	var sender := sender_to(receiver, NATIVE, BROADCAST)
@@ -32,7 +32,7 @@ func test_broadcast_is_received(kind: StringName) -> void:
 
 
 func test_broadcast_may_be_enabled_before_opening(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback broadcasts"):
 		return
 	var receiver := bound_peer(NATIVE, "0.0.0.0")
 	for opened: String in ["by put_packet", "by bind"]:
@@ -45,7 +45,7 @@ func test_broadcast_may_be_enabled_before_opening(kind: StringName) -> void:
 
 
 func test_broadcast_stays_enabled_after_close(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback broadcasts"):
 		return
 	var receiver := bound_peer(NATIVE, "0.0.0.0")
 	var sender := sender_to(receiver, kind, BROADCAST)
@@ -66,7 +66,7 @@ func test_joining_opens_a_closed_peer(kind: StringName) -> void:
 
 
 func test_a_member_gets_what_is_sent_to_the_group_until_it_leaves(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	var peer := bound_peer(kind, "0.0.0.0")
 	# A sender bound to a loopback address sends multicast through the loopback interface.
@@ -85,7 +85,7 @@ func test_a_member_gets_what_is_sent_to_the_group_until_it_leaves(kind: StringNa
 
 
 func test_sending_to_a_group_goes_to_its_members(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	var member := bound_peer(NATIVE, "0.0.0.0")
 	answer("join", member.join_multicast_group(GROUP, loopback_interface()), OK)

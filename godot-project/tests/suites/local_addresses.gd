@@ -39,7 +39,7 @@ func test_without_it_nothing_is_told() -> void:
 
 
 func test_each_packet_tells_which_address_it_was_sent_to() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -48,7 +48,7 @@ func test_each_packet_tells_which_address_it_was_sent_to() -> void:
 				for address in SOURCES:
 					send(sender_to(peer, NATIVE, address), [numbered(1)])
 					take(peer)
-					_check_told(peer, address, loopback_interface())
+					_check_told(peer, address, _loopback_text())
 	)
 
 
@@ -59,7 +59,7 @@ func test_a_peer_on_one_address_tells_it_too() -> void:
 				var peer := informed_receiver(background, address)
 				send(sender_to(peer, NATIVE, address), [numbered(1)])
 				take(peer)
-				_check_told(peer, _written(address), loopback_interface())
+				_check_told(peer, _written(address), _loopback_text())
 	)
 
 
@@ -72,16 +72,16 @@ func test_packets_of_ipv6_tell_it_on_a_dual_stack_socket() -> void:
 				var peer := informed_receiver(background, bound)
 				send(sender_to(peer, NATIVE, LOOPBACK_6), [numbered(1)])
 				take(peer)
-				_check_told(peer, _written(LOOPBACK_6), loopback_interface())
+				_check_told(peer, _written(LOOPBACK_6), _loopback_text())
 				if bound == "*":
 					send(sender_to(peer), [numbered(1)])
 					take(peer)
-					_check_told(peer, LOOPBACK, loopback_interface())
+					_check_told(peer, LOOPBACK, _loopback_text())
 	)
 
 
 func test_a_batch_tells_it_of_each_packet() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -101,7 +101,7 @@ func test_a_batch_tells_it_of_each_packet() -> void:
 
 
 func test_packets_that_were_sent_as_one_tell_it_each() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -124,7 +124,7 @@ func test_it_can_be_switched_at_any_time() -> void:
 				peer.packet_info = on
 				send(sender, [numbered(1)])
 				take(peer)
-				_check_told(peer, LOOPBACK if on else "", loopback_interface() if on else "")
+				_check_told(peer, LOOPBACK if on else "", _loopback_text() if on else "")
 	)
 
 
@@ -142,7 +142,7 @@ func test_the_queue_holds_as_many_packets_with_it() -> void:
 
 
 func test_a_source_address_is_what_packets_leave_from() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses") or not needs(&"source addresses"):
 		return
 	var receiving := bound_peer(NATIVE, "*")
 	for bound: String in ["*", "0.0.0.0"]:
@@ -158,7 +158,7 @@ func test_a_source_address_is_what_packets_leave_from() -> void:
 
 
 func test_a_source_address_of_a_closed_peer_holds_from_its_first_packet_on() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses") or not needs(&"source addresses"):
 		return
 	var receiving := bound_peer(NATIVE, "*")
 	var peer := make_peer(OURS)
@@ -183,7 +183,7 @@ func test_packets_of_ipv6_may_have_a_source_address() -> void:
 
 
 func test_an_answer_may_leave_from_the_address_that_was_asked() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses") or not needs(&"source addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -216,7 +216,7 @@ func test_text_that_is_no_address_of_this_machine_is_refused() -> void:
 
 
 func test_a_destination_that_the_source_address_does_not_reach_names_it() -> void:
-	if not needs_linux():
+	if not needs(&"source addresses"):
 		return
 	var peer := bound_peer(OURS, "*")
 	peer.source_address = LOOPBACK
@@ -263,13 +263,11 @@ func _send_by(peer: PacketPeer, way: int, port: int) -> void:
 			check_equal(peer.put_segmented(numbered(1), 16), 1, "put_segmented")
 
 
+# As get_packet_interface() writes it.
+func _loopback_text() -> String:
+	return loopback_interface() if Platform.has(&"interface names") else loopback_index()
+
+
 # As get_packet_ip() writes it.
 static func _written(address: String) -> String:
 	return "0:0:0:0:0:0:0:1" if address == LOOPBACK_6 else address
-
-
-# All of 127.0.0.0/8 is this machine on Linux and Windows.
-func _has_many_addresses() -> bool:
-	if OS.get_name() not in ["Linux", "Windows"]:
-		skip("loopback has one address here")
-	return skip_reason.is_empty()

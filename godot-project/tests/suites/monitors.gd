@@ -125,7 +125,7 @@ func test_what_a_full_queue_drops_is_counted_and_stays() -> void:
 
 
 func test_what_the_kernel_drops_is_counted_and_stays() -> void:
-	if not needs_linux():
+	if not needs(&"kernel drops"):
 		return
 	for how: String in ["closed", "freed"]:
 		await _quiet()

@@ -9,7 +9,7 @@ const OTHER_GROUP := "239.255.77.16"
 
 
 func test_it_leaves_by_the_interface_that_was_chosen() -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	for address: String in ["", LOOPBACK, "0.0.0.0", "*"]:
 		var member := _member([GROUPS[0]])
@@ -26,7 +26,7 @@ func test_it_leaves_by_the_interface_that_was_chosen() -> void:
 
 
 func test_it_can_be_chosen_and_given_back_while_open() -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	for address: String in ["0.0.0.0", "*"]:
 		var member := _member([GROUPS[0]])
@@ -46,7 +46,7 @@ func test_it_can_be_chosen_and_given_back_while_open() -> void:
 
 
 func test_loopback_and_hop_limit_do_not_keep_it_from_the_loopback_interface() -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	# On the loopback interface a multicast always comes back.
 	var member := _member([GROUPS[0]])
@@ -62,7 +62,7 @@ func test_loopback_and_hop_limit_do_not_keep_it_from_the_loopback_interface() ->
 
 
 func test_a_peer_receives_all_its_groups_and_no_other() -> void:
-	if not needs_linux():
+	if not needs(&"own groups"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -83,7 +83,7 @@ func test_a_peer_receives_all_its_groups_and_no_other() -> void:
 
 
 func test_a_peer_that_has_left_receives_nothing_while_another_stays() -> void:
-	if not needs_linux():
+	if not needs(&"own groups"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -109,7 +109,7 @@ func test_a_peer_that_has_left_receives_nothing_while_another_stays() -> void:
 
 
 func test_closing_leaves_while_another_stays() -> void:
-	if not needs_linux():
+	if not needs(&"own groups"):
 		return
 	var stays := _member([GROUPS[0]])
 	var peer := _member([GROUPS[0]])
@@ -127,7 +127,7 @@ func test_closing_leaves_while_another_stays() -> void:
 
 
 func test_a_member_receives_from_native_and_ours_alike() -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	var member := _member([GROUPS[0]])
 	# Native sends through the interface of the address that it is bound to.
@@ -141,7 +141,7 @@ func test_a_member_receives_from_native_and_ours_alike() -> void:
 
 
 func test_groups_of_other_sockets_are_received_until_a_group_is_joined(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"loopback groups"):
 		return
 	var other := _member([OTHER_GROUP])
 	var peer := bound_peer(kind, "0.0.0.0")
@@ -157,7 +157,7 @@ func test_groups_of_other_sockets_are_received_until_a_group_is_joined(kind: Str
 
 
 func test_native_receives_groups_of_other_sockets_and_ours_does_not() -> void:
-	if not needs_linux():
+	if not needs(&"own groups"):
 		return
 	var other := _member([OTHER_GROUP])
 	for kind: StringName in [NATIVE, OURS]:

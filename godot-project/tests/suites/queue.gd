@@ -86,7 +86,7 @@ func test_ours_leaves_in_the_kernel_what_the_queue_cannot_hold() -> void:
 
 
 func test_ours_asks_the_kernel_for_the_buffer() -> void:
-	if not needs_linux():
+	if not needs(&"kernel buffers"):
 		return
 	var most := first_line("/proc/sys/net/core/rmem_max").to_int()
 	var usual := first_line("/proc/sys/net/core/rmem_default").to_int()

@@ -68,7 +68,7 @@ func test_a_bad_destination_leaves_the_one_before() -> void:
 
 
 func test_a_link_local_address_without_a_scope_is_refused_with_the_remedy() -> void:
-	if not needs_linux() or not needs_ipv6():
+	if not needs(&"link scopes") or not needs_ipv6():
 		return
 	for row: Array in [
 		["bind", [0, "fe80::1"], ERR_UNAVAILABLE],
@@ -84,10 +84,9 @@ func test_a_link_local_address_without_a_scope_is_refused_with_the_remedy() -> v
 
 
 func test_a_scope_may_be_a_name_or_a_number() -> void:
-	if not needs_linux() or not needs_ipv6():
+	if not needs_ipv6():
 		return
-	var index := first_line("/sys/class/net/%s/ifindex" % loopback_interface())
-	for scope: String in [loopback_interface(), index]:
+	for scope: String in [loopback_interface(), loopback_index()]:
 		var peer := make_peer(OURS)
 		check_equal(peer.set_dest_address("fe80::1%" + scope, 9), OK, "set_dest_address %" + scope)
 		# No interface has the address: the system is asked and refuses.

@@ -233,7 +233,7 @@ func test_toggling_under_traffic_loses_and_reorders_nothing() -> void:
 
 
 func test_one_thread_reads_for_all_servers_and_none_without_need() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	var before := settled_threads()
 	var servers: Array[RefCounted] = []
@@ -271,7 +271,7 @@ func test_the_port_is_free_at_once_when_stop_returns_under_traffic() -> void:
 
 
 func test_it_uses_no_processor_time_when_nothing_comes() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	var server := server_in_mode(true)
 	server.peer_timeout_msec = 60_000

@@ -143,7 +143,7 @@ func test_a_flood_from_ever_new_addresses_fills_and_evicts_nothing() -> void:
 
 
 func test_a_flood_takes_little_memory() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:

@@ -89,7 +89,7 @@ func test_of_a_port_only_the_lower_16_bits_count(kind: StringName) -> void:
 
 func test_it_listens_on_every_kind_of_address(kind: StringName) -> void:
 	var addresses: Array[String] = ["*", "0.0.0.0", LOOPBACK, "127.000.000.001", "::ffff:127.0.0.1"]
-	if OS.get_name() == "Linux":
+	if Platform.system() == Platform.LINUX:
 		# Whether other systems bind to an address of no interface varies.
 		addresses += ["127.0.0.2", "224.0.0.1", "239.1.2.3", "255.255.255.255"] as Array[String]
 	if has_ipv6():

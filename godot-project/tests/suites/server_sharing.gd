@@ -5,8 +5,16 @@ extends "../support/server_suite.gd"
 const ANYWHERE: Array[String] = ["*", LOOPBACK, "0.0.0.0"]
 
 
+func test_ours_shares_where_native_does(kind: StringName) -> void:
+	var server := listening(kind)
+	var other := make_server(kind)
+	var expected := OK if Platform.has(&"shared servers") else ERR_UNAVAILABLE
+	answer("listen on its port", other.listen(server.get_local_port(), LOOPBACK), expected)
+	answer("is_listening", other.is_listening(), expected == OK)
+
+
 func test_servers_share_a_port(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	# The port of this server is free on all addresses, and stays reserved while others share it.
 	var owner := listening(OURS, "*")
@@ -25,7 +33,7 @@ func test_servers_share_a_port(kind: StringName) -> void:
 
 
 func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	# Native may get the port of another server, as both share theirs.
 	var servers: Array[RefCounted] = []
@@ -37,7 +45,7 @@ func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
 
 
 func test_of_two_servers_on_one_port_the_last_one_receives(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	var first := listening(kind)
 	var last := make_server(kind)
@@ -51,7 +59,7 @@ func test_of_two_servers_on_one_port_the_last_one_receives(kind: StringName) -> 
 
 
 func test_a_peers_port_is_unavailable_to_a_server(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for other_kind: StringName in [NATIVE, kind]:
 		for address in ANYWHERE:
@@ -67,7 +75,7 @@ func test_a_peers_port_is_unavailable_to_a_server(kind: StringName) -> void:
 
 
 func test_a_servers_port_is_unavailable_to_a_peer(kind: StringName) -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for other_kind: StringName in [NATIVE, kind]:
 		for address in ANYWHERE:
@@ -81,7 +89,7 @@ func test_a_servers_port_is_unavailable_to_a_peer(kind: StringName) -> void:
 
 
 func test_a_peer_that_shares_may_have_a_servers_port() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	var server := listening(OURS)
 	var peer := make_peer(OURS)
@@ -92,7 +100,7 @@ func test_a_peer_that_shares_may_have_a_servers_port() -> void:
 
 
 func test_its_port_is_shared_unless_reuse_address_is_off() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	var server := listening(OURS)
 	check_equal(make_server(OURS).listen(server.get_local_port(), LOOPBACK), OK, "by default")
@@ -112,7 +120,7 @@ func test_its_port_is_shared_unless_reuse_address_is_off() -> void:
 
 
 func test_reuse_port_distributes_the_clients() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:

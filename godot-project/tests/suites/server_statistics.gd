@@ -139,7 +139,7 @@ func test_looking_at_a_connection_takes_no_system_call() -> void:
 
 
 func test_what_the_kernel_drops_is_counted() -> void:
-	if not needs_linux():
+	if not needs(&"kernel drops"):
 		return
 	var server := make_server(OURS)
 	server.receive_buffer_size = 4096

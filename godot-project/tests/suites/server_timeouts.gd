@@ -236,7 +236,7 @@ func test_packets_that_wait_in_the_socket_of_an_unpolled_server_count() -> void:
 
 
 func test_packets_that_the_kernel_dropped_keep_connections_open() -> void:
-	if not needs_linux():
+	if not needs(&"kernel drops"):
 		return
 	var server := make_server(OURS)
 	server.receive_buffer_size = 8192

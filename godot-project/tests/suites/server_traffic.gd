@@ -66,7 +66,7 @@ func test_one_clients_flood_starves_no_other_connection() -> void:
 
 
 func test_a_clients_flood_grows_no_memory_past_the_bound() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	for policy: int in [DROP_NEWEST, DROP_OLDEST]:
 		var server := server_in_mode(true)
@@ -87,7 +87,7 @@ func test_a_clients_flood_grows_no_memory_past_the_bound() -> void:
 
 
 func test_a_burst_leaves_no_memory_with_its_connections() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	const COUNT := 50
 	for way: StringName in [&"get_packet", &"get_packets", &"get_available_packet_count"]:

@@ -8,7 +8,7 @@ const SHARING: Array[StringName] = [&"reuse_address", &"reuse_port"]
 
 
 func test_two_peers_share_a_port_where_both_allow_it() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		for address: String in [LOOPBACK, "0.0.0.0", "*", LOOPBACK_6]:
@@ -26,7 +26,7 @@ func test_two_peers_share_a_port_where_both_allow_it() -> void:
 
 
 func test_one_peer_that_shares_is_not_enough() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		var alone := bound_peer(OURS)
@@ -43,7 +43,7 @@ func test_one_peer_that_shares_is_not_enough() -> void:
 
 
 func test_turned_off_again_it_shares_no_port() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		var peer := _sharing(property)
@@ -56,7 +56,7 @@ func test_turned_off_again_it_shares_no_port() -> void:
 
 
 func test_a_port_that_is_taken_can_be_shared_from_then_on() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	var peer := bound_peer(OURS)
 	var port: int = peer.get_local_port()
@@ -68,7 +68,7 @@ func test_a_port_that_is_taken_can_be_shared_from_then_on() -> void:
 
 
 func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		var peers: Array[PacketPeer] = []
@@ -80,7 +80,7 @@ func test_a_port_that_the_system_chooses_is_shared_with_nothing() -> void:
 
 
 func test_a_packet_to_an_address_reaches_the_one_that_was_bound_last() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -99,7 +99,7 @@ func test_a_packet_to_an_address_reaches_the_one_that_was_bound_last() -> void:
 
 
 func test_multicasts_and_broadcasts_reach_all() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		var peers: Array[PacketPeer] = [_sharing(property, 0, "0.0.0.0")]
@@ -120,7 +120,7 @@ func test_multicasts_and_broadcasts_reach_all() -> void:
 
 
 func test_reuse_port_distributes_the_senders() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -154,7 +154,7 @@ func test_reuse_port_distributes_the_senders() -> void:
 
 
 func test_it_can_share_with_the_engines_server() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	# UDPServer always shares its port on Linux.
 	var server := UDPServer.new()
@@ -179,7 +179,7 @@ func test_it_can_share_with_the_engines_server() -> void:
 
 
 func test_the_engines_peer_shares_with_none() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	for property in SHARING:
 		var theirs := bound_peer(NATIVE)
@@ -189,7 +189,7 @@ func test_the_engines_peer_shares_with_none() -> void:
 
 
 func test_a_port_that_many_shared_is_free_when_all_are_gone() -> void:
-	if not needs_linux():
+	if not needs(&"shared ports"):
 		return
 	var peers: Array[PacketPeer] = []
 	var port := 0

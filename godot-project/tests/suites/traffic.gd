@@ -107,7 +107,7 @@ func test_a_flood_starves_no_other_peer() -> void:
 
 
 func test_a_flood_grows_no_memory_past_the_bound() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	for policy: int in [DROP_NEWEST, DROP_OLDEST]:
 		var peer := receiver(true)

@@ -18,7 +18,7 @@ const SILENCE_MSEC := 300
 
 
 func test_an_answer_leaves_from_the_address_that_was_asked() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses") or not needs(&"source addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -36,7 +36,7 @@ func test_an_answer_leaves_from_the_address_that_was_asked() -> void:
 
 
 func test_an_answer_follows_the_address_of_the_latest_packet() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses") or not needs(&"source addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -57,7 +57,7 @@ func test_an_answer_follows_the_address_of_the_latest_packet() -> void:
 
 
 func test_a_server_on_one_address_answers_from_it() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -96,7 +96,7 @@ func test_connecting_again_to_the_other_family_works_as_at_first() -> void:
 
 
 func test_connecting_again_within_a_family_works_as_at_first() -> void:
-	if not _has_many_addresses():
+	if not needs(&"many loopback addresses"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -133,7 +133,7 @@ func test_packets_queued_before_connecting_are_kept_or_counted() -> void:
 
 
 func test_a_wait_that_finds_a_packet_needs_no_descriptor() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -150,7 +150,7 @@ func test_a_wait_that_finds_a_packet_needs_no_descriptor() -> void:
 
 
 func test_a_wait_that_has_slept_keeps_no_descriptor() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -162,7 +162,7 @@ func test_a_wait_that_has_slept_keeps_no_descriptor() -> void:
 
 
 func test_the_waits_of_accepted_peers_keep_no_descriptor() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -180,7 +180,7 @@ func test_the_waits_of_accepted_peers_keep_no_descriptor() -> void:
 
 
 func test_a_wait_works_with_no_descriptor_left() -> void:
-	if not needs_linux():
+	if not needs(&"descriptor limit"):
 		return
 	in_both_modes(
 		func(background: bool) -> void:
@@ -284,6 +284,8 @@ func test_no_packet_arrives_before_it_is_sent() -> void:
 
 
 func test_a_peer_whose_port_was_refused_hears_what_comes_later() -> void:
+	if not needs(&"refusals"):
+		return
 	in_both_modes(
 		func(background: bool) -> void:
 			for is_waiting: bool in [false, true]:
@@ -306,13 +308,6 @@ func test_a_peer_whose_port_was_refused_hears_what_comes_later() -> void:
 
 
 # ---- support -------------------------------------------------------------------------------------
-
-
-# All of 127.0.0.0/8 is this machine on Linux and Windows.
-func _has_many_addresses() -> bool:
-	if OS.get_name() not in ["Linux", "Windows"]:
-		skip("loopback has one address here")
-	return skip_reason.is_empty()
 
 
 # Sends a numbered packet by one of the ways there are.

@@ -133,7 +133,7 @@ func test_an_interrupt_without_a_wait_ends_the_next_wait() -> void:
 
 
 func test_waiting_threads_use_no_processor_time() -> void:
-	if not needs_linux():
+	if not needs(&"process figures"):
 		return
 	in_each_flavour(
 		func(peer: PacketPeer, _sender: PacketPeer) -> void:

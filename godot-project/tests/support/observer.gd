@@ -35,7 +35,7 @@ func start(interface: String) -> bool:
 
 ## Starts it for a test; skips the test where that is not possible.
 func start_for(suite: RefCounted) -> bool:
-	if not suite.needs_linux():
+	if not suite.needs(&"observer"):
 		return false
 	if not start(suite.loopback_interface()):
 		suite.skip("what a receiver sees needs Python to tell")

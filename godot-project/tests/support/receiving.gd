@@ -37,7 +37,7 @@ static func has_batches() -> bool:
 ## The same; skips the test where there is none.
 func needs_batches() -> bool:
 	if not has_batches():
-		skip("needs Linux, and its own way of receiving")
+		skip("needs the batched system calls of Linux, which tell when a packet came")
 	return has_batches()
 
 
@@ -45,7 +45,7 @@ func needs_batches() -> bool:
 ## exist on Linux only, where a variable restricts the addon to one of them for tests.
 static func path() -> String:
 	var limit := OS.get_environment("PACKET_PEER_UDP_RS_PATH")
-	if OS.get_name() != "Linux":
+	if Platform.system() != Platform.LINUX:
 		return "portable"
 	return "offload" if limit.is_empty() else limit
 
@@ -154,7 +154,7 @@ func refused_value(peer: RefCounted, property: StringName, value: Variant) -> vo
 ## less than asked beyond its maximum.
 func check_granted(peer: RefCounted, property: StringName, asked: int) -> void:
 	var granted: int = peer.get(property)
-	if OS.get_name() == "Linux":
+	if Platform.system() == Platform.LINUX:
 		var is_receive := property == &"receive_buffer_size"
 		var most := first_line("/proc/sys/net/core/%s" % ("rmem_max" if is_receive else "wmem_max"))
 		check_equal(granted, 2 * mini(asked, most.to_int()), "%s for %d" % [property, asked])

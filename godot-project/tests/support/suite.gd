@@ -7,6 +7,7 @@ extends RefCounted
 ## [br]- without parameters, once: a test of what only PacketPeerUdpRs has or does better.
 
 const ErrorLog := preload("error_log.gd")
+const Platform := preload("platform.gd")
 const Process := preload("process.gd")
 
 const NATIVE := &"PacketPeerUDP"
@@ -32,7 +33,7 @@ var expected_line_count := 0
 ## Figures worth seeing also when the test passes.
 var notes: PackedStringArray
 ## The address of [method free_port]. Linux and Windows have all of 127.0.0.0/8.
-var free_address := "127.0.0.2" if OS.get_name() in ["Linux", "Windows"] else LOOPBACK
+var free_address := "127.0.0.2" if Platform.has(&"many loopback addresses") else LOOPBACK
 
 # What a queue prints that drops. It comes with the next frame, perhaps in another test.
 var _drop_notice := RegEx.create_from_string("PacketPeerUdpRs.queue_size: the queue of")
@@ -304,11 +305,11 @@ static func loopback_addresses() -> Array[String]:
 	return addresses
 
 
-func needs_linux() -> bool:
-	if OS.get_name() == "Linux":
-		return true
-	skip("needs Linux")
-	return false
+## Whether this system has a capability, see platform.gd; skips the test with the reason otherwise.
+func needs(capability: StringName) -> bool:
+	if not Platform.has(capability):
+		skip(Platform.reason(capability))
+	return Platform.has(capability)
 
 
 ## An idle peer, or an accepted connection of a server, must take at most [param most] bytes of
@@ -334,6 +335,14 @@ func check_memory(kind: StringName, title: StringName, most: int) -> void:
 		check(resident <= most, "%d bytes per idle peer, more than %d" % [resident, most])
 
 
+## Text that does not resolve: [param name], "*", and "" where that is no name of this machine.
+static func unresolvable(name: String) -> Array[String]:
+	var texts: Array[String] = ["*", name]
+	if Platform.has(&"unresolvable empty name"):
+		texts.push_front("")
+	return texts
+
+
 ## The first line of a file of Linux' /proc or /sys; "" if there is none. These files have no
 ## length, so get_file_as_string() returns "".
 static func first_line(path: String) -> String:
@@ -343,15 +352,16 @@ static func first_line(path: String) -> String:
 
 ## The name of the interface that has 127.0.0.1.
 func loopback_interface() -> String:
-	for interface in IP.get_local_interfaces():
-		if LOOPBACK in interface.addresses:
-			return interface.name
-	fail("there is no loopback interface")
-	return ""
+	return _loopback("name")
+
+
+## Its index, as text.
+func loopback_index() -> String:
+	return _loopback("index")
 
 
 ## Sends an empty datagram to a port on [param address]. No native peer can: put_packet() of nothing
-## returns before it asks the peer. Skips the test where there is no Python.
+## returns before it asks the peer. Python sends it, or ours where there is no Python.
 func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 	var program := (
 		"import socket, sys; to = (sys.argv[1], int(sys.argv[2])); "
@@ -365,8 +375,8 @@ func send_empty_datagram(port: int, address := LOOPBACK) -> bool:
 		lines_of(func() -> void: codes.append(OS.execute(python, arguments)))
 		if codes == [0]:
 			return true
-	skip("an empty datagram needs Python to send it")
-	return false
+	check_equal(make_peer(OURS).send_to(PackedByteArray(), address, port), OK, "send_to of nothing")
+	return true
 
 
 # ---- time and threads ---------------------------------------------------------------------------
@@ -411,7 +421,7 @@ func waiting_threads(peer: PacketPeer, count: int, timeout_msec := -1) -> Array[
 		threads.append(in_thread(wait_on_it))
 	for i in count:
 		started.wait()
-	if OS.get_name() == "Linux":
+	if Platform.has(&"process figures"):
 		var samples := PackedInt32Array()
 		var all_sleep := func() -> bool:
 			OS.delay_msec(2)
@@ -429,6 +439,14 @@ static func msec_of(call: Callable) -> int:
 	var start := Time.get_ticks_msec()
 	call.call()
 	return Time.get_ticks_msec() - start
+
+
+func _loopback(key: String) -> String:
+	for interface in IP.get_local_interfaces():
+		if LOOPBACK in interface.addresses:
+			return interface[key]
+	fail("there is no loopback interface")
+	return ""
 
 
 # A value that the probe has printed; -1 if there is none.
