@@ -69,6 +69,11 @@ const CAPABILITIES: Dictionary[StringName, Dictionary] = {
 		"not_on": [WINE],
 		"why": "Wine ignores the source address that a packet is sent with (WSASendMsg)",
 	},
+	&"second family":
+	{
+		"not_on": [WINE],
+		"why": "Wine keeps the source address of a socket that connects to the other address family",
+	},
 	&"refused port 0":
 	{"not_on": [WINE], "why": "Wine drops what is sent to port 0 and reports OK"},
 }

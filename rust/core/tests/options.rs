@@ -16,9 +16,9 @@ fn every_number_of_the_range_is_set_and_kept_across_close(family: Family) {
         for value in [0, 7, 255] {
             peer.set_option(SocketOption::TimeToLive(NonZeroU8::new(value))).unwrap();
             peer.set_option(SocketOption::MulticastTimeToLive(value)).unwrap();
-            // Windows refuses it on a socket that has IPv6 only.
+            // Windows refuses any but 0 on a socket that has IPv6 only.
             let class = peer.set_option(SocketOption::TrafficClass(value));
-            assert!(class.is_ok() || cfg!(windows), "{class:?}");
+            assert!(class.is_ok() || (cfg!(windows) && value != 0), "{value}: {class:?}");
             peer.close();
             let hops = peer.option(|options| (options.time_to_live, options.multicast_time_to_live));
             assert_eq!(hops, (NonZeroU8::new(value), value));

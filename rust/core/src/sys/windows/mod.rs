@@ -86,9 +86,10 @@ pub(crate) fn set_reuse_port(_socket: &UdpSocket, enabled: bool) -> io::Result<(
     if enabled { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
 
-/// Always fails: Windows has no such option. Programs mark packets through the qWAVE service only.
-pub(crate) fn set_traffic_class_v6(_socket: &UdpSocket, _class: u32) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+/// Fails except for 0, the class of every packet: Windows has no such option. Programs mark packets through the qWAVE service
+/// only.
+pub(crate) fn set_traffic_class_v6(_socket: &UdpSocket, class: u32) -> io::Result<()> {
+    if class == 0 { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
 /// Always `None`: `if_nametoindex` takes other names than the ones that Windows shows to users.
