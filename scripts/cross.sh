@@ -104,9 +104,9 @@ inside() {
         bash -euc '
         if [ -n "${OWN_NETWORK:-}" ]; then
             ip link set lo up
-            ip link add lan type veth peer name nowhere
+            ip link add lan type veth peer name other_end
             ip address add 10.77.9.2/24 dev lan
-            ip link set nowhere up; ip link set lan up
+            ip link set other_end up; ip link set lan up
             # No default route: name servers cannot be reached, so names fail at once. Tests need routes for groups and to 192.0.2.1.
             for to in 224.0.0.0/4 192.0.2.0/24; do ip route add $to dev lan; done
         fi

@@ -170,9 +170,11 @@ func test_a_peer_of_a_server_tells_late_handlers_too() -> void:
 
 
 func test_a_late_answer_costs_nothing_where_no_packet_is_queued() -> void:
-	# 2,000 peers that have received in the background and have no handler.
+	# 2,000 peers that have received in the background and have no handler. Wine takes 0.1 s to close
+	# each of so many.
+	var count := 2000 if Platform.has(&"many polled sockets") else 500
 	var peers: Array[PacketPeer] = []
-	for i in 2000:
+	for i in count:
 		peers.append(make_peer(OURS))
 	check(await _frame_usec() >= 0, "the addon is not connected to the frame")
 	var idle := await _frame_usec()
@@ -180,7 +182,7 @@ func test_a_late_answer_costs_nothing_where_no_packet_is_queued() -> void:
 	for i in peers.size():
 		peers[i].background_receive = true
 		if peers[i].bind(0, LOOPBACK) != OK:
-			skip("this machine has no descriptors for 2,000 peers")
+			skip("this machine has no descriptors for %d peers" % count)
 			return
 		senders.append(sender_to(peers[i]))
 		send(senders[i], [numbered(i)])
@@ -191,8 +193,9 @@ func test_a_late_answer_costs_nothing_where_no_packet_is_queued() -> void:
 		peer.get_packets()
 	await Frames.wait(2)
 	var read := await _frame_usec()
-	note("a frame: %d µs idle, %d with 2,000 unread peers, %d when read" % [idle, unread, read])
-	check(read < idle + 500, "%d µs with 2,000 peers that were read, %d without" % [read, idle])
+	var figures := [idle, unread, count, read]
+	note("a frame: %d µs idle, %d with %d unread peers, %d when read" % figures)
+	check(read < idle + 500, "%d µs with peers that were read, %d without" % [read, idle])
 
 
 # The least time that the addon's part of a frame takes, which is called before its time.
