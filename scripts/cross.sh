@@ -183,10 +183,11 @@ godot-windows)
         exit 77
     fi
     dir=$(realpath -e "$1") exe=$(realpath -e "$exe"); shift; setup
+    # Lines end in one character, as other scripts expect. The exit code is the engine's (pipefail).
     # shellcheck disable=SC2016  # the inner shell expands it
     EXTRA=$(dirname "$exe") OWN_NETWORK=yes inside "$dir" sh -c '
         code=0; /usr/lib/wine/wine64 "$@" < /dev/null || code=$?
         timeout 20 /usr/lib/wine/wineserver64 -k || true
-        exit $code' - "$exe" --headless "$@" ;;
+        exit $code' - "$exe" --headless "$@" 2> >(sed -u 's/\r$//' >&2) | sed -u 's/\r$//' ;;
 *) usage >&2; exit 2 ;;
 esac

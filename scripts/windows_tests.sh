@@ -104,7 +104,7 @@ core() {
 # The test project is a copy with the Windows library. This machine's engine imports it, because an editor under wine may have
 # no fonts; the files are the same. What the tests read of the repository lies beside the copy too.
 scenes() {
-    local copy=$work/godot-project name code=0
+    local copy=$work/windows-project name code=0
     rm -rf "$copy"
     mkdir -p "$copy"
     tar -C "$project" --exclude=./.godot --exclude=./addons -cf - . | tar -C "$copy" -xf -
@@ -115,8 +115,7 @@ scenes() {
         res://tests/runner.tscn -- "${runner_arguments[@]}" | tee "$work/scenes.log" || code=$?
     echo
     echo "Skipped tests by reason:"
-    awk '{ sub(/\r$/, "") }
-        /^skipped / { skipped = 1; next }
+    awk '/^skipped / { skipped = 1; next }
         /^[^ ]/ { skipped = 0 }
         skipped { sub(/^ +- /, ""); times[$0]++; skipped = 0 }
         END { for (reason in times) printf "%4d  %s\n", times[reason], reason }' "$work/scenes.log" | sort -rn
@@ -157,7 +156,7 @@ GDSCRIPT
     timeout -k 5 120 "$work/godot" --headless --path "$folder" --script res://main.gd > "$log" 2>&1 || true
     cat "$log"
     for name in 'bind: OK' 'connect: OK' 'host got: { "name": "guest", "position": (1.0, 2.0) }' 'guest got: ["welcome", 1]'; do
-        tr -d '\r' < "$log" | grep -qxF "$name" || die "the log has no line '$name'."
+        grep -qxF -- "$name" "$log" || die "the log has no line '$name'."
     done
     if grep -E '^(USER |SCRIPT )?(ERROR|WARNING)' "$log"; then die "the log has errors or warnings."; fi
 }

@@ -170,8 +170,8 @@ func test_a_peer_of_a_server_tells_late_handlers_too() -> void:
 
 
 func test_a_late_answer_costs_nothing_where_no_packet_is_queued() -> void:
-	# 2,000 peers that have received in the background and have no handler. Wine takes 0.1 s to close
-	# each of so many.
+	# 2,000 peers that have received in the background and have no handler. Under Wine, looking at
+	# so many sockets takes 0.1 s, which closing each of them waits for.
 	var count := 2000 if Platform.has(&"many polled sockets") else 500
 	var peers: Array[PacketPeer] = []
 	for i in count:
