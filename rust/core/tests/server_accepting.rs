@@ -105,7 +105,8 @@ fn a_server_shares_its_port_with_servers_and_with_no_other_peer(setup: Setup) {
     let alone = Peer::new();
     assert!(alone.bind(at, bind, 0).is_err());
     let second = Server::default();
-    second.listen(at, bind).unwrap();
+    // On Windows the engine's servers share with none.
+    assert_eq!(second.listen(at, bind).is_ok(), !cfg!(windows));
     second.stop();
     assert!(server.listen(0, bind).is_err(), "it listens already");
     assert_eq!(server_port(&server), at);
@@ -113,8 +114,8 @@ fn a_server_shares_its_port_with_servers_and_with_no_other_peer(setup: Setup) {
 
 for_servers!(the_system_does_not_choose_a_port_that_a_server_has);
 fn the_system_does_not_choose_a_port_that_a_server_has(setup: Setup) {
-    // Elsewhere, the system may choose a port that is shared.
-    if cfg!(target_os = "linux") {
+    // Elsewhere, the system may choose a port that is shared. On Windows none is.
+    if cfg!(any(target_os = "linux", windows)) {
         let servers: Vec<_> = (0..200).map(|_| setup.server()).collect();
         let ports: HashSet<_> = servers.iter().map(server_port).collect();
         assert_eq!(ports.len(), servers.len());
