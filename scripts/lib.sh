@@ -163,10 +163,15 @@ debian_mirror() {
     return 1
 }
 
-# testing_archives FOLDER MIRROR PACKAGES...: downloads packages of Debian testing, and all that they depend on, into
-# FOLDER/cache/archives. The machine's own apt is neither used nor changed; root is not needed.
+# testing_archives [--only] FOLDER MIRROR PACKAGES...: downloads packages of Debian testing, and all that they depend on unless
+# --only is given, into FOLDER/cache/archives. The machine's own apt is neither used nor changed; root is not needed.
 testing_archives() {
-    local folder=$1 mirror=$2
+    local download="-y --download-only install" folder mirror
+    if [ "$1" = --only ]; then
+        download=download
+        shift
+    fi
+    folder=$1 mirror=$2
     shift 2
     mkdir -p "$folder"/{state/lists/partial,cache/archives/partial,etc/preferences.d,etc/apt.conf.d,etc/sources.list.d}
     : > "$folder/status"
@@ -189,9 +194,9 @@ Debug::NoLocking "true";
 CONF
     } > "$folder/apt.conf"
     local command
-    for command in update "-y --download-only install $*"; do
+    for command in update "$download $*"; do
         # shellcheck disable=SC2086  # one word per argument
-        if ! APT_CONFIG=$folder/apt.conf apt-get -q $command > "$folder/log" 2>&1; then
+        if ! (cd "$folder/cache/archives" && APT_CONFIG=$folder/apt.conf apt-get -q $command > "$folder/log" 2>&1); then
             cat "$folder/log" >&2
             say "'apt-get $command' failed (above); nothing was changed."
             return 1
