@@ -12,7 +12,8 @@ Builds the addon with debug information, opens a small project in the headless e
 times, each time from another file, while peers receive in both modes and threads wait. After each reload the old library
 must be unmapped, and the peers must be closed, with default options, and usable. If there is an addon staged by
 scripts/build.sh, the same with that: an update while the editor is open. A release build stays in memory and in use until
-the editor is restarted.
+the editor is restarted; so with it the addon is also reloaded while threads go on to call methods, which must not end the editor. (A
+debug build is really unloaded: a call that comes meanwhile crashes the engine, which does not keep threads from calling.)
 
 Exit code 0 if all checks passed, 1 if not, 77 if this is not Linux. Needs Rust and a C compiler.
 HELP
@@ -70,4 +71,5 @@ PROJECT
 reload_with "$target/debug/$(library_name)" debug
 if [ -e "$addon/$(library_path)" ]; then
     reload_with "$addon/$(library_path)" staged --stays
+    reload_with "$addon/$(library_path)" staged-calling --calling --stays
 fi

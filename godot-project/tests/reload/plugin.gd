@@ -2,8 +2,10 @@
 extends EditorPlugin
 ## Reloads the addon in the editor while its peers are at work, and checks what becomes of them.
 ## Ends the editor with a line that says whether all was well. See scripts/reload_test.sh.
-## With "--stays" after "--" the old library may stay in memory, and in use.
+## With "--stays" after "--" the old library may stay in memory, and in use. With "--calling",
+## threads call methods of peers and servers all the time instead.
 
+const CallingThreads := preload("calling_threads.gd")
 const ROUNDS := 6
 const MANIFEST := "res://addons/packet_peer_udp_rs/addon.gdextension"
 const OURS := &"PacketPeerUdpRs"
@@ -53,7 +55,9 @@ func _run() -> void:
 		return not EditorInterface.get_resource_filesystem().is_scanning()
 	await _frames_until(is_scanned)
 	_check(ClassDB.class_exists(OURS), "the class is not registered")
-	if _failures.is_empty():
+	if "--calling" in OS.get_cmdline_user_args():
+		await _reload_under_calls()
+	elif _failures.is_empty():
 		await _do_rounds()
 	if _failures.is_empty():
 		await _unload_and_load()
@@ -74,6 +78,31 @@ func _do_rounds() -> void:
 		if not _failures.is_empty():
 			break
 	_release_all()
+
+
+# Reloads while threads are anywhere in calls. They go on afterwards, with usable peers.
+func _reload_under_calls() -> void:
+	var threads := CallingThreads.new()
+	threads.start()
+	for i in ROUNDS:
+		await _all_have_gone_round(threads)
+		print("reload: round %d, after %s calls" % [i, threads.rounds()])
+		_replace_library()
+		var status := GDExtensionManager.reload_extension(MANIFEST)
+		_check(status == GDExtensionManager.LOAD_STATUS_OK, "reload_extension answers %d" % status)
+	await _all_have_gone_round(threads)
+	threads.stop()
+
+
+func _all_have_gone_round(threads: CallingThreads) -> void:
+	var before := threads.rounds()
+	var are_on := func() -> bool:
+		for i in before.size():
+			if threads.rounds()[i] < before[i] + 10:
+				return false
+		return true
+	await _frames_until(are_on)
+	_check(are_on.call(), "a thread does not go on: %s, then %s" % [before, threads.rounds()])
 
 
 # Coroutines keep their local variables alive, so no peer is in a local variable.

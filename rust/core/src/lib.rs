@@ -69,6 +69,12 @@ pub fn interface_text(index: u32) -> String {
     interface::scope_text(index)
 }
 
+/// Keeps the library that contains this code in memory until the process ends. Whether that has succeeded.
+#[must_use]
+pub fn pin_library() -> bool {
+    sys::pin_library()
+}
+
 /// Ends the background thread and frees what is kept for later. For the end of the process, or of the library, when all peers are
 /// closed.
 pub fn shut_down() {

@@ -46,6 +46,7 @@ use godot::register::info::MethodFlags;
 use godot::register::private::method::ClassMethodInfo;
 use godot::sys::{self, ExtVariantType, GodotFfi, interface_fn};
 
+use crate::availability;
 use crate::registry::{self, HasShared};
 
 /// A method of a class. Defined by [`direct_methods`].
@@ -136,6 +137,10 @@ unsafe extern "C" fn varcall<M: Method>(
 ) {
     // SAFETY: the engine passes the address of an error of its own, and reads it after this has returned.
     let error = unsafe { &mut *error };
+    if is_refused::<M>(instance) {
+        error.error = sys::GDEXTENSION_CALL_ERROR_INSTANCE_IS_NULL;
+        return;
+    }
     // SAFETY: the engine passes `count` pointers to Variants.
     if let Err(misuse) = unsafe { check(arguments, count, M::PARAM_TYPES, M::OPTIONAL) } {
         *error = misuse;
@@ -241,6 +246,10 @@ unsafe extern "C" fn ptrcall<M: Method>(
     arguments: *const sys::GDExtensionConstTypePtr,
     returned: sys::GDExtensionTypePtr,
 ) {
+    if is_refused::<M>(instance) {
+        // The engine has filled in a value of the result's type, such as `false` or 0.
+        return;
+    }
     let context = context::<M>();
     let call = |instance, params| {
         // SAFETY: called by `in_ptrcall` below, with what the engine has passed.
@@ -260,6 +269,14 @@ unsafe extern "C" fn ptrcall<M: Method>(
         }
     };
     handle_fallible_ptrcall(&context, AssertUnwindSafe(invoke));
+}
+
+/// See [`availability::is_refused`].
+fn is_refused<M: Method>(instance: sys::GDExtensionClassInstancePtr) -> bool {
+    match M::KIND {
+        Kind::Static => availability::is_unloading(),
+        Kind::Const | Kind::Mut => availability::is_refused(instance),
+    }
 }
 
 fn context<M: Method>() -> CallContext<'static> {

@@ -20,6 +20,7 @@
 //! | [`report`] | whether it is printed: the same line at most once a second |
 //! | [`convert`] | the core's types and Godot's; which integers of scripts are in range |
 //! | [`arrays`] | packets as Godot's arrays |
+//! | [`availability`] | whether methods may run: not while the library is being unloaded |
 //! | [`clock`] | the core's clock and the engine's |
 //!
 //! A module uses only modules further down and the core, so no two use each other.
@@ -37,6 +38,7 @@ use godot::prelude::*;
 use packet_peer_udp_core::{IO_MODE_VARIABLE, io_mode_limit};
 
 mod arrays;
+mod availability;
 mod calls;
 mod clock;
 mod convert;
@@ -62,6 +64,7 @@ struct PacketPeerUdpRsExtension;
 unsafe impl ExtensionLibrary for PacketPeerUdpRsExtension {
     fn on_stage_init(stage: InitStage) {
         if stage == InitStage::Scene {
+            availability::end_unloading();
             packet_peer_udp_core::set_clock_origin(clock::origin_nsec());
             if let Err(name) = io_mode_limit() {
                 godot_warn!("{IO_MODE_VARIABLE} is \"{name}\"; it may be \"portable\", \"batch\" or \"offload\".");

@@ -21,6 +21,7 @@ use godot::private::{ClassShard, ITraitImpl, ShardItem};
 use godot::sys::{self, GodotFfi, interface_fn};
 use packet_peer_udp_core::MAX_PAYLOAD_IPV4;
 
+use crate::availability;
 use crate::calls::sending;
 use crate::convert::{count_to_int, no_packet};
 use crate::packet_peer::PacketPeerUdpRs;
@@ -222,7 +223,7 @@ unsafe extern "C" fn put_packet(
 }
 
 /// Calls `method` with the object's shared part. Nothing in it panics; if it did after all, gdext's hook prints that, and the
-/// answer is `None`: a panic must not reach the engine.
+/// answer is `None`: a panic must not reach the engine. Nor is `method` called while the library is being unloaded.
 ///
 /// # Safety
 ///
@@ -231,6 +232,9 @@ unsafe fn guarded<T>(
     instance: sys::GDExtensionClassInstancePtr,
     method: impl FnOnce(InCall<'_, Shared>) -> T,
 ) -> Option<T> {
+    if availability::is_refused(instance) {
+        return None;
+    }
     let call = || {
         // SAFETY: as this function's own.
         unsafe { registry::with_instance::<PacketPeerUdpRs, _>(instance, method) }
