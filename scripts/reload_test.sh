@@ -62,7 +62,9 @@ PROJECT
     echo "the $name library:"
     # In a subshell, which prints no message about a crash; the log is shown instead.
     (timeout -k 5 600 "$GODOT" --headless --editor --path "$folder" -- "$@" < /dev/null > "$log" 2>&1) || status=$?
-    if [ $status != 0 ] || ! grep -E '^reload: all [1-9][0-9]* checks held' "$log" || grep -Eq "$wrong" "$log"; then
+    # (A thread that has seen its peer open may find it closed by the reload.)
+    if [ $status != 0 ] || ! grep -E '^reload: all [1-9][0-9]* checks held' "$log" ||
+        grep -v '^ERROR: PacketPeerUdpRs\.wait(): the peer is not open' "$log" | grep -Eq "$wrong"; then
         cat "$log"
         die "FAILED (exit code $status); the whole log is above, and in ${log#"$root"/}."
     fi

@@ -312,7 +312,7 @@ func _on_packets_available(count: int, index: int) -> void:
 func _replace_library() -> void:
 	var path := ""
 	for line in FileAccess.get_file_as_string(MANIFEST).split("\n"):
-		if line.begins_with("linux.x86_64") or line.begins_with("linux.arm64"):
+		if line.begins_with("linux."):
 			var named := MANIFEST.get_base_dir().path_join(line.get_slice('"', 1))
 			if FileAccess.file_exists(named):
 				path = ProjectSettings.globalize_path(named)

@@ -138,7 +138,7 @@ unsafe extern "C" fn varcall<M: Method>(
     // SAFETY: the engine passes the address of an error of its own, and reads it after this has returned.
     let error = unsafe { &mut *error };
     if is_refused::<M>(instance) {
-        error.error = sys::GDEXTENSION_CALL_ERROR_INSTANCE_IS_NULL;
+        // With a null as the result. An error would end the script's function, and a thread that it is the work of.
         return;
     }
     // SAFETY: the engine passes `count` pointers to Variants.
