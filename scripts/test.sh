@@ -180,6 +180,20 @@ NAMES
     (cd "$output" && sha256sum --check SHA256SUMS)
 }
 
+# All libraries that can be built here; those of this machine also in another folder, with the same bytes.
+packages_for_other_systems() {
+    local library
+    if [ "$(id -u)" != 0 ] || ! command -v dpkg-deb > /dev/null; then
+        say "needs root on Debian, for scripts/cross.sh."
+        return 77
+    fi
+    scripts/package.sh
+    make_temporary
+    git ls-files -z | xargs -0 cp --parents -t "$temporary" --
+    "$temporary/scripts/package.sh" --only-libraries linux.x86_64
+    for library in target/package/libraries/linux.x86_64/*; do cmp "$library" "$temporary/$library"; done
+}
+
 # The addon as users install it: the zip unpacked into an empty project, it loads and registers its class. A game that quits
 # while a thread waits for a packet exits with code 0, as with the engine's class.
 zip_works_in_an_empty_project() {
@@ -330,6 +344,8 @@ fi
 after build "package of this machine's libraries" package_is_reproducible
 after "package of this machine's libraries" "the zip in an empty project" zip_works_in_an_empty_project
 after engine "import" prepare_project "$project"
+after import "exported games" scripts/export_test.sh
+after import "beside another extension" scripts/two_extensions_test.sh
 after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
     --success '^All tests passed\.$' res://tests/runner.tscn
 for mode in batch portable; do
@@ -360,6 +376,13 @@ else
 fi
 
 if $all; then
+    step "dependencies" scripts/repository.sh --dependencies
+    step "bill of materials" scripts/sbom.sh
+    step "packages for other systems" packages_for_other_systems
+    step "core tests on Windows (wine)" scripts/windows_tests.sh --only core
+    after "packages for other systems" "Godot test scenes on Windows (wine)" scripts/windows_tests.sh --only scenes
+    after "packages for other systems" "project made by hand on Windows (wine)" scripts/windows_tests.sh --only project \
+        --zip target/package/packet_peer_udp_rs-*.zip
     step "core benchmarks, a few rounds" core_benchmarks
     after import "comparison of two builds, a few rounds" quick_comparison
     after import "soak, two minutes" scripts/soak.sh --minutes 2

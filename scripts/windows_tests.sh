@@ -8,11 +8,11 @@ usage() {
     cat <<HELP
 Usage: scripts/windows_tests.sh [--only PART] [--zip FILE] [-- arguments for the test runner]      (Debian, amd64, root)
 
-Builds the addon's Windows library with mingw-w64 and tests it under wine, with scripts/cross.sh. Its parts:
+Builds the addon's Windows libraries (scripts/package.sh) and tests them under wine (scripts/cross.sh). Its parts:
 
   core      the core's tests
   scenes    all test scenes, in a Windows engine. Skipped tests are listed with their reasons
-  project   an empty project with the addon copied into addons/: the engine imports it, and packets go both ways
+  project   an empty project with the addon copied into addons/: the engine loads it, and packets go both ways
 
   --only PART   this part only
   --zip FILE    the part 'project' takes the addon from this package instead of the staged addon
@@ -55,35 +55,14 @@ case " ${parts[*]} " in
 esac
 
 work=$cache/windows
-readonly library=bin/windows.x86_64/packet_peer_udp_rs.editor.dll
-# Parts of Windows. A library of mingw-w64, such as libgcc_s_seh-1.dll, is none: users do not have it.
-readonly system_dlls='kernel32|ntdll|ws2_32|iphlpapi|bcryptprimitives|msvcrt|ucrtbase|userenv|advapi32|(api|ext)-ms-win-[a-z0-9-]+'
 
-# check_imports DLL: fails if it needs a DLL that is no part of Windows. The file is in the work tree.
-check_imports() {
-    local imports name
-    imports=$("$root/scripts/cross.sh" run "$root" x86_64-w64-mingw32-objdump -p "$1" | sed -n 's/^.*DLL Name: //p')
-    [ -n "$imports" ] || die "$1 is no Windows library."
-    for name in $imports; do
-        grep -qiE "^($system_dlls)\.dll\$" <<< "$name" || die "$1 needs $name, which is no part of Windows."
-    done
-    say "${1##*/} needs only system DLLs: $(sort -fu <<< "$imports" | tr '\n' ' ')"
-}
-
-# build_library FILE: builds the library for the editor and copies it to FILE.
-build_library() {
-    "$root/scripts/cross.sh" build-windows "$root" --package packet_peer_udp_rs --locked | tee "$work/build.log"
-    cp "$(sed -n 's|^\(.*/packet_peer_udp_rs\.dll\): .*|\1|p' "$work/build.log")" "$1"
-    check_imports "$1"
-}
-
-# copy_addon FOLDER: copies the staged addon into FOLDER, with the Windows library.
+# copy_addon FOLDER: copies the staged addon into FOLDER, with the Windows libraries of the package.
 copy_addon() {
-    [ -f "$work/library.dll" ] || build_library "$work/library.dll"
-    mkdir -p "$1"
+    local platform=windows.x86_64
+    [ -d "$work/libraries" ] || "$root/scripts/package.sh" --only-libraries --libraries "$work/libraries" $platform
+    mkdir -p "$1/bin"
     cp -r "$addon/." "$1"
-    mkdir -p "$1/$(dirname "$library")"
-    cp "$work/library.dll" "$1/$library"
+    cp -r "$work/libraries/$platform" "$1/bin/"
 }
 
 # The engine as a program of this machine, for scripts/run_scene.sh.
@@ -109,7 +88,7 @@ scenes() {
     mkdir -p "$copy"
     tar -C "$project" --exclude=./.godot --exclude=./addons -cf - . | tar -C "$copy" -xf -
     copy_addon "$copy/addons/packet_peer_udp_rs"
-    for name in README.md docs rust; do ln -sfn "../../$name" "$work/$name"; done
+    for name in README.md docs packaging rust store; do ln -sfn "../../$name" "$work/$name"; done
     (find_engine && prepare_project "$copy")
     GODOT=$work/godot "$root/scripts/run_scene.sh" --project "$copy" --brief --timeout 1800 --success '^All tests passed\.$' \
         res://tests/runner.tscn -- "${runner_arguments[@]}" | tee "$work/scenes.log" || code=$?
@@ -129,7 +108,6 @@ project() {
     mkdir -p "$folder/.godot"
     if [ -n "$zip" ]; then
         python3 -m zipfile -e "$zip" "$folder"
-        for name in "$folder"/addons/packet_peer_udp_rs/bin/windows.x86_64/*.dll; do check_imports "$name"; done
     else
         copy_addon "$folder/addons/packet_peer_udp_rs"
     fi
@@ -164,7 +142,7 @@ GDSCRIPT
 # ---- run ----------------------------------------------------------------------------------------------------
 
 mkdir -p "$work" "$cache/logs"
-rm -f "$work/library.dll"
+rm -rf "$work/libraries"
 write_engine
 for part in "${parts[@]}"; do
     started=$SECONDS

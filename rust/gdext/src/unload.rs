@@ -34,7 +34,9 @@ pub(crate) fn close_all() {
     while is_waited_on() && Instant::now() < deadline {
         thread::yield_now();
     }
-    thread::sleep(RETURN_TIME);
+    if !peers.is_empty() || !servers.is_empty() {
+        thread::sleep(RETURN_TIME);
+    }
     // (gdext refuses to initialise a debug build again that has stayed.)
     if !cfg!(debug_assertions) && availability::was_called() {
         // Where that fails, there is nothing else to be done.
