@@ -44,8 +44,7 @@ func _check_neighbour(tree: SceneTree) -> void:
 	check(neighbour.get_var() == [1, "two"], "NeighbourPeer.get_var")
 	var sums: PackedInt64Array
 	neighbour.summed.connect(func(sum: int) -> void: sums.append(sum))
-	var numbers: Array[int] = [1, 2, 39]
-	neighbour.sum(numbers)
+	neighbour.sum([1, 2, 39])
 	check(sums == PackedInt64Array([42]), "NeighbourPeer.sum: %s" % sums)
 	var frames: int = neighbour.frames()
 	await _until(tree, func() -> bool: return neighbour.frames() > frames + 1)
