@@ -57,6 +57,19 @@ fn receive_times_lie_between_sending_and_receiving() {
     }
 }
 
+/// Some emulators refuse the option that asks for the times, see [`prepare_io_mode`].
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn without_receive_times_datagrams_arrive_as_usual() {
+    for_each_pair(|pair| {
+        // Refused where there are none.
+        let _ = crate::sys::unix::ffi::set_flag(&pair.receiver, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, false);
+        pair.has_receive_times = false;
+        let datagrams = datagrams(&[5, 5, 3, 0]);
+        pair.pass(&Payloads::Each(&slices(&datagrams)));
+    });
+}
+
 #[test]
 fn drops_are_counted_where_the_kernel_reports_them() {
     for mode in modes() {
