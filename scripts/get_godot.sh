@@ -8,7 +8,7 @@ readonly MINIMUM="4.5"
 
 usage() {
     cat <<HELP
-Usage: scripts/get_godot.sh [--help]
+Usage: scripts/get_godot.sh [--emulated-arm64] [--help]
 
 Prints, on standard output, the path of a Godot engine of version ${MINIMUM} or newer:
   1. \$GODOT, if it is set;
@@ -16,11 +16,17 @@ Prints, on standard output, the path of a Godot engine of version ${MINIMUM} or 
   3. on Debian and its derivatives (amd64, arm64) the engine of Debian testing, fetched from the machine's own mirror and
      unpacked into .cache/godot: 160 MB to fetch, 550 MB unpacked. Nothing is installed; root is not needed.
 An engine that is too old or of another major version is rejected.
+
+  --emulated-arm64   on Debian and its derivatives for amd64: the path of a program that runs Debian testing's engine for
+                     arm64 under qemu's user-mode emulation. Both are unpacked into .cache/godot-arm64: 200 MB to fetch, 510 MB
+                     unpacked. It opens no window.
 HELP
 }
 
+emulated=false
 case "${1:-}" in
     "") ;;
+    --emulated-arm64) emulated=true ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
 esac
@@ -44,20 +50,23 @@ suits() {
 }
 
 home=$cache/godot
+if $emulated; then home=$cache/godot-arm64; fi
 
-if [ -n "${GODOT:-}" ]; then
+if $emulated; then
+    [ "$(platform)-$(architecture)" = linux-x86_64 ] || die "--emulated-arm64 is for Linux on x86_64."
+elif [ -n "${GODOT:-}" ]; then
     engine=$(command -v -- "$GODOT") || { say "\$GODOT is '$GODOT', which cannot be run."; exit 1; }
     suits "$engine" || exit 1
     realpath -s -- "$engine"
     exit 0
+else
+    for name in godot4 godot; do
+        if engine=$(command -v "$name") && suits "$engine"; then
+            realpath -s -- "$engine"
+            exit 0
+        fi
+    done
 fi
-
-for name in godot4 godot; do
-    if engine=$(command -v "$name") && suits "$engine"; then
-        realpath -s -- "$engine"
-        exit 0
-    fi
-done
 
 # ---- Debian and its derivatives: unpack an engine ----------------------------------------------------------
 
@@ -89,7 +98,11 @@ if [ ! -r "$debian_keyring" ]; then
     exit 1
 fi
 
-say "no engine on this machine; unpacking Debian testing's into ${home#"$root"/} (about 160 MB to fetch) …"
+if $emulated; then
+    say "unpacking Debian testing's engine for arm64 and qemu into ${home#"$root"/} (about 200 MB to fetch) …"
+else
+    say "no engine on this machine; unpacking Debian testing's into ${home#"$root"/} (about 160 MB to fetch) …"
+fi
 
 # All work is done in a folder of its own, which is renamed at the end, so that an interrupted run leaves no partial engine.
 mkdir -p "$home"
@@ -104,16 +117,36 @@ rm -rf "$work"
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 
-# With Mesa's software renderer and the X libraries, so that the engine can open a window, also in Xvfb.
-packages=(godot libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxcursor1 libxi6 libxrandr2 libxinerama1 libxkbcommon-x11-0
-    fonts-dejavu-core fontconfig-config)
-testing_archives "$work/apt" "$mirror" "${packages[@]}" || exit 1
-unpack_archives "$work/engine" "$work"/apt/cache/archives/*.deb
+if $emulated; then
+    # apt takes the architecture from here. qemu is a static program of this machine's architecture.
+    mkdir -p "$work/apt/etc/apt.conf.d"
+    echo 'APT::Architecture "arm64"; APT::Architectures "arm64";' > "$work/apt/etc/apt.conf.d/architecture"
+    testing_archives "$work/apt" "$mirror" godot || exit 1
+    unpack_archives "$work/engine" "$work"/apt/cache/archives/*.deb
+    testing_archives "$work/qemu" "$mirror" qemu-user || exit 1
+    mkdir -p "$work/engine/emulator"
+    dpkg-deb --fsys-tarfile "$work"/qemu/cache/archives/qemu-user_*.deb |
+        tar -C "$work/engine/emulator" -xf - --strip-components 3 ./usr/bin/qemu-aarch64
 
-# The engine is started by its own program loader: --library-path, unlike LD_LIBRARY_PATH, does not affect programs that the
-# engine starts. Mesa's drivers are those of the folder and render in software. The engine then reports the loader as its
-# executable path, so the launcher passes its own path in \$GODOT.
-cat > "$work/engine/godot" <<LAUNCHER
+    # With -L, the engine finds its program loader and libraries in the folder. The machine knows nothing of arm64, so a script that
+    # starts the engine again does so by this launcher, which passes its own path in \$GODOT.
+    cat > "$work/engine/godot" <<LAUNCHER
+#!/bin/sh
+export GODOT="\$(readlink -f -- "\$0")"
+here=\$(dirname -- "\$GODOT")/engine
+exec "\$here/emulator/qemu-aarch64" -L "\$here" "\$here/usr/bin/godot" "\$@"
+LAUNCHER
+else
+    # With Mesa's software renderer and the X libraries, so that the engine can open a window, also in Xvfb.
+    packages=(godot libgl1 libegl1 libglx-mesa0 libgl1-mesa-dri libxcursor1 libxi6 libxrandr2 libxinerama1 libxkbcommon-x11-0
+        fonts-dejavu-core fontconfig-config)
+    testing_archives "$work/apt" "$mirror" "${packages[@]}" || exit 1
+    unpack_archives "$work/engine" "$work"/apt/cache/archives/*.deb
+
+    # The engine is started by its own program loader: --library-path, unlike LD_LIBRARY_PATH, does not affect programs that the
+    # engine starts. Mesa's drivers are those of the folder and render in software. The engine then reports the loader as its
+    # executable path, so the launcher passes its own path in \$GODOT.
+    cat > "$work/engine/godot" <<LAUNCHER
 #!/bin/sh
 export GODOT="\$(readlink -f -- "\$0")"
 here=\$(dirname -- "\$(readlink -f -- "\$0")")/engine
@@ -123,6 +156,7 @@ export __EGL_VENDOR_LIBRARY_DIRS="\$here/usr/share/glvnd/egl_vendor.d"
 exec "\$here/usr/lib/$triplet/$loader" --argv0 "\$0" \\
     --library-path "\$here/usr/lib/$triplet:\$here/usr/lib/$triplet/pulseaudio" "\$here/usr/bin/godot" "\$@"
 LAUNCHER
+fi
 chmod +x "$work/engine/godot"
 rm -rf "$home/engine"
 mv "$work/engine" "$home/engine"
