@@ -62,18 +62,19 @@ library_has_no_paths() {
 
 # ---- libraries for other systems, and for old ones -----------------------------------------------------------
 
-# build_libraries PLATFORM FOLDER: builds both libraries of the platform, with the names that addon.gdextension gives them.
-build_libraries() {
-    local platform=$1 folder=$2 role name built sysroot options=() flags=() run=() cargo=(cargo build)
-    local target glibc="" targets=() work=$root/target/package/build
-    case $platform in
+# find_cargo PLATFORM: finds the compiler and the linker of a platform. Sets $target and $glibc, which together are the argument of
+# --target, $sysroot, $cargo: the words before cargo's command, and $build: cargo's command to build.
+find_cargo() {
+    local name run=() targets=()
+    glibc="" build=build cargo=(cargo)
+    case $1 in
         linux.x86_64) target=x86_64-unknown-linux-gnu glibc=.$GLIBC_X86_64 ;;
         linux.arm64) target=aarch64-unknown-linux-gnu glibc=.$GLIBC_ARM64 ;;
         windows.x86_64) target=x86_64-pc-windows-gnu ;;
         macos) target=universal2-apple-darwin targets=(x86_64-apple-darwin aarch64-apple-darwin) ;;
         android.arm64) target=aarch64-linux-android ;;
         android.x86_64) target=x86_64-linux-android ;;
-        *) die "no such platform: $platform; see --help." ;;
+        *) die "no such platform: $1; see --help." ;;
     esac
     [ ${#targets[@]} -gt 0 ] || targets=("$target")
 
@@ -91,22 +92,29 @@ build_libraries() {
         sysroot=$("${run[@]}" rustc --print sysroot)
         break
     done
-    case $platform in
+    case $1 in
         linux.* | macos)
             python_programs zig "ziglang==$ZIGLANG_VERSION" "cargo-zigbuild==$CARGO_ZIGBUILD_VERSION"
             CARGO_ZIGBUILD_ZIG_PATH=$(find "$cache/zig" -path '*/ziglang/zig' | head -n 1)
             export CARGO_ZIGBUILD_ZIG_PATH MACOSX_DEPLOYMENT_TARGET=11.0
-            cargo=("$(command -v cargo-zigbuild)" zigbuild)
+            cargo=("$(command -v cargo-zigbuild)") build=zigbuild
             ;;
         android.*) android_linker "$target" ;;
     esac
+    cargo=(env -u CARGO_BUILD_TARGET ${run[@]+"${run[@]}"} "${cargo[@]}")
+}
 
+# build_libraries PLATFORM FOLDER: builds both libraries of the platform, with the names that addon.gdextension gives them.
+build_libraries() {
+    local platform=$1 folder=$2 role name built options=() flags=() work=$root/target/package/build
+    local target glibc sysroot cargo build
+    find_cargo "$platform"
     for role in editor game; do
         name=$(library_name_of "$platform" "$role")
         flags=()
         [ "$platform" != macos ] || flags=("-Clink-arg=-Wl,-install_name,@rpath/$name")
         mapfile -t options < <(cargo_options "$role"; release_options "$work" "$sysroot" ${flags[@]+"${flags[@]}"})
-        env -u CARGO_BUILD_TARGET ${run[@]+"${run[@]}"} "${cargo[@]}" "${options[@]}" --config 'profile.release.strip="symbols"' \
+        "${cargo[@]}" "$build" "${options[@]}" --config 'profile.release.strip="symbols"' \
             --target "$target$glibc" --target-dir "$work"
         # Both roles have one name in cargo's folder.
         built=$work/$target/release/$(library_name_of "$platform" game)

@@ -3,6 +3,8 @@ extends Node
 ## Arguments after "--":
 ##   --only=PATTERNS    only tests whose "suite: name" contains or matches (with * and ?) one of the
 ##                      PATTERNS, which commas separate
+##   --skip=PATTERN=REASON
+##                      not the tests that match; they are reported as skipped, with the reason
 ##   --native-only      only PacketPeerUDP: shows that the tests describe the engine
 ##   --suite=PATH       this script instead of all in tests/suites/
 ##   --suites=FOLDER    the scripts of this folder instead of tests/suites/
@@ -19,6 +21,8 @@ var _failed := 0
 var _skipped := 0
 var _expected_lines := 0
 var _patterns: PackedStringArray = ["*"]
+# Reasons by pattern.
+var _left_out: Dictionary[String, String] = {}
 var _native_only := false
 var _only_suite := ""
 var _suites := "res://tests/suites"
@@ -62,6 +66,8 @@ func _read_arguments() -> void:
 				_patterns.clear()
 				for part in value.split(","):
 					_patterns.append(part if "*" in part or "?" in part else "*%s*" % part)
+			"--skip":
+				_left_out[value if "*" in value else "*%s*" % value] = argument.get_slice("=", 2)
 			"--native-only":
 				_native_only = true
 			"--suite":
@@ -96,7 +102,12 @@ func _run_suites() -> void:
 					method_name.trim_prefix("test_").replace("_", " ")
 				]
 			)
-			if method_name.begins_with("test_") and _is_wanted(title):
+			if not method_name.begins_with("test_") or not _is_wanted(title):
+				continue
+			var reason := _reason_to_skip(title)
+			if not reason.is_empty():
+				_report("skipped", title, [reason])
+			else:
 				await _run_test(suite, method_name, title, method.args.is_empty())
 
 
@@ -105,6 +116,13 @@ func _is_wanted(title: String) -> bool:
 		if title.matchn(pattern):
 			return true
 	return false
+
+
+func _reason_to_skip(title: String) -> String:
+	for pattern in _left_out:
+		if title.matchn(pattern):
+			return _left_out[pattern]
+	return ""
 
 
 func _run_test(suite: GDScript, method: String, title: String, ours_only: bool) -> void:
