@@ -99,14 +99,16 @@ core() {
         options+=(--skip "${skip%%=*}")
     done
     timeout -k 5 1800 "${test[@]}" -- "${options[@]}" 2>&1 | tee "$log" | grep --line-buffered -vE '^test .* \.\.\. (ok|ignored.*)$|^$' || failed=true
-    results+=("core: $(total "$log" passed) passed, $(total "$log" failed) failed, $(total "$log" filtered) skipped, $(total "$log" ignored) only in a network of their own")
+    results+=("core: $(total "$log" passed) passed, $(total "$log" failed) failed, $(total "$log" filtered) skipped,"
+        "  $(total "$log" ignored) need a network of their own (scripts/namespace_tests.sh)")
     for skip in "${core_skips[@]}"; do
         results+=("  skipped: $(grep -F "${skip%%=*}" "$work/tests" | grep -c ': test$') of ${skip%%=*} (${skip#*=})")
     done
 }
 
 scenes() {
-    local copy=$work/godot-project addon=$work/godot-project/${addon_res#res://} name source log=$cache/logs/arm64-scenes.log skip options=()
+    # The name of the folder is that of the logs.
+    local copy=$work/arm64 addon=$work/arm64/${addon_res#res://} name source log=$work/scenes.log skip options=()
     if [ -z "$library" ]; then
         "$root/scripts/package.sh" --only-libraries linux.arm64
         library=$root/target/package/libraries/linux.arm64/$(library_name_of linux.arm64 editor)
