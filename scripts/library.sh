@@ -65,7 +65,7 @@ library_has_no_paths() {
 # find_cargo PLATFORM: finds the compiler and the linker of a platform. Sets $target and $glibc, which together are the argument of
 # --target, $sysroot, $cargo: the words before cargo's command, and $build: cargo's command to build.
 find_cargo() {
-    local name run=() targets=()
+    local run=() targets=()
     glibc="" build=build cargo=(cargo)
     case $1 in
         linux.x86_64) target=x86_64-unknown-linux-gnu glibc=.$GLIBC_X86_64 ;;
@@ -80,28 +80,36 @@ find_cargo() {
 
     need_rust
     sysroot=$(rustc --print sysroot)
-    for name in "${targets[@]}"; do
-        compgen -G "$sysroot/lib/rustlib/$name/lib/libstd-*.rlib" > /dev/null && continue
-        if [ "$(id -u)" != 0 ] || ! command -v dpkg-deb > /dev/null; then
-            die "Rust's standard library for $name is missing: rustup target add $name"
-        fi
-        say "$name: with the compiler of scripts/cross.sh, because this machine's has no standard library for it."
+    if ! has_targets "${targets[@]}"; then
+        if [ "$(id -u)" != 0 ] || ! command -v dpkg-deb > /dev/null; then die "${targets[*]}: no compiler for it; see --help."; fi
+        say "${targets[*]}: with the compiler of scripts/cross.sh, because this machine has none for it."
         "$root/scripts/cross.sh" std "${targets[@]}"
         run=("$root/scripts/cross.sh" run "$root")
-        # shellcheck disable=SC2016  # the inner shell expands it
         sysroot=$("${run[@]}" rustc --print sysroot)
-        break
-    done
+    fi
     case $1 in
         linux.* | macos)
             python_programs zig "ziglang==$ZIGLANG_VERSION" "cargo-zigbuild==$CARGO_ZIGBUILD_VERSION"
             CARGO_ZIGBUILD_ZIG_PATH=$(find "$cache/zig" -path '*/ziglang/zig' | head -n 1)
             export CARGO_ZIGBUILD_ZIG_PATH MACOSX_DEPLOYMENT_TARGET=11.0
+            export CARGO_ZIGBUILD_CACHE_DIR=$cache/zig.cache/zigbuild ZIG_GLOBAL_CACHE_DIR=$cache/zig.cache/global
             cargo=("$(command -v cargo-zigbuild)") build=zigbuild
             ;;
         android.*) android_linker "$target" ;;
     esac
     cargo=(env -u CARGO_BUILD_TARGET ${run[@]+"${run[@]}"} "${cargo[@]}")
+}
+
+# has_targets TARGET...: whether this machine's Rust compiles for these targets, once rustup has fetched what it lacks.
+has_targets() {
+    local target
+    for target in "$@"; do
+        if [ "$target" = x86_64-pc-windows-gnu ] && ! command -v x86_64-w64-mingw32-gcc > /dev/null; then
+            apt_install gcc-mingw-w64-x86-64-posix || return 1
+        fi
+        compgen -G "$(rustc --print sysroot)/lib/rustlib/$target/lib/libstd-*.rlib" > /dev/null ||
+            timeout 300 rustup target add "$target" || return 1
+    done
 }
 
 # build_libraries PLATFORM FOLDER: builds both libraries of the platform, with the names that addon.gdextension gives them.
@@ -193,7 +201,7 @@ needs_of() {
         # All of them are in Windows 10; UCRT and Visual C++ runtimes are not among them.
         other=$(sed -n 's/^\s*DLL Name: //p' <<< "$headers" | tr '[:upper:]' '[:lower:]' |
             grep -vxE '(kernel32|ntdll|ws2_32|iphlpapi|bcryptprimitives|userenv|msvcrt|advapi32|synchronization)\.dll|api-ms-win-(core|crt)-.*\.dll' || true)
-        sed -n 's/^\s*DLL Name: //p' <<< "$headers" | paste -sd ' '
+        sed -n 's/^\s*DLL Name: //p' <<< "$headers" | sort -fu | paste -sd ' '
     fi
     [ -z "$other" ] || die "$library needs $(tr '\n' ' ' <<< "$other")which not every system has."
 }

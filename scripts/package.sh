@@ -23,8 +23,8 @@ folder and at any time.
                     scripts/build.sh has staged, for this machine
 
 PLATFORM is linux.x86_64, linux.arm64, windows.x86_64, macos, android.arm64 or android.x86_64. Linux and macOS are linked by zig, which
-is fetched from PyPI, Windows by mingw-w64, Android by the NDK in \$ANDROID_NDK_HOME. Rust needs the standard library of each target
-(rustup target add); where rustup has none, as root on Debian, scripts/cross.sh is used.
+is fetched from PyPI, Windows by mingw-w64, which is installed on Debian as root, Android by the NDK in \$ANDROID_NDK_HOME. rustup
+adds the standard library of a target that Rust lacks; without rustup, as root on Debian, scripts/cross.sh compiles.
 HELP
 }
 
