@@ -16,8 +16,9 @@ the soak, the engine under valgrind, the test runner's own test, and the editor 
 keep the others from running. The exit code is 0 if no step failed.
 
   --fast   skip valgrind, the test runner's own test, the reload and the demo in a window
-  --all    run also what takes long: the core's benchmarks, the comparison of two builds, two minutes of soak, the core's tests
-           under AddressSanitizer and ThreadSanitizer, more scenes under valgrind
+  --all    run also what takes long: the packages for all systems that can be built here, the tests for arm64 under qemu and for
+           Windows under wine (\$GODOT_WINDOWS), the dependencies' licences, the core's benchmarks, the comparison of two builds,
+           two minutes of soak, the core's tests under AddressSanitizer and ThreadSanitizer, more scenes under valgrind
 
 Needs Rust (with rustfmt and clippy), a C compiler and Python 3. The formatter for GDScript and shellcheck are fetched; on
 Debian and its derivatives also the engine and, as root, iproute2, dnsmasq and a virtual display.
@@ -379,6 +380,7 @@ if $all; then
     step "dependencies" scripts/repository.sh --dependencies
     step "bill of materials" scripts/sbom.sh
     step "packages for other systems" packages_for_other_systems
+    after "packages for other systems" "core tests and Godot test scenes on arm64 (qemu)" scripts/arm64_tests.sh
     step "core tests on Windows (wine)" scripts/windows_tests.sh --only core
     after "packages for other systems" "Godot test scenes on Windows (wine)" scripts/windows_tests.sh --only scenes
     after "packages for other systems" "project made by hand on Windows (wine)" scripts/windows_tests.sh --only project \
