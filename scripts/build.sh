@@ -39,23 +39,23 @@ grep -qF "\"$(game_library_path)\"" "$root/addon.gdextension" ||
 
 # The target folder is explicit, because cargo's configuration may name another one.
 target=${CARGO_TARGET_DIR:-$root/target}
-make_temporary
 sysroot=$(rustc --print sysroot)
+built=()
 for role in "${roles[@]}"; do
+    folder=$(role_folder "$target" "$role")
     mapfile -t options < <(
         cargo_options "$role"
-        [ "$profile" = debug ] || release_options "$target" "$sysroot"
+        [ "$profile" = debug ] || release_options "$folder" "$sysroot"
     )
-    env -u CARGO_BUILD_TARGET cargo build "${options[@]}" --target-dir "$target"
-    if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then library_has_no_paths "$target/release/$(library_name)"; fi
-    # Both have one name in cargo's folder.
-    cp "$target/$profile/$(library_name)" "$temporary/$role"
+    env -u CARGO_BUILD_TARGET cargo build "${options[@]}" --target-dir "$folder"
+    built+=("$folder/$profile/$(library_name)")
+    if [ "$profile" = release ] && [ -z "${RUSTFLAGS-}" ]; then library_has_no_paths "${built[-1]}"; fi
 done
 
 # ---- staging ------------------------------------------------------------------------------------------------
 
 # The addon's files: path in the addon, and source. The manifest is the last one: an engine that finds it finds the whole addon.
-names=("$(library_path)" "$(game_library_path)") sources=("$temporary/editor" "$temporary/${roles[-1]}")
+names=("$(library_path)" "$(game_library_path)") sources=("${built[0]}" "${built[-1]}")
 while IFS=$'\t' read -r name source; do names+=("$name") sources+=("$root/$source"); done < <(addon_files)
 
 for source in "${sources[@]}"; do

@@ -26,6 +26,12 @@ addon_files() {
         CHANGELOG.md CHANGELOG.md addon.gdextension addon.gdextension
 }
 
+# role_folder FOLDER ROLE: prints the target folder of the role. In one folder both would have one name, and cargo would build each
+# again after the other.
+role_folder() {
+    if [ "$2" = editor ]; then echo "$1"; else echo "$1/game"; fi
+}
+
 # cargo_options ROLE: prints cargo's arguments for the library of that role, one a line.
 cargo_options() {
     printf '%s\n' --locked --manifest-path "$root/Cargo.toml" --package packet_peer_udp_rs
@@ -114,17 +120,17 @@ has_targets() {
 
 # build_libraries PLATFORM FOLDER: builds both libraries of the platform, with the names that addon.gdextension gives them.
 build_libraries() {
-    local platform=$1 folder=$2 role name built options=() flags=() work=$root/target/package/build
+    local platform=$1 folder=$2 role name built options=() flags=() work
     local target glibc sysroot cargo build
     find_cargo "$platform"
     for role in editor game; do
+        work=$(role_folder "$root/target/package/build" "$role")
         name=$(library_name_of "$platform" "$role")
         flags=()
         [ "$platform" != macos ] || flags=("-Clink-arg=-Wl,-install_name,@rpath/$name")
         mapfile -t options < <(cargo_options "$role"; release_options "$work" "$sysroot" ${flags[@]+"${flags[@]}"})
         "${cargo[@]}" "$build" "${options[@]}" --config 'profile.release.strip="symbols"' \
             --target "$target$glibc" --target-dir "$work"
-        # Both roles have one name in cargo's folder.
         built=$work/$target/release/$(library_name_of "$platform" game)
         replace_file "$built" "$folder/$name"
     done
