@@ -23,7 +23,8 @@ func _ready() -> void:
 	# The scripts are loaded here and not by preload(), so that this one compiles without the addon
 	# and can say that it is missing.
 	if not ClassDB.class_exists(&"PacketPeerUdpRs"):
-		printerr("demo: the addon is missing. Build it with scripts/build.sh, then start again.")
+		printerr("demo: the addon is not loaded. Open the project in the editor once.")
+		printerr("demo: In a clone, run scripts/build.sh before.")
 		get_tree().quit(1)
 		return
 

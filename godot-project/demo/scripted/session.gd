@@ -109,8 +109,8 @@ func _end() -> void:
 		"the engine's log holds no error but those provoked above",
 		"\n".join(unexpected)
 	)
-	print("\ndemo: %d error lines were provoked on purpose" % _errors.provoked)
-	# For scripts/run_scene.sh, which accepts no others.
+	print("")
+	# Those provoked on purpose. scripts/run_scene.sh accepts no others.
 	print("expected error lines: %d" % _errors.provoked)
 	print(_claims.summary())
 	get_tree().quit(1 if _claims.failed else 0)

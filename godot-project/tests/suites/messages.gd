@@ -53,7 +53,7 @@ func test_binding_to_a_shared_port() -> void:
 		peer,
 		peer.bind.bind(other.get_local_port(), LOOPBACK),
 		ERR_UNAVAILABLE,
-		["every socket on a port that is shared must have been bound so"],
+		["another socket has this port and does not share it", "choose another port"],
 		share
 	)
 

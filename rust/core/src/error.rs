@@ -184,7 +184,7 @@ impl fmt::Display for Error {
                 if sys::SCOPES_HAVE_NAMES { "eth0" } else { "12" }
             ),
             Reason::NotShared(error) => {
-                write!(f, "{error}; every socket on a port that is shared must have been bound so")
+                write!(f, "{error}; another socket has this port and does not share it: choose another port, or let that socket share too")
             }
             Reason::NoThread(error) => {
                 write!(f, "no thread could be started: {error}; end threads that are not needed")
