@@ -184,7 +184,10 @@ impl fmt::Display for Error {
                 if sys::SCOPES_HAVE_NAMES { "eth0" } else { "12" }
             ),
             Reason::NotShared(error) => {
-                write!(f, "{error}; another socket has this port and does not share it: choose another port, or let that socket share too")
+                write!(
+                    f,
+                    "{error}; another socket has this port and does not share it: choose another port, or let that socket share too"
+                )
             }
             Reason::NoThread(error) => {
                 write!(f, "no thread could be started: {error}; end threads that are not needed")
