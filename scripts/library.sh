@@ -133,6 +133,8 @@ build_libraries() {
             --target "$target$glibc" --target-dir "$work"
         built=$work/$target/release/$(library_name_of "$platform" game)
         replace_file "$built" "$folder/$name"
+        # zig signs for arm64 only. Without an identity ("-"), which says nothing but that the file is complete.
+        if [ "$platform" = macos ] && command -v codesign > /dev/null; then codesign --force --sign - "$folder/$name"; fi
     done
 }
 
