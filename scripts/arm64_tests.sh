@@ -29,8 +29,15 @@ HELP
 parts=(core scenes) library="" runner_arguments=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --only) parts=("${2:?--only needs a part}"); shift 2 ;;
-        --library) library=$(realpath -e "${2:?--library needs a file}"); shift 2 ;;
+        --only)
+            case ${2:-} in core | scenes) parts=("$2") ;; *) usage >&2; exit 2 ;; esac
+            shift 2
+            ;;
+        --library)
+            [ -f "${2:-}" ] || die "--library needs a file."
+            library=$(realpath -- "$2")
+            shift 2
+            ;;
         --) shift; runner_arguments=("$@"); break ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;

@@ -24,7 +24,9 @@ esac
 
 need_python
 folder=${1:-$root}
-if ! git -C "$folder" rev-parse --is-inside-work-tree &> /dev/null; then
+[ -d "$folder" ] || die "$folder is no folder."
+top=$(git -C "$folder" rev-parse --show-toplevel 2> /dev/null) || top=""
+if [ "$top" != "$(cd "$folder" && pwd -P)" ]; then
     say "skipped: needs git and a checkout, which tell the repository's files from others."
     exit 77
 fi

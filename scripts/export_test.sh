@@ -29,7 +29,7 @@ zip=""
 while [ $# -gt 0 ]; do
     case $1 in
         --zip)
-            [ $# -ge 2 ] || { usage >&2; exit 2; }
+            [ -f "${2:-}" ] || die "--zip needs a file."
             zip=$(realpath -- "$2")
             shift
             ;;

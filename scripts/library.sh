@@ -45,22 +45,23 @@ release_options() {
     local folder=$1 sysroot=$2 pair from flags="" flag
     shift 2
     # In TOML, which cargo reads.
-    for flag in "$@"; do flags+=\'$flag"', "; done
+    for flag in "$@"; do flags+="\"$flag\", "; done
     for pair in "$root=." "$folder=target" "${CARGO_HOME:-$HOME/.cargo}=cargo" "$sysroot=rust"; do
         from=${pair%=*}
         # The compiler's form of a path, where the shell has its own.
         if command -v cygpath > /dev/null; then from=$(cygpath -m "$from"); fi
-        flags+="'--remap-path-prefix=$from=${pair##*=}', "
+        flags+="\"--remap-path-prefix=$from=${pair##*=}\", "
     done
     printf '%s\n' --release --config "target.'cfg(all())'.rustflags = [$flags]"
 }
 
 # library_has_no_paths LIBRARY: fails if the library contains a path of this machine.
 library_has_no_paths() {
-    local library=$1 path
+    local library=$1 path sysroot
     [ -s "$library" ] || die "$library is missing."
-    for path in "$root" "$HOME" "${CARGO_HOME:-$HOME/.cargo}" "$(rustc --print sysroot)"; do
-        if [ "$path" != / ] && grep -qaF -- "$path/" "$library"; then
+    sysroot=$(rustc --print sysroot 2> /dev/null) || sysroot="" # no compiler is needed where nothing is built
+    for path in "$root" "$HOME" "${CARGO_HOME:-$HOME/.cargo}" "$sysroot"; do
+        if [ -n "$path" ] && [ "$path" != / ] && grep -qaF -- "$path/" "$library"; then
             die "$library has paths of this machine: $path/…; see --remap-path-prefix in scripts/library.sh."
         fi
     done

@@ -5,6 +5,8 @@ results; standard input has the addon's other files, as addon_files in scripts/l
 """
 
 import hashlib
+import io
+import os
 import re
 import subprocess
 import sys
@@ -42,21 +44,50 @@ def manifest(text, libraries):
     return "\n".join(lines) + "\n"
 
 
-def write(path, files):
-    """Writes the zip file with `files`, a dictionary of names and contents."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+def tracked(root, folder, names):
+    """The files of these names, and in these folders, that git knows: an editor may have left others. In a source archive: all."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments):
+        command = ["git", "-C", folder, *arguments]
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
+
+    try:
+        top = git("rev-parse", "--show-toplevel").decode().strip()
+    except OSError:  # there is no git
+        top = ""
+    if top and Path(top).resolve() == root.resolve():
+        return git("ls-files", "-z", "--", *names).decode().split("\0")[:-1]
+    files = [file for name in names for file in [folder / name, *sorted((folder / name).rglob("*"))] if file.is_file()]
+    return [file.relative_to(folder).as_posix() for file in files]
+
+
+def archive(files):
+    """The bytes of a zip file with `files`, a dictionary of names and contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as result:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, also where it is made on Windows
             entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, files[name])
+            result.writestr(entry, files[name])
+    return buffer.getvalue()
+
+
+def replace(path, content):
+    """Writes the file in one step, so that no other run reads half of it."""
+    new = path.with_name(f"{path.name}.new.{os.getpid()}")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def main():
     root, libraries, output = (Path(argument) for argument in sys.argv[1:])
     binaries = {
-        file.relative_to(libraries).as_posix(): file.read_bytes() for file in libraries.glob("*/*") if file.is_file()
+        file.relative_to(libraries).as_posix(): file.read_bytes()
+        for file in libraries.glob("*/*")
+        if file.is_file() and not file.name.startswith((".", "~"))
     }
     if not binaries:
         sys.exit(f"package: {libraries} has no libraries")
@@ -68,21 +99,24 @@ def main():
     addon = {f"{ADDON}/{name}": content for name, content in addon.items()}
 
     project = root / "godot-project"
-    # Tracked files only: an editor may have left others.
-    listed = subprocess.run(["git", "-C", project, "ls-files", "-z", "--", *SAMPLE], check=True, stdout=subprocess.PIPE)
-    names = listed.stdout.decode().split("\0")[:-1]
+    names = tracked(root, project, SAMPLE)
+    missing = [part for part in SAMPLE if not any(name == part or name.startswith(f"{part}/") for name in names)]
+    if missing:
+        sys.exit(f"package: {project} has no {', '.join(missing)}")
     sample = {f"{NAME}_sample/{name}": (project / name).read_bytes() for name in names}
     sample |= {f"{NAME}_sample/{name}": content for name, content in addon.items()}
 
     output.mkdir(parents=True, exist_ok=True)
-    sums = []
+    sums = ""
     for name, files in ((NAME, addon), (f"{NAME}_sample", sample)):
-        path = output / f"{name}-{version(root)}.zip"
-        write(path, files)
-        content = path.read_bytes()
-        sums.append(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
-        print(f"{path}: {len(files)} files, {len(content):,} bytes")
-    (output / "SHA256SUMS").write_text("".join(sums))
+        path, content = output / f"{name}-{version(root)}.zip", archive(files)
+        replace(path, content)
+        sums += f"{hashlib.sha256(content).hexdigest()}  {path.name}\n"
+        print(f"{path.name}: {len(files)} files, {len(content):,} bytes")
+    replace(output / "SHA256SUMS", sums.encode())
 
 
-main()
+try:
+    main()
+except OSError as error:
+    sys.exit(f"package: {error}")

@@ -14,8 +14,8 @@ Builds the addon's libraries for each PLATFORM (without one: linux.x86_64 linux.
   packet_peer_udp_rs-VERSION.zip          the addon, to unpack into a Godot project
   packet_peer_udp_rs_sample-VERSION.zip   the sample project with the addon in it
   SHA256SUMS
-in DIR (target/package). VERSION is that of Cargo.toml. The same commit gives the same bytes with the same compilers, in any
-folder and at any time.
+in DIR (target/package). VERSION is that of Cargo.toml. The same commit gives the same bytes with the same compilers and the
+same zlib, in any folder and at any time.
 
   --libraries DIR   where the libraries are: DIR/PLATFORM/NAME (target/package/libraries)
   --only-libraries  build the libraries, make no zip
@@ -31,13 +31,19 @@ HELP
 output=$root/target/package libraries="" build=true zip=true platforms=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --output) output=$(realpath -m "${2:?--output needs a folder}"); shift ;;
-        --libraries) libraries=$(realpath -m "${2:?--libraries needs a folder}"); shift ;;
+        --output | --libraries)
+            [ -n "${2:-}" ] || { usage >&2; exit 2; }
+            case $1 in
+                --output) output=$(realpath -m -- "$2") ;;
+                --libraries) libraries=$(realpath -m -- "$2") ;;
+            esac
+            shift
+            ;;
         --only-libraries) zip=false ;;
         --prebuilt) build=false ;;
         -h | --help) usage; exit 0 ;;
-        -*) usage >&2; exit 2 ;;
-        *) platforms+=("$1") ;;
+        linux.x86_64 | linux.arm64 | windows.x86_64 | macos | android.arm64 | android.x86_64) platforms+=("$1") ;;
+        *) usage >&2; exit 2 ;;
     esac
     shift
 done
@@ -46,7 +52,6 @@ $build || [ ${#platforms[@]} = 0 ] || die "--prebuilt takes all platforms that t
 [ ${#platforms[@]} -gt 0 ] || platforms=(linux.x86_64 linux.arm64 windows.x86_64)
 
 need_python
-make_temporary
 
 # ---- libraries ----------------------------------------------------------------------------------------------
 
@@ -57,6 +62,7 @@ if $build; then
     done
 fi
 if [ -n "$libraries" ]; then
+    compgen -G "$libraries/*/" > /dev/null || die "$libraries has no folder with libraries."
     for folder in "$libraries"/*/; do check_libraries "$(basename "$folder")" "${folder%/}"; done
 else
     libraries=$addon/bin

@@ -21,7 +21,11 @@ readonly CARGO_CYCLONEDX_VERSION=0.5.9
 output=$root/target/package
 while [ $# -gt 0 ]; do
     case $1 in
-        --output) output=${2:?--output needs a folder}; shift ;;
+        --output)
+            [ -n "${2:-}" ] || { usage >&2; exit 2; }
+            output=$2
+            shift
+            ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac

@@ -26,12 +26,13 @@ HELP
 parts=(core scenes project) zip="" runner_arguments=()
 while [ $# -gt 0 ]; do
     case $1 in
-        --only | --zip)
-            [ $# -ge 2 ] || { usage >&2; exit 2; }
-            case $1 in
-                --only) parts=("$2") ;;
-                --zip) zip=$(realpath -e "$2") ;;
-            esac
+        --only)
+            case ${2:-} in core | scenes | project) parts=("$2") ;; *) usage >&2; exit 2 ;; esac
+            shift 2
+            ;;
+        --zip)
+            [ -f "${2:-}" ] || die "--zip needs a file."
+            zip=$(realpath -- "$2")
             shift 2
             ;;
         -h | --help) usage; exit 0 ;;
@@ -146,9 +147,6 @@ rm -rf "$work/libraries"
 write_engine
 for part in "${parts[@]}"; do
     started=$SECONDS
-    case $part in
-        core | scenes | project) "$part" ;;
-        *) usage >&2; exit 2 ;;
-    esac
+    "$part"
     say "$part: passed ($((SECONDS - started)) s)"
 done
