@@ -42,29 +42,35 @@ architecture() {
     esac
 }
 
+# library_name_of PLATFORM ROLE: the file name, in the addon, of the platform's library for the "editor" or for the "game". Cargo
+# gives both the second one.
+library_name_of() {
+    local name
+    case $1 in
+        windows*) name=packet_peer_udp_rs.dll ;;
+        macos) name=libpacket_peer_udp_rs.dylib ;;
+        *) name=libpacket_peer_udp_rs.so ;;
+    esac
+    [ "$2" = game ] || name=${name%.*}.editor.${name##*.}
+    echo "$name"
+}
+
 # library_name: the file name that cargo gives the addon's library on this system.
-library_name() {
+library_name() { library_name_of "$(platform)" game; }
+
+# library_folder: the folder, in the staged addon, of this system's libraries, as in addon.gdextension.
+library_folder() {
     case $(platform) in
-        windows) echo packet_peer_udp_rs.dll ;;
-        macos) echo libpacket_peer_udp_rs.dylib ;;
-        *) echo libpacket_peer_udp_rs.so ;;
+        macos) echo bin/macos ;;
+        *) echo "bin/$(platform).$(architecture)" ;;
     esac
 }
 
-# game_library_path: the path, in the staged addon, of the library that exported games load, as in addon.gdextension.
-game_library_path() {
-    case $(platform) in
-        macos) echo "bin/macos/$(library_name)" ;;
-        *) echo "bin/$(platform).$(architecture)/$(library_name)" ;;
-    esac
-}
+# game_library_path: the path, in the staged addon, of the library that exported games load.
+game_library_path() { echo "$(library_folder)/$(library_name)"; }
 
 # library_path: the same of the library that the editor loads, and every game that an editor's engine runs.
-library_path() {
-    local path
-    path=$(game_library_path)
-    echo "${path%.*}.editor.${path##*.}"
-}
+library_path() { echo "$(library_folder)/$(library_name_of "$(platform)" editor)"; }
 
 # need_rust: ends the script with instructions if Rust or a C compiler is missing.
 need_rust() {

@@ -139,18 +139,6 @@ build_libraries() {
     done
 }
 
-# library_name_of PLATFORM ROLE
-library_name_of() {
-    local name
-    case $1 in
-        windows*) name=packet_peer_udp_rs.dll ;;
-        macos) name=libpacket_peer_udp_rs.dylib ;;
-        *) name=libpacket_peer_udp_rs.so ;;
-    esac
-    [ "$2" = game ] || name=${name%.*}.editor.${name##*.}
-    echo "$name"
-}
-
 # android_linker TARGET: tells cargo to link with the NDK's clang, for Android 7 (API 24), the oldest one of Godot 4.5.
 android_linker() {
     local variable clang
