@@ -33,6 +33,11 @@ pub fn clock_nsec() -> u64 {
     BEFORE_ALL + sys::ticks_nsec()
 }
 
+/// Now, in nanoseconds since the clock's origin: the clock of packets' times.
+pub(crate) fn now_nsec() -> u64 {
+    clock_nsec().saturating_sub(ORIGIN.load(Ordering::Relaxed))
+}
+
 /// The system's clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clocks {

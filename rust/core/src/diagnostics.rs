@@ -3,11 +3,13 @@
 //! An endpoint shares the diagnostics of the peer or server that has opened it, so that they outlive the socket.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::error::{Error, Operation, Result};
+use crate::link::counts::LinkCounts;
 use crate::queue::QueueCounts;
 use crate::stats::{Stats, Totals};
 
@@ -38,11 +40,22 @@ pub(crate) struct Diagnostics {
     send_errors: AtomicU64,
     /// System calls beyond those of `single_packets`.
     other_send_system_calls: AtomicU64,
+    /// What link conditions have done.
+    link: Arc<LinkCounts>,
     /// The counters when they were last reset.
     before_reset: Mutex<Stats>,
 }
 
 impl Diagnostics {
+    /// With counters of link conditions that there are already.
+    pub(crate) fn with_link(link: Arc<LinkCounts>) -> Self {
+        Self { link, ..Self::default() }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<LinkCounts> {
+        &self.link
+    }
+
     pub(crate) fn last_error(&self) -> LastError {
         self.last_error.lock().clone()
     }
@@ -146,6 +159,7 @@ impl Diagnostics {
             receive_errors: get(&self.receive_errors),
             send_syscalls: single + get(&self.other_send_system_calls),
             receive_syscalls: get(&self.receive_system_calls),
+            conditions: self.link.stats(),
         }
     }
 

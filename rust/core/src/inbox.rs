@@ -435,7 +435,7 @@ impl Sink for Inbox {
             OverflowPolicy::DropNewest => contents.queue.room(),
             OverflowPolicy::DropOldest => Some(usize::MAX),
         };
-        Demand { available, room, least_cost: 0 }
+        Demand { available, room, least_cost: 0, is_due: false }
     }
 
     fn deliver(&self, batch: &Batch<'_>) -> Delivery {
@@ -460,7 +460,7 @@ impl Sink for Inbox {
         let token = if batch.in_background { self.take_mark(&mut contents) } else { None };
         drop(contents);
         pending_signals::mark(token.as_slice());
-        Delivery { available, wake: Wake::All }
+        Delivery { available, wake: Wake::All, next_due: None }
     }
 }
 

@@ -18,13 +18,19 @@ pub(crate) mod rank {
     pub(crate) const SHARED_SOCKET: u8 = 30;
     /// An endpoint's receiver.
     pub(crate) const RECEIVER: u8 = 40;
+    /// What link conditions hold back of what is received.
+    pub(crate) const LINK_IN: u8 = 45;
     /// A server's table of peers.
     pub(crate) const PEER_TABLE: u8 = 50;
     /// An inbox. Several are locked at once only with `try_lock`.
     pub(crate) const INBOX: u8 = 60;
+    /// What link conditions hold back of what is sent.
+    pub(crate) const LINK_OUT: u8 = 65;
     /// An endpoint's waiters and registration. The condition variable that it is used with wants a plain lock, so the order is
     /// checked by [`check`](super::check).
     pub(crate) const ATTENTION: u8 = 70;
+    /// The timers of link conditions.
+    pub(crate) const LINK_TIMER: u8 = 75;
     /// Starting and ending the reactor's thread.
     pub(crate) const REACTOR: u8 = 80;
     /// The reactor's sources, and its timers.

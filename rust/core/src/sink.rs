@@ -3,6 +3,7 @@
 //! There is one virtual call per batch and none per packet. A sink may decorate another one.
 
 use std::fmt;
+use std::mem;
 
 use arrayvec::ArrayVec;
 
@@ -20,6 +21,11 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     ///
     /// The caller holds the endpoint's receiver, so batches are delivered one after the other. Must not block.
     fn deliver(&self, batch: &Batch<'_>) -> Delivery;
+
+    /// Delivers what is due of what the sink holds back, if it does so. Must not block.
+    fn release(&self, _in_background: bool) -> Delivery {
+        Delivery::nothing()
+    }
 }
 
 /// The answer of [`Sink::demand`].
@@ -32,6 +38,8 @@ pub(crate) struct Demand {
     /// The least that a message counts for against the limit of bytes that one call reads. Elsewhere than on Linux the kernel's
     /// own cost of a tiny datagram is small, and without a queue that fills up a flood of them could be read for long.
     pub(crate) least_cost: usize,
+    /// Whether the sink holds back something that is due: then it is to be [released](Sink::release) first.
+    pub(crate) is_due: bool,
 }
 
 /// A message from the kernel: one datagram, or several of one size from one sender that the kernel has coalesced.
@@ -89,6 +97,26 @@ pub(crate) struct Delivery {
     pub(crate) available: usize,
     /// The waits that may have come to their end.
     pub(crate) wake: Wake,
+    /// When the sink is to be [released](Sink::release) next, on the clock of [`clock::now_nsec`](crate::clock::now_nsec).
+    pub(crate) next_due: Option<u64>,
+}
+
+impl Delivery {
+    pub(crate) fn nothing() -> Self {
+        Self { available: 0, wake: Wake::These(ArrayVec::new()), next_due: None }
+    }
+
+    /// Adds what another delivery has changed, which came after this one.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.available = later.available;
+        self.wake = match (mem::replace(&mut self.wake, Wake::All), later.wake) {
+            (Wake::These(mut these), Wake::These(others)) if others.len() <= these.remaining_capacity() => {
+                these.extend(others);
+                Wake::These(these)
+            }
+            _ => Wake::All,
+        };
+    }
 }
 
 /// The waits that are to be woken: all on the socket, or those of these waiters.

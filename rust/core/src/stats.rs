@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use crate::link::counts::LinkStats;
+
 /// What a peer has counted since it was made, or since [`Peer::reset_stats`](crate::Peer::reset_stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -22,6 +24,8 @@ pub struct Stats {
     pub receive_errors: u64,
     pub send_syscalls: u64,
     pub receive_syscalls: u64,
+    /// What link conditions have done, in both directions.
+    pub conditions: LinkStats,
 }
 
 /// What a peer has counted since it was made, also before [`Peer::reset_stats`](crate::Peer::reset_stats).
@@ -60,6 +64,7 @@ impl Stats {
             receive_errors: self.receive_errors.saturating_sub(before.receive_errors),
             send_syscalls: self.send_syscalls.saturating_sub(before.send_syscalls),
             receive_syscalls: self.receive_syscalls.saturating_sub(before.receive_syscalls),
+            conditions: self.conditions.since(before.conditions),
         }
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::diagnostics::Diagnostics;
+use crate::due_timer::DueTimer;
 use crate::locks::{self, rank};
 use crate::reactor::{self, Deregistration, OnTimer, Readable, Registration, Timer};
 use crate::sink::Sink;
@@ -54,6 +55,9 @@ pub(crate) struct Endpoint {
     is_failing: AtomicBool,
     sink: Arc<dyn Sink>,
     diagnostics: Arc<Diagnostics>,
+    /// For what the sink holds back, and what it calls.
+    release_timer: DueTimer,
+    _release: Arc<Release>,
     closing: Mutex<Closing>,
     closed: Condvar,
     me: Weak<Endpoint>,
@@ -83,19 +87,25 @@ enum Closing {
 impl Endpoint {
     pub(crate) fn new(socket: Arc<Socket>, sink: Arc<dyn Sink>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
         let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
-        Arc::new_cyclic(|me| Self {
-            shared_socket: locks::RwLock::new(Some(Arc::clone(&socket))),
-            receiver: locks::Mutex::new(Receiver::new(socket, kernel_buffer)),
-            attention: Mutex::default(),
-            waits: AtomicUsize::new(0),
-            wait_left: Condvar::new(),
-            in_background: AtomicBool::new(false),
-            is_failing: AtomicBool::new(false),
-            sink,
-            diagnostics,
-            closing: Mutex::new(Closing::Open),
-            closed: Condvar::new(),
-            me: Weak::clone(me),
+        Arc::new_cyclic(|me| {
+            let release = Arc::new(Release(Weak::clone(me)));
+            let target: Weak<dyn OnTimer> = Arc::<Release>::downgrade(&release);
+            Self {
+                shared_socket: locks::RwLock::new(Some(Arc::clone(&socket))),
+                receiver: locks::Mutex::new(Receiver::new(socket, kernel_buffer)),
+                attention: Mutex::default(),
+                waits: AtomicUsize::new(0),
+                wait_left: Condvar::new(),
+                in_background: AtomicBool::new(false),
+                is_failing: AtomicBool::new(false),
+                sink,
+                diagnostics,
+                release_timer: DueTimer::new(target),
+                _release: release,
+                closing: Mutex::new(Closing::Open),
+                closed: Condvar::new(),
+                me: Weak::clone(me),
+            }
         })
     }
 
@@ -173,6 +183,8 @@ impl Endpoint {
         }
         let of_receiver = self.receiver.lock().socket.take();
         drop((socket, of_receiver));
+        // It may have been set by a thread that was reading.
+        self.release_timer.cancel();
         *self.closing.lock() = Closing::Done;
         self.closed.notify_all();
     }
@@ -218,6 +230,13 @@ impl Endpoint {
             Ok(timer) => attention.pause = Some(timer),
             // The reactor's thread runs already, so this does not fail. If it did, the socket would be tried without a pause.
             Err(_) => attention.resume(socket),
+        }
+    }
+
+    /// Has the reactor [release](Self::release) what the sink holds back when that is due.
+    fn schedule(&self, due: Option<u64>) {
+        if let Some(due) = due {
+            self.release_timer.set(due);
         }
     }
 
@@ -271,6 +290,20 @@ impl OnTimer for Endpoint {
         let mut attention = self.attention();
         attention.pause = None;
         attention.resume(socket);
+    }
+}
+
+/// What the timer for what the sink holds back calls.
+#[derive(Debug)]
+struct Release(Weak<Endpoint>);
+
+impl OnTimer for Release {
+    fn on_timer(&self) {
+        // The sink may belong to the peer's next socket by now.
+        if let Some(endpoint) = self.0.upgrade().filter(|endpoint| !endpoint.is_closed()) {
+            endpoint.release_timer.note_fired();
+            endpoint.release();
+        }
     }
 }
 

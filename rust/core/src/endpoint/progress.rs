@@ -40,6 +40,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// What the messages that were read have occupied in the kernel, at least.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+
     pub(super) fn nothing(available: usize) -> Self {
         Self { available, is_last: true, has_failed: false, cost: 0, limit: 0 }
     }

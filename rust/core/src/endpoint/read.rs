@@ -23,7 +23,12 @@ impl Endpoint {
             return Progress::nothing(self.sink.demand().available);
         }
         let mut receiver = self.receiver.lock();
-        let demand = self.sink.demand();
+        let mut demand = self.sink.demand();
+        if demand.is_due {
+            // The reactor does this too, if it comes first.
+            self.release();
+            demand = self.sink.demand();
+        }
         let nothing = Progress::nothing(demand.available);
         // In the background a full queue drops, so it is read into.
         let room = if in_background { Some(usize::MAX) } else { demand.room };
@@ -52,13 +57,14 @@ impl Endpoint {
         if accepted.is_empty() {
             return progress;
         }
-        let Delivery { available, wake } = self.sink.deliver(&Batch { messages: accepted, in_background });
+        let Delivery { available, wake, next_due } = self.sink.deliver(&Batch { messages: accepted, in_background });
         drop(receiver);
         let except = match reader {
             Reader::Wait(id) => Some(id),
             Reader::Caller => None,
         };
         self.wake(&wake, except);
+        self.schedule(next_due);
         progress.available = available;
         progress
     }
@@ -129,12 +135,20 @@ impl Endpoint {
                 let delivery = self.sink.deliver(&Batch { messages: accepted, in_background: true });
                 drop(receiver);
                 self.wake(&delivery.wake, None);
+                self.schedule(delivery.next_due);
             }
             if !more {
                 break;
             }
         }
         self.note_turn(errors >= PERSISTENT_ERRORS);
+    }
+
+    /// Delivers what is due of what the sink holds back, and wakes the waits that it concerns.
+    pub(crate) fn release(&self) {
+        let delivery = self.sink.release(self.is_in_background());
+        self.wake(&delivery.wake, None);
+        self.schedule(delivery.next_due);
     }
 
     fn wake(&self, wake: &Wake, except: Option<u64>) {

@@ -6,21 +6,39 @@ use std::sync::{Arc, Weak};
 
 use super::{Peer, PeerState};
 use crate::address;
+use crate::diagnostics::Diagnostics;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
+use crate::link::store::Store;
 use crate::peer_table::{Accepted, AcceptedPeer, Detachment};
+use crate::queue::PacketMeta;
+use crate::sender_lanes::SenderLanes;
 use crate::sys::Target;
-use crate::transport::{ServerLink, ServerSocket, SocketState, Transport};
+use crate::transport::{LinkSettings, ServerLink, ServerSocket, SocketState, Transport};
 
 impl Peer {
     /// The peer for an entry of a server's table.
-    pub(crate) fn accepted(accepted: &Accepted, server: Arc<ServerSocket>, endpoint: Arc<Endpoint>) -> Arc<Self> {
+    pub(crate) fn accepted(
+        accepted: &Accepted,
+        server: Arc<ServerSocket>,
+        endpoint: Arc<Endpoint>,
+        conditions: LinkSettings,
+    ) -> Arc<Self> {
         let destination = accepted.inbox.lock().last_taken().map(|sender| sender.sender());
         let table = Arc::clone(&server.table);
         let inbox = Arc::clone(&accepted.inbox);
         let link = ServerLink { server, endpoint, remote: accepted.remote, id: accepted.id, inbox };
-        let state = PeerState { socket: SocketState::accepted(link), destination, ..PeerState::default() };
-        let peer = Self::with(Arc::clone(&accepted.inbox), state);
+        let accept = |lanes: &mut SenderLanes, store: &mut Store<PacketMeta>| {
+            lanes.accept(store, accepted.remote, conditions.receive.clone())
+        };
+        let diagnostics = Arc::new(Diagnostics::with_link(link.server.incoming.change(accept)));
+        let mut socket = SocketState::accepted(link);
+        socket.conditions.receive = conditions.receive;
+        if conditions.send.is_some() {
+            socket.set_send_conditions(conditions.send, &diagnostics);
+        }
+        let state = PeerState { socket, destination, ..PeerState::default() };
+        let peer = Self::with(Arc::clone(&accepted.inbox), state, diagnostics);
         let weak: Weak<dyn AcceptedPeer> = Weak::<Self>::clone(&peer.me);
         let is_attached = table.lock().attach(accepted, weak);
         if !is_attached {
@@ -68,8 +86,12 @@ impl Peer {
         }
         let Transport::Shared(link) = std::mem::take(&mut state.socket.transport) else { return false };
         self.inbox.close();
+        state.socket.discard_outgoing();
         link.endpoint.end_waits_of(link.id);
         link.server.table.remove(&link.remote, link.id);
+        if link.server.incoming.is_active() {
+            link.server.incoming.change(|lanes, _| lanes.remove(&link.remote));
+        }
         true
     }
 }

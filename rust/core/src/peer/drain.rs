@@ -2,7 +2,7 @@
 
 use super::Peer;
 use crate::arena_pool::ArenaLease;
-use crate::endpoint::{Direct, Hint, Messages, PERSISTENT_ERRORS, kernel_cost};
+use crate::endpoint::{Direct, Hint, Messages, PERSISTENT_ERRORS, Reader, kernel_cost};
 use crate::error::{Error, Operation, Reason, Result};
 use crate::queue::{Packet, PacketMeta};
 use crate::sink::Received;
@@ -159,6 +159,15 @@ impl Drain<'_> {
         let peer = self.peer;
         let state = peer.state.read();
         let Some(own) = state.socket.transport.own() else { return false };
+        if peer.incoming.get().is_some_and(|incoming| incoming.is_active()) {
+            // What is received may have to be held back, so it comes by way of the queue.
+            let progress = own.endpoint.read(Reader::Caller, self.hint);
+            self.errors = if progress.has_failed { self.errors + 1 } else { 0 };
+            self.socket_is_empty = progress.is_last || self.errors >= PERSISTENT_ERRORS;
+            self.hint = Hint::Readable;
+            self.spend(progress.cost());
+            return true;
+        }
         self.direct.clear();
         self.next = 0;
         let most = self.left;

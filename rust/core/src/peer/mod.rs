@@ -3,7 +3,7 @@
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 
@@ -12,6 +12,7 @@ use crate::diagnostics::{Diagnostics, LastError};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::inbox::Inbox;
+use crate::link::incoming::ConditionedInbox;
 use crate::locks::{ReadGuard, RwLock, WriteGuard, rank};
 use crate::queue::PacketMeta;
 use crate::sink::Sink;
@@ -22,6 +23,7 @@ use crate::stats::{Stats, Totals};
 use crate::transport::{MulticastInterface, Outdated, SocketState, User, parse_bind_address};
 
 mod accepted;
+mod conditions;
 mod destination;
 pub(crate) mod drain;
 mod lookup;
@@ -41,6 +43,8 @@ pub use lookup::{DestinationChange, Resolved};
 #[derive(Debug)]
 pub struct Peer {
     inbox: Arc<Inbox>,
+    /// The sink of the peer's own sockets, once it has had one.
+    incoming: OnceLock<Arc<ConditionedInbox>>,
     state: RwLock<PeerState, { rank::PEER }>,
     diagnostics: Arc<Diagnostics>,
     /// What the system refused when the peer was opened. `has_refusals` tells without the lock whether there is anything.
@@ -67,14 +71,15 @@ impl Peer {
     /// A closed peer. It holds no system resource and about one KiB of memory until it is used.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Self::with(Arc::default(), PeerState::default())
+        Self::with(Arc::default(), PeerState::default(), Arc::default())
     }
 
-    fn with(inbox: Arc<Inbox>, state: PeerState) -> Arc<Self> {
+    fn with(inbox: Arc<Inbox>, state: PeerState, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             inbox,
+            incoming: OnceLock::new(),
             state: RwLock::new(state),
-            diagnostics: Arc::default(),
+            diagnostics,
             refusals: Mutex::default(),
             has_refusals: AtomicBool::new(false),
             me: Weak::clone(me),
@@ -163,7 +168,7 @@ impl Peer {
         // A server that has been stopped detaches its peers one after the other, this one perhaps not yet.
         self.leave_server(state);
         self.inbox.open(recv_buf_size, state.socket.options.queue_size);
-        let sink: Arc<dyn Sink> = Arc::clone(&self.inbox) as _;
+        let sink: Arc<dyn Sink> = Arc::clone(self.open_incoming(state)) as _;
         let mut refused = Vec::new();
         let user = User { sink, diagnostics: Arc::clone(&self.diagnostics) };
         state.socket.install(opened, recv_buf_size, user, &mut refused);
@@ -196,11 +201,17 @@ impl Peer {
         let endpoint = state.socket.take_own();
         if endpoint.is_some() {
             self.inbox.close();
+            self.discard_delayed(&state);
         }
         let endpoint = endpoint.or_else(|| state.socket.closed_last());
         drop(state);
         if let Some(endpoint) = endpoint {
             Endpoint::close(&endpoint);
+            // What another thread had read by then.
+            let state = self.state.read();
+            if !state.socket.transport.is_open() {
+                self.discard_delayed(&state);
+            }
         }
     }
 

@@ -23,6 +23,7 @@ impl Peer {
             return self.diagnostics.recorded(Err(error));
         }
         state.socket.options.queue_size = bytes;
+        self.limit_delayed(&state);
         let mut inbox = self.inbox.lock();
         if inbox.is_open() {
             inbox.queue.set_size(bytes);

@@ -58,7 +58,7 @@ impl Outcome {
 impl Sink for PeerTable {
     fn demand(&self) -> Demand {
         // Each peer has room of its own.
-        Demand { available: 0, room: Some(usize::MAX), least_cost: LEAST_COST }
+        Demand { available: 0, room: Some(usize::MAX), least_cost: LEAST_COST, is_due: false }
     }
 
     fn deliver(&self, batch: &Batch<'_>) -> Delivery {
@@ -96,7 +96,7 @@ impl Sink for PeerTable {
         }
         drop(entries);
         pending_signals::mark(&outcome.tokens);
-        Delivery { available: 0, wake: Wake::These(outcome.receivers) }
+        Delivery { available: 0, wake: Wake::These(outcome.receivers), next_due: None }
     }
 }
 

@@ -167,6 +167,12 @@ impl PeerTable {
         }
     }
 
+    /// Whether there is a peer for that address, pending or accepted.
+    pub(crate) fn has_peer(&self, remote: &RemoteAddr) -> bool {
+        let entries = self.lock();
+        entries.find(entries.hash(remote), remote).is_some()
+    }
+
     /// Lowers or raises how many peers may be pending. Those that are too many now are dropped, newest first.
     pub(crate) fn set_max_pending(&self, max: usize) {
         let mut entries = self.lock();

@@ -50,6 +50,11 @@ impl PacketMeta {
         Self { length: to_length(length), ..self }
     }
 
+    /// A copy for a packet that counts as having arrived at that time, in microseconds.
+    pub(crate) fn with_time(self, time: u64) -> Self {
+        Self { time, ..self }
+    }
+
     /// A copy for a packet that has arrived there.
     pub(crate) fn with_arrival(self, arrival: ArrivalId) -> Self {
         Self { arrival, ..self }

@@ -115,8 +115,11 @@ pub(crate) fn register(socket: &UdpSocket, source: Weak<dyn Readable>) -> io::Re
 pub(crate) fn set_timer(at: Instant, target: Weak<dyn OnTimer>) -> io::Result<Timer> {
     let reactor = THREAD.lock().started_with(|reactor| reactor.timers.lock().add(at, target))?;
     let (reactor, id) = reactor;
-    // The thread may sleep beyond that time. If the system's notification fails, the timer fires when the thread wakes next.
-    let _ = reactor.poller.notify();
+    // The thread may sleep beyond that time; it does not where it sets a timer itself. If the system's notification fails, the timer
+    // fires when the thread wakes next.
+    if reactor.thread.get() != Some(&thread::current().id()) {
+        let _ = reactor.poller.notify();
+    }
     Ok(Timer { reactor, id })
 }
 

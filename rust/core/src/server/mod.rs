@@ -14,12 +14,14 @@ use crate::locks::{self, rank};
 use crate::peer::Peer;
 use crate::peer_table::{AcceptedPeer, Detachment, PeerTable};
 use crate::reactor::Timer;
+use crate::sender_lanes::{ConditionedTable, SenderLanes};
 use crate::sink::Sink;
 use crate::socket::options::{Options, Refusal, SocketOption};
 use crate::stats::Stats;
 use crate::sys;
 use crate::transport::{MulticastInterface, ServerSocket, SocketState, User, parse_bind_address};
 
+mod conditions;
 mod idle;
 mod send;
 
@@ -68,10 +70,14 @@ pub struct ServerStats {
 impl Default for Server {
     fn default() -> Self {
         let options = Options { reuse_address: sys::SERVERS_SHARE_PORTS, ..Options::default() };
-        let socket = ServerSocket { state: locks::RwLock::new(SocketState::new(options)), table: Arc::default() };
+        let diagnostics = Arc::<Diagnostics>::default();
+        let table = Arc::<PeerTable>::default();
+        let lanes = SenderLanes::new(Arc::clone(&table), Arc::clone(diagnostics.link()));
+        let incoming = Arc::new(ConditionedTable::new(Arc::clone(&table), lanes));
+        let socket = ServerSocket { state: locks::RwLock::new(SocketState::new(options)), table, incoming };
         Self(Arc::new_cyclic(|me| Inner {
             socket: Arc::new(socket),
-            diagnostics: Arc::default(),
+            diagnostics,
             refusals: Mutex::default(),
             polled_at: AtomicU64::new(0),
             kernel_drops: AtomicU64::new(0),
@@ -165,13 +171,13 @@ impl Server {
     /// Accepts the peer that has been pending for longest.
     #[must_use]
     pub fn accept(&self) -> Option<Arc<Peer>> {
-        let (endpoint, accepted) = {
+        let (endpoint, accepted, conditions) = {
             // Both under the state's lock, so that the peer is one of this endpoint's.
             let state = self.0.socket.state.read();
             let endpoint = Arc::clone(&state.transport.own()?.endpoint);
-            (endpoint, self.0.table().lock().accept(now())?)
+            (endpoint, self.0.table().lock().accept(now())?, state.conditions.clone())
         };
-        let peer = Peer::accepted(&accepted, Arc::clone(&self.0.socket), endpoint);
+        let peer = Peer::accepted(&accepted, Arc::clone(&self.0.socket), endpoint, conditions);
         self.0.set_idle_timer();
         Some(peer)
     }
@@ -215,6 +221,7 @@ impl Server {
         // Under the state's lock, so that of two threads the same one is last for the option and for the queues.
         let mut state = self.0.socket.state.write();
         state.options.queue_size = bytes;
+        self.0.socket.incoming.change(|lanes, _| lanes.set_limit(bytes));
         self.0.table().lock().set_queue_size(bytes);
     }
 
@@ -374,7 +381,8 @@ impl Inner {
         let Ok(opened) = opened else { return Err(fail(Reason::NotOpen)) };
         let opened = opened?;
         opened.socket.answer_where_asked();
-        let sink: Arc<dyn Sink> = Arc::<PeerTable>::clone(&self.socket.table);
+        let sink: Arc<dyn Sink> = Arc::<ConditionedTable>::clone(&self.socket.incoming);
+        self.drop_delayed();
         self.table().open();
         let mut refused = Vec::new();
         let user = User { sink, diagnostics: Arc::clone(&self.diagnostics) };
@@ -393,14 +401,26 @@ impl Inner {
         let endpoint = state.take_own();
         // Under the state's lock, since another thread may listen again as soon as that is given back.
         let peers = if endpoint.is_some() { self.table().drain() } else { Vec::new() };
+        self.drop_delayed();
         let endpoint = endpoint.or_else(|| state.closed_last());
         drop(state);
         *timer = None;
         drop(timer);
         if let Some(endpoint) = endpoint {
             endpoint.close();
+            // What another thread had read by then.
+            let state = self.socket.state.read();
+            if !state.transport.is_open() {
+                self.drop_delayed();
+            }
         }
         detach(&peers, Detachment::Stopped);
+    }
+
+    /// Drops what link conditions hold back of what was received.
+    fn drop_delayed(&self) {
+        self.socket.incoming.discard();
+        self.socket.incoming.change(|lanes, _| lanes.clear());
     }
 
     fn poll(&self) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Sending one datagram to many peers with few system calls.
 
+use std::ops::Range;
+
 use super::{Inner, Server};
 use crate::address;
 use crate::error::{Error, Operation, Reason, Result};
@@ -29,19 +31,47 @@ impl Inner {
         for peer in peers.iter().enumerate().map(target) {
             targets.push(peer?);
         }
-        let sent = endpoint.with_socket(|socket| self.send_to_each(socket, peers, &targets, datagram));
-        sent.ok_or_else(|| fail(Reason::NotOpen))
+        let mut taken = 0;
+        let mut first = 0;
+        // Peers with link conditions take a way of their own.
+        for run in peers.chunk_by(|one, next| !one.is_delayed() && !next.is_delayed()) {
+            let end = first + run.len();
+            if let [peer] = run
+                && peer.is_delayed()
+            {
+                taken += usize::from(peer.send(datagram).is_ok());
+            } else {
+                let send = |socket: &Socket| self.send_to_each(socket, peers, first..end, &targets, datagram);
+                let (copies, is_full) = endpoint.with_socket(send).ok_or_else(|| fail(Reason::NotOpen))?;
+                taken += copies;
+                if is_full {
+                    break;
+                }
+            }
+            first = end;
+        }
+        Ok(taken)
     }
 
-    fn send_to_each(&self, socket: &Socket, peers: &[&Peer], targets: &[Target], datagram: &[u8]) -> usize {
+    /// Sends to the peers of a range; how many copies the kernel took, and whether it has no room for the next one.
+    fn send_to_each(
+        &self,
+        socket: &Socket,
+        peers: &[&Peer],
+        range: Range<usize>,
+        targets: &[Target],
+        datagram: &[u8],
+    ) -> (usize, bool) {
         let mut taken = 0;
-        let mut next = 0;
-        while let Some(rest) = targets.get(next..).filter(|rest| !rest.is_empty()) {
+        let mut next = range.start;
+        while let Some(rest) = targets.get(next..range.end).filter(|rest| !rest.is_empty()) {
             let Sent { packets, system_calls, mut error } = socket.send_to_each(datagram, rest);
             self.count(peers.get(next..next + packets).unwrap_or_default(), datagram, system_calls);
             taken += packets;
             next += packets;
-            let (Some(peer), Some(target)) = (peers.get(next), targets.get(next)) else { break };
+            let (Some(peer), Some(target)) = (peers.get(next), targets.get(next).filter(|_| next < range.end)) else {
+                break;
+            };
             if target.source.is_some() && error.as_ref().is_some_and(sys::is_source_gone) {
                 // The machine may have lost the address.
                 error = socket.send_to(datagram, target.to).err();
@@ -56,12 +86,12 @@ impl Inner {
                 let is_full = matches!(error.reason, Reason::Busy(_));
                 let _ = self.diagnostics.recorded_send::<()>(Err(error));
                 if is_full {
-                    break;
+                    return (taken, true);
                 }
             }
             next += 1;
         }
-        taken
+        (taken, false)
     }
 
     /// Counts what was sent to these peers.

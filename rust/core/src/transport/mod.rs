@@ -6,18 +6,23 @@ use std::sync::{Arc, Weak};
 
 use crate::diagnostics::Diagnostics;
 use crate::endpoint::Endpoint;
-use crate::error::Reason;
+use crate::error::{Reason, Result as CallResult};
 use crate::inbox::Inbox;
+use crate::link::conditions::SharedConditions;
+use crate::link::outgoing::Outgoing;
 use crate::locks::{RwLock, rank};
 use crate::peer_table::PeerTable;
 use crate::queue::RemoteAddr;
+use crate::route::{Origin, Route};
+use crate::sender_lanes::ConditionedTable;
 use crate::sink::Sink;
 use crate::socket::Socket;
 use crate::socket::group::Group;
 use crate::socket::options::Options;
-use crate::sys::{self, Source};
+use crate::sys::{Payloads, Source};
 use crate::waiters::{OWNER, WaiterId};
 
+mod conditions;
 mod opening;
 mod state;
 
@@ -29,10 +34,27 @@ pub(crate) struct SocketState {
     /// A server's is never `Shared`.
     pub(crate) transport: Transport,
     pub(crate) options: Options,
+    pub(crate) conditions: LinkSettings,
+    /// What holds back what is sent, once there were conditions for it. Not of a server, whose peers have their own.
+    pub(crate) outgoing: Option<Arc<Outgoing>>,
     /// What the kernel has dropped at the sockets that are closed by now.
     kernel_drops_before: u64,
     /// The endpoint that was closed last. Its port may not be free yet.
     closed_last: Weak<Endpoint>,
+}
+
+/// The conditions of the link, for what is sent and for what is received. Of a server: what its peers start with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkSettings {
+    pub(crate) send: Option<Arc<SharedConditions>>,
+    pub(crate) receive: Option<Arc<SharedConditions>>,
+}
+
+/// What a peer sends by, and the conditions on it.
+#[derive(Clone, Copy)]
+pub(crate) struct SendPath<'a> {
+    pub(crate) route: Route<'a>,
+    outgoing: Option<&'a Outgoing>,
 }
 
 /// See the [module](self).
@@ -76,45 +98,43 @@ pub(crate) struct ServerLink {
 pub(crate) struct ServerSocket {
     pub(crate) state: RwLock<SocketState, { rank::SERVER }>,
     pub(crate) table: Arc<PeerTable>,
+    /// The sink of its endpoints: the table, and the link conditions of what its peers receive.
+    pub(crate) incoming: Arc<ConditionedTable>,
 }
 
-/// What a peer sends by.
-#[derive(Clone, Copy)]
-pub(crate) struct Route<'a> {
-    pub(crate) socket: &'a Socket,
-    pub(crate) connected_to: Option<SocketAddr>,
-    /// What datagrams leave from, where they are not sent to `connected_to`.
-    pub(crate) origin: Origin<'a>,
-    /// Where the socket is a server's: counts what its peers send.
-    pub(crate) server: Option<&'a Diagnostics>,
-}
-
-/// Who decides what a datagram leaves from.
-#[derive(Clone, Copy)]
-pub(crate) enum Origin<'a> {
-    System,
-    /// [`SocketOption::SourceAddress`](crate::SocketOption::SourceAddress).
-    Chosen(&'a Source),
-    /// A copy of a broadcast, by the interface that it is for.
-    Interface(&'a Source),
-    /// The client of a server's peer, by where it has sent to.
-    Asked(&'a Inbox),
-}
-
-impl Route<'_> {
-    /// What a datagram leaves from; `None`: the system decides.
-    pub(crate) fn source(&self) -> Option<Source> {
-        match self.origin {
-            Origin::System => None,
-            Origin::Chosen(source) | Origin::Interface(source) => Some(*source),
-            Origin::Asked(inbox) => inbox.answer_from(),
+impl SendPath<'_> {
+    /// Sends a datagram. An error is the caller's to record.
+    #[inline]
+    pub(crate) fn send_one(&self, diagnostics: &Diagnostics, to: SocketAddr, datagram: &[u8]) -> CallResult<()> {
+        match self.outgoing {
+            None => self.route.send_one(diagnostics, to, datagram),
+            Some(outgoing) => outgoing.send_one(&self.route, to, datagram),
         }
     }
 
-    /// Whether a send that failed with `error` is to be repeated without the source: this machine may have lost the address that the
-    /// client has sent to. An address that a script has chosen is not replaced by another.
-    pub(crate) fn may_drop_source(&self, error: &io::Error) -> bool {
-        matches!(self.origin, Origin::Asked(_)) && sys::is_source_gone(error)
+    /// Sends datagrams in order; how many were taken. An error is recorded.
+    pub(crate) fn send_all(&self, diagnostics: &Diagnostics, to: SocketAddr, payloads: &Payloads<'_>) -> usize {
+        match self.outgoing {
+            None => self.route.send_all(diagnostics, to, payloads),
+            Some(outgoing) => outgoing.send_all(&self.route, to, payloads),
+        }
+    }
+
+    /// The same, from what `origin` says.
+    pub(crate) fn from<'b>(self, origin: Origin<'b>) -> SendPath<'b>
+    where
+        Self: 'b,
+    {
+        SendPath { route: Route { origin, ..self.route }, ..self }
+    }
+}
+
+impl SocketState {
+    /// What `with` makes of what the peer sends by; `None` where there is no open socket.
+    #[inline]
+    pub(crate) fn with_path<T>(&self, with: impl FnOnce(SendPath<'_>) -> T) -> Option<T> {
+        let outgoing = self.outgoing.as_deref().filter(|outgoing| !outgoing.is_over());
+        self.transport.with_route(|route| with(SendPath { route, outgoing }))
     }
 }
 

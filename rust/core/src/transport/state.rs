@@ -86,6 +86,7 @@ impl SocketState {
             refused.push(Refusal { option: "background_receive", error: no_background(error) });
         }
         self.transport = Transport::Own(own);
+        self.attach_outgoing();
     }
 
     /// Takes the peer's own socket out of use, if it has one. The caller closes the endpoint once it has let go of its locks.

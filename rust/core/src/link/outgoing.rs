@@ -1,0 +1,300 @@
+//! Link conditions for what is sent.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use arrayvec::ArrayVec;
+
+use super::conditions::SharedConditions;
+use super::draws::LineId;
+use super::lane::{Entered, Lane, SharedLimit};
+use super::store::{Held, Store};
+use crate::clock;
+use crate::diagnostics::Diagnostics;
+use crate::due_timer::DueTimer;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Reason, Result};
+use crate::locks::{Mutex, MutexGuard, rank};
+use crate::reactor::OnTimer;
+use crate::route::{Origin, Route};
+use crate::socket::Socket;
+use crate::sys::{Payloads, Source};
+
+/// How many datagrams are sent with one call of the system, where they have one destination.
+const BATCH: usize = 32;
+
+/// How many batches are sent in one go: then the reactor turns to its sockets.
+const BATCHES_IN_TURN: usize = 8;
+
+/// What is sent from one end to another, as late and as incompletely as its conditions say. Outlives the sockets that it is sent by.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    state: Mutex<State, { rank::LINK_OUT }>,
+    diagnostics: Arc<Diagnostics>,
+    timer: DueTimer,
+    /// Whether there are no conditions any more and nothing is held back.
+    is_over: AtomicBool,
+}
+
+/// What the lock of an [`Outgoing`] guards. It is held while a batch is sent, so that packets keep their order.
+#[derive(Debug)]
+struct State {
+    lane: Lane,
+    store: Store<Exit>,
+    /// What held datagrams are sent by.
+    endpoint: Weak<Endpoint>,
+    /// Whether that is a server's, which counts too.
+    is_server: bool,
+}
+
+/// How a datagram that is held back is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Exit {
+    to: SocketAddr,
+    is_connected: bool,
+    origin: HeldOrigin,
+}
+
+/// See [`Origin`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum HeldOrigin {
+    System,
+    Chosen(Source),
+    Interface(Source),
+    Asked(Source),
+}
+
+impl Outgoing {
+    pub(crate) fn new(conditions: Arc<SharedConditions>, id: LineId, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
+        Self::with(Lane::new(conditions, id, Arc::clone(diagnostics.link())), diagnostics)
+    }
+
+    /// One that shares a limit of bytes with others.
+    pub(crate) fn sharing(
+        limit: Arc<SharedLimit>,
+        conditions: Arc<SharedConditions>,
+        id: LineId,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Arc<Self> {
+        Self::with(Lane::new(conditions, id, Arc::clone(diagnostics.link())).sharing(limit), diagnostics)
+    }
+
+    fn with(lane: Lane, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
+        let state = State { lane, store: Store::default(), endpoint: Weak::new(), is_server: false };
+        Arc::new_cyclic(|me: &Weak<Self>| Self {
+            state: Mutex::new(state),
+            diagnostics,
+            timer: DueTimer::new(Weak::clone(me) as _),
+            is_over: AtomicBool::new(false),
+        })
+    }
+
+    /// Sets what held datagrams are sent by, and begins a new line. `is_server`: it is a server's, which counts too.
+    pub(crate) fn attach(&self, endpoint: &Arc<Endpoint>, is_server: bool) {
+        let mut state = self.state.lock();
+        state.endpoint = Arc::downgrade(endpoint);
+        state.is_server = is_server;
+        state.lane.restart();
+    }
+
+    /// See [`Lane::set_limit`].
+    pub(crate) fn set_limit(&self, bytes: usize) {
+        self.state.lock().lane.set_limit(bytes);
+    }
+
+    /// Begins a new line with other conditions. Without any, what is held back is sent at once.
+    pub(crate) fn set_conditions(&self, conditions: Option<Arc<SharedConditions>>) {
+        let mut state = self.state.lock();
+        if let Some(conditions) = conditions {
+            state.lane.set_conditions(conditions);
+        } else {
+            state.lane.end();
+            state.store.expedite(clock::now_nsec(), |_| true);
+        }
+        self.schedule(state);
+    }
+
+    /// Whether there is no need for this any more.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// Drops and counts what is held back.
+    pub(crate) fn discard(&self) {
+        let mut state = self.state.lock();
+        let State { lane, store, .. } = &mut *state;
+        while let Some(packet) = store.take_next() {
+            lane.drop_held(&packet);
+        }
+        *store = Store::default();
+        self.schedule(state);
+    }
+
+    /// Sends a datagram by `route`, which is the endpoint's, or holds it back. An error is the caller's to record.
+    pub(crate) fn send_one(&self, route: &Route<'_>, to: SocketAddr, datagram: &[u8]) -> Result<()> {
+        let to = route.connected_to.unwrap_or(to);
+        // What the kernel refuses is refused by the kernel, so that the script learns why.
+        if route.may_carry(to, datagram.len()) {
+            let mut state = self.state.lock();
+            if !state.lane.is_clear() {
+                let now = clock::now_nsec();
+                let State { lane, store, .. } = &mut *state;
+                if lane.enter(store, datagram, &Exit::new(route, to), now) == Entered::Taken {
+                    self.send_due(&mut state, route.socket, route.server, now);
+                    self.schedule(state);
+                    return Ok(());
+                }
+            }
+        }
+        route.send_one(&self.diagnostics, to, datagram)
+    }
+
+    /// Sends datagrams in order by `route`, or holds them back; how many were taken. An error is recorded.
+    pub(crate) fn send_all(&self, route: &Route<'_>, to: SocketAddr, payloads: &Payloads<'_>) -> usize {
+        let to = route.connected_to.unwrap_or(to);
+        let count = payloads.len();
+        let mut state = self.state.lock();
+        if state.lane.is_clear() {
+            drop(state);
+            return route.send_all(&self.diagnostics, to, payloads);
+        }
+        let now = clock::now_nsec();
+        let exit = Exit::new(route, to);
+        let mut passing: ArrayVec<&[u8], BATCH> = ArrayVec::new();
+        let mut last = 0;
+        for index in 0..count {
+            let datagram = payloads.get(index).unwrap_or_default();
+            let State { lane, store, .. } = &mut *state;
+            let passes =
+                !route.may_carry(to, datagram.len()) || lane.enter(store, datagram, &exit, now) == Entered::Passes;
+            if passes {
+                passing.push(datagram);
+                last = index;
+            }
+            if passing.is_full() || (index + 1 == count && !passing.is_empty()) {
+                let (sent, error) = route.try_all(&self.diagnostics, to, &Payloads::Each(&passing));
+                if let Some(error) = error {
+                    // Where only some have passed, this is the last that may be meant.
+                    let index = last + 1 - (passing.len() - sent);
+                    route.record_refused(&self.diagnostics, error, index, count);
+                    self.schedule(state);
+                    return index;
+                }
+                passing.clear();
+            }
+        }
+        self.send_due(&mut state, route.socket, route.server, now);
+        self.schedule(state);
+        count
+    }
+
+    /// Sets the timer for what is held back, and gives the lock back.
+    fn schedule(&self, state: MutexGuard<'_, State, { rank::LINK_OUT }>) {
+        let due = state.store.next_due();
+        self.is_over.store(due.is_none() && state.lane.has_ended(), Ordering::Relaxed);
+        drop(state);
+        if let Some(due) = due {
+            self.timer.set(due);
+        }
+    }
+
+    /// Sends what is due.
+    fn send_due(&self, state: &mut State, socket: &Socket, server: Option<&Diagnostics>, now: u64) {
+        for _ in 0..BATCHES_IN_TURN {
+            let State { lane, store, .. } = &mut *state;
+            let mut due: ArrayVec<Held<Exit>, BATCH> = ArrayVec::new();
+            while !due.is_full()
+                && let Some(packet) = store.take_due(now)
+            {
+                if lane.leave(&packet) {
+                    due.push(packet);
+                } else {
+                    store.recycle(packet.bytes);
+                }
+            }
+            let is_last = !due.is_full();
+            let sent = self.send_batch(&due, socket, server);
+            let is_busy = sent < due.len();
+            for (index, packet) in due.into_iter().enumerate() {
+                if index < sent {
+                    store.recycle(packet.bytes);
+                } else {
+                    lane.put_back(store, packet);
+                }
+            }
+            // What the kernel had no room for stays due, so the timer comes back for it.
+            if is_last || is_busy {
+                break;
+            }
+        }
+    }
+
+    /// Sends datagrams that are due, until the kernel has no room for the next one; how many. Another that it refuses is counted and
+    /// passed over.
+    fn send_batch(&self, due: &[Held<Exit>], socket: &Socket, server: Option<&Diagnostics>) -> usize {
+        let mut sent = 0;
+        while let Some(first) = due.get(sent) {
+            let exit = first.tag;
+            let rest = due.get(sent..).unwrap_or_default();
+            let run: ArrayVec<&[u8], BATCH> =
+                rest.iter().take_while(|packet| packet.tag == exit).map(|packet| packet.bytes.as_slice()).collect();
+            let route = exit.route(socket, server);
+            let (taken, error) = route.try_all(&self.diagnostics, exit.to, &Payloads::Each(&run));
+            sent += taken;
+            match error {
+                None => {}
+                Some(Error { reason: Reason::Busy(_), .. }) => break,
+                Some(error) => {
+                    let _ = self.diagnostics.recorded_send::<()>(Err(error));
+                    if let Some(server) = server {
+                        server.count_send_error();
+                    }
+                    sent += 1;
+                }
+            }
+        }
+        sent
+    }
+}
+
+impl OnTimer for Outgoing {
+    fn on_timer(&self) {
+        self.timer.note_fired();
+        let endpoint = self.state.lock().endpoint.upgrade();
+        let Some(endpoint) = endpoint else { return self.discard() };
+        let sent = endpoint.with_socket(|socket| {
+            let mut state = self.state.lock();
+            let server = state.is_server.then(|| endpoint.diagnostics());
+            self.send_due(&mut state, socket, server, clock::now_nsec());
+            self.schedule(state);
+        });
+        if sent.is_none() {
+            self.discard();
+        }
+    }
+}
+
+impl Exit {
+    fn new(route: &Route<'_>, to: SocketAddr) -> Self {
+        let origin = match route.origin {
+            Origin::System => HeldOrigin::System,
+            Origin::Chosen(source) => HeldOrigin::Chosen(*source),
+            Origin::Interface(source) => HeldOrigin::Interface(*source),
+            Origin::AskedBefore(source) => HeldOrigin::Asked(*source),
+            Origin::Asked(inbox) => inbox.answer_from().map_or(HeldOrigin::System, HeldOrigin::Asked),
+        };
+        Self { to, is_connected: route.connected_to.is_some(), origin }
+    }
+
+    fn route<'a>(&'a self, socket: &'a Socket, server: Option<&'a Diagnostics>) -> Route<'a> {
+        let origin = match &self.origin {
+            HeldOrigin::System => Origin::System,
+            HeldOrigin::Chosen(source) => Origin::Chosen(source),
+            HeldOrigin::Interface(source) => Origin::Interface(source),
+            HeldOrigin::Asked(source) => Origin::AskedBefore(source),
+        };
+        Route { socket, connected_to: self.is_connected.then_some(self.to), origin, server }
+    }
+}
