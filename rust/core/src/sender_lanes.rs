@@ -129,8 +129,7 @@ impl SenderLanes {
             }
             (Some(Entry::Lane(lane, _)), None) => {
                 self.ended += usize::from(!lane.has_ended());
-                lane.end();
-                store.expedite(clock::now_nsec(), |meta| meta.remote() == sender);
+                lane.end(store, clock::now_nsec(), |meta| meta.remote() == sender);
             }
             (_, Some(conditions)) => {
                 let lane = Box::new(self.new_lane(conditions, Arc::clone(counts)));

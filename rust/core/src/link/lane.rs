@@ -56,6 +56,11 @@ impl SharedLimit {
         Arc::new(Self { held: AtomicUsize::new(0), limit })
     }
 
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
     fn try_add(&self, cost: usize) -> bool {
         let add = |held: usize| held.checked_add(cost).filter(|sum| *sum <= self.limit);
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
@@ -106,11 +111,16 @@ impl Lane {
         self.limit = if bytes == 0 { DEFAULT_LIMIT } else { bytes };
     }
 
-    /// There are no conditions any more. The lane is needed until nothing is held back.
-    pub(crate) fn end(&mut self) {
+    /// There are no conditions any more: has the packets that are held back, which are those that `which` says, fall due at `now`. The
+    /// lane is needed until they are taken.
+    pub(crate) fn end<T>(&mut self, store: &mut Store<T>, now: u64, which: impl Fn(&T) -> bool) {
+        store.expedite(now, which);
         self.conditions = Arc::default();
-        self.restart();
+        (self.values, self.version) = self.conditions.snapshot();
+        self.are_none = true;
         self.line = Line::new(0, self.id);
+        // What comes now is behind them, also if the kernel has received it before.
+        self.line.due_in_order(now);
         self.has_ended = true;
     }
 
@@ -136,6 +146,12 @@ impl Lane {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.packets == 0
+    }
+
+    /// What the packets that are held back count for.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.held
     }
 
     /// Whether packets pass at once and as they are, as long as the conditions stay.

@@ -16,8 +16,10 @@ pub(crate) struct Line {
     generator: Generator,
     /// Gilbert's state: whether packets are lost now. `None` before the first packet.
     is_bad: Option<bool>,
-    /// Until when the serial line transmits what has come so far.
+    /// Until when the serial line transmits what has come so far; and what is left of a nanosecond then, in parts of which there are as
+    /// many as kilobits per second.
     busy_until: u64,
+    busy_rest: u64,
     /// The latest time at which a packet is due that was not held back by `reorder`.
     last_due: u64,
     /// When the first packet came, from which stalls are counted.
@@ -52,7 +54,14 @@ pub(crate) struct Arrival {
 
 impl Line {
     pub(crate) fn new(seed: i64, id: LineId) -> Self {
-        Self { generator: Generator::new(seed, id), is_bad: None, busy_until: 0, last_due: 0, began: None }
+        Self {
+            generator: Generator::new(seed, id),
+            is_bad: None,
+            busy_until: 0,
+            busy_rest: 0,
+            last_due: 0,
+            began: None,
+        }
     }
 
     /// A new line in place of this one. Packets keep the order that they have to those of this one.
@@ -134,10 +143,14 @@ impl Line {
         if start - now > conditions.queue_limit_msec.saturating_mul(NSEC_PER_MSEC) {
             return None;
         }
+        if start > self.busy_until {
+            self.busy_rest = 0;
+        }
         // A kilobit per second is a bit per millisecond.
-        let bits = (length as u64 + HEADERS) * 8;
-        self.busy_until = start.saturating_add((bits * NSEC_PER_MSEC).div_ceil(conditions.bandwidth_kbps));
-        Some(self.busy_until)
+        let parts = ((length as u64 + HEADERS) * 8 * NSEC_PER_MSEC).saturating_add(self.busy_rest);
+        self.busy_until = start.saturating_add(parts / conditions.bandwidth_kbps);
+        self.busy_rest = parts % conditions.bandwidth_kbps;
+        Some(self.busy_until.saturating_add(u64::from(self.busy_rest > 0)))
     }
 }
 

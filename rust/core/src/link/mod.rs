@@ -21,3 +21,5 @@ pub(crate) mod lane;
 pub(crate) mod line;
 pub(crate) mod outgoing;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;

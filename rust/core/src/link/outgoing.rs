@@ -109,8 +109,8 @@ impl Outgoing {
         if let Some(conditions) = conditions {
             state.lane.set_conditions(conditions);
         } else {
-            state.lane.end();
-            state.store.expedite(clock::now_nsec(), |_| true);
+            let State { lane, store, .. } = &mut *state;
+            lane.end(store, clock::now_nsec(), |_| true);
         }
         self.schedule(state);
     }

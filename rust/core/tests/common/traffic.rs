@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use packet_peer_udp_core::{Peer, WaitEnd};
 use parking_lot::{Condvar, Mutex};
 
-use super::{Kind, LONG, Pair, SetOnDrop, take};
+use super::{LONG, Pair, SetOnDrop, take};
 
 /// Between two calls of what happens meanwhile.
 const PAUSE: Duration = Duration::from_micros(200);
@@ -107,8 +107,9 @@ pub fn take_exactly(pair: &Pair, count: usize, way: usize) -> Vec<Vec<u8>> {
 /// Sends `count` datagrams from a thread of its own, in batches of changing sizes. Returns when all have arrived, each once, whole
 /// and in order; until then another thread repeats `meanwhile`.
 pub fn stream(pair: &Pair, count: usize, meanwhile: Option<&(dyn Fn() + Sync)>) {
-    // What the queue of an accepted peer holds, and the kernel's buffer otherwise.
-    let pace = Pace::new(if pair.setup.kind == Kind::Accepted { 100 } else { 200 });
+    // What the queue of an accepted peer holds, and the kernel's buffer otherwise, also where the receiving thread gets no processor
+    // time for a while.
+    let pace = Pace::new(100);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let _done = SetOnDrop(&done);
