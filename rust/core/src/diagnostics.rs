@@ -28,7 +28,7 @@ pub struct LastError {
 /// Counters that any thread may change at any time, and the last error.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
-    last_error: Mutex<LastError>,
+    last_error: Arc<Mutex<LastError>>,
     receive_errors: AtomicU64,
     /// Changed only by the thread that holds an endpoint's receiver.
     receive_system_calls: AtomicU64,
@@ -50,6 +50,11 @@ impl Diagnostics {
     /// With counters of link conditions that there are already.
     pub(crate) fn with_link(link: Arc<LinkCounts>) -> Self {
         Self { link, ..Self::default() }
+    }
+
+    /// With the last error of another, so that of both only the last one is kept.
+    pub(crate) fn with_errors_of(other: &Self) -> Self {
+        Self { last_error: Arc::clone(&other.last_error), ..Self::default() }
     }
 
     pub(crate) fn link(&self) -> &Arc<LinkCounts> {
@@ -134,6 +139,12 @@ impl Diagnostics {
 
     pub(crate) fn count_send_error(&self) {
         add(&self.send_errors, 1);
+    }
+
+    /// Counts datagrams that are not sent, and keeps the reason.
+    pub(crate) fn record_dropped(&self, error: &Error, count: usize) {
+        add(&self.send_errors, count as u64);
+        self.record(error);
     }
 
     /// The counters since they were last reset. The queue and the kernel count by themselves.

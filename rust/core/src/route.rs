@@ -3,11 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 
+use arrayvec::ArrayVec;
+
 use crate::address;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::inbox::Inbox;
 use crate::queue::MAX_DATAGRAM;
+use crate::sink::Received;
 use crate::socket::{Socket, options};
 use crate::sys::{self, Cause, Payloads, Source};
 
@@ -181,6 +184,37 @@ impl Route<'_> {
             server.count_batch_send(sent, bytes, system_calls);
         }
         (sent, refusal)
+    }
+
+    /// Sends the datagrams of messages in order. Those that the kernel refuses are dropped: each counts as a send error.
+    pub(crate) fn forward(&self, diagnostics: &Diagnostics, to: SocketAddr, messages: &[Received<'_>]) {
+        for run in messages.chunk_by(|one, next| !one.is_coalesced() && !next.is_coalesced()) {
+            match run {
+                [one] if one.is_coalesced() => {
+                    let payloads = Payloads::Segmented { data: one.bytes, segment: one.meta.length() };
+                    self.send_or_drop(diagnostics, to, payloads);
+                }
+                _ => {
+                    for run in run.chunks(sys::SLOTS) {
+                        let each: ArrayVec<&[u8], { sys::SLOTS }> = run.iter().map(|message| message.bytes).collect();
+                        self.send_or_drop(diagnostics, to, Payloads::Each(&each));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends datagrams in order. One that the kernel refuses is dropped; where it has no room, so are all that follow, as by a router
+    /// whose queue is full.
+    pub(crate) fn send_or_drop(&self, diagnostics: &Diagnostics, to: SocketAddr, mut payloads: Payloads<'_>) {
+        while payloads.len() > 0 {
+            let (sent, error) = self.try_all(diagnostics, to, &payloads);
+            let Some(error) = error else { return };
+            let is_full = matches!(error.reason, Reason::Busy(_));
+            let dropped = if is_full { payloads.len() - sent } else { 1 };
+            diagnostics.record_dropped(&error, dropped);
+            payloads = payloads.after(sent + dropped);
+        }
     }
 }
 

@@ -64,6 +64,17 @@ impl<'a> Received<'a> {
         self.bytes.len().div_ceil(self.meta.length().max(1)).max(1)
     }
 
+    /// Whether the kernel has coalesced it.
+    pub(crate) fn is_coalesced(&self) -> bool {
+        self.bytes.len() > self.meta.length()
+    }
+
+    /// When it has come, in nanoseconds as the clock of packets' times, given that this is `now`: when the kernel has received it, at
+    /// the end of that microsecond.
+    pub(crate) fn arrived(&self, now: u64) -> u64 {
+        now.min(self.meta.time_usec().saturating_mul(1_000).saturating_add(999))
+    }
+
     /// How many bytes the first `count` datagrams have together.
     pub(crate) fn length_of(&self, count: usize) -> usize {
         self.bytes.len().min(count.saturating_mul(self.meta.length()))

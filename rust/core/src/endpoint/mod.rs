@@ -5,7 +5,7 @@
 //! server that has opened it, the receiver's, and `shared_socket`, by which the peers of a server send.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -86,13 +86,25 @@ enum Closing {
 
 impl Endpoint {
     pub(crate) fn new(socket: Arc<Socket>, sink: Arc<dyn Sink>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
+        Self::connected(socket, None, sink, diagnostics)
+    }
+
+    /// The same, of a socket that is connected already.
+    pub(crate) fn connected(
+        socket: Arc<Socket>,
+        to: Option<SocketAddr>,
+        sink: Arc<dyn Sink>,
+        diagnostics: Arc<Diagnostics>,
+    ) -> Arc<Self> {
         let kernel_buffer = socket.receive_buffer_size().unwrap_or(0);
+        let mut receiver = Receiver::new(Arc::clone(&socket), kernel_buffer);
+        receiver.connected_to = to;
         Arc::new_cyclic(|me| {
             let release = Arc::new(Release(Weak::clone(me)));
             let target: Weak<dyn OnTimer> = Arc::<Release>::downgrade(&release);
             Self {
-                shared_socket: locks::RwLock::new(Some(Arc::clone(&socket))),
-                receiver: locks::Mutex::new(Receiver::new(socket, kernel_buffer)),
+                shared_socket: locks::RwLock::new(Some(socket)),
+                receiver: locks::Mutex::new(receiver),
                 attention: Mutex::default(),
                 waits: AtomicUsize::new(0),
                 wait_left: Condvar::new(),

@@ -203,8 +203,8 @@ impl<S: Sink, L: Lanes> Conditioned<S, L> {
                 passing.push(*message);
                 continue;
             };
-            // A packet that was read late has come when the kernel has received it, at the end of that microsecond.
-            let arrived = now.min(message.meta.time_usec().saturating_mul(1_000).saturating_add(999));
+            // A packet that was read late has come when the kernel has received it.
+            let arrived = message.arrived(now);
             for (datagram, meta) in message.datagrams(0) {
                 if lane.enter(store, datagram, &meta, arrived) == Entered::Passes {
                     passing.push(Received { bytes: datagram, meta, slot: message.slot });

@@ -18,6 +18,7 @@ use crate::error::{Error, Reason, Result};
 use crate::locks::{Mutex, MutexGuard, rank};
 use crate::reactor::OnTimer;
 use crate::route::{Origin, Route};
+use crate::sink::Received;
 use crate::socket::Socket;
 use crate::sys::{Payloads, Source};
 
@@ -67,21 +68,22 @@ enum HeldOrigin {
 
 impl Outgoing {
     pub(crate) fn new(conditions: Arc<SharedConditions>, id: LineId, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
-        Self::with(Lane::new(conditions, id, Arc::clone(diagnostics.link())), diagnostics)
+        Self::with(Lane::new(conditions, id, Arc::clone(diagnostics.link())), Store::default(), diagnostics)
     }
 
-    /// One that shares a limit of bytes with others.
+    /// One of many, which share a limit of bytes.
     pub(crate) fn sharing(
         limit: Arc<SharedLimit>,
         conditions: Arc<SharedConditions>,
         id: LineId,
         diagnostics: Arc<Diagnostics>,
     ) -> Arc<Self> {
-        Self::with(Lane::new(conditions, id, Arc::clone(diagnostics.link())).sharing(limit), diagnostics)
+        let lane = Lane::new(conditions, id, Arc::clone(diagnostics.link())).sharing(limit);
+        Self::with(lane, Store::of_many(), diagnostics)
     }
 
-    fn with(lane: Lane, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
-        let state = State { lane, store: Store::default(), endpoint: Weak::new(), is_server: false };
+    fn with(lane: Lane, store: Store<Exit>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
+        let state = State { lane, store, endpoint: Weak::new(), is_server: false };
         Arc::new_cyclic(|me: &Weak<Self>| Self {
             state: Mutex::new(state),
             diagnostics,
@@ -121,6 +123,11 @@ impl Outgoing {
         self.is_over.load(Ordering::Relaxed)
     }
 
+    /// Whether anything is held back.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.state.lock().store.is_empty()
+    }
+
     /// Drops and counts what is held back.
     pub(crate) fn discard(&self) {
         let mut state = self.state.lock();
@@ -128,7 +135,7 @@ impl Outgoing {
         while let Some(packet) = store.take_next() {
             lane.drop_held(&packet);
         }
-        *store = Store::default();
+        store.clear();
         self.schedule(state);
     }
 
@@ -188,6 +195,36 @@ impl Outgoing {
         self.send_due(&mut state, route.socket, route.server, now);
         self.schedule(state);
         count
+    }
+
+    /// Sends the datagrams of messages in order by `route`, or holds them back. Those that the kernel refuses are dropped: each counts as
+    /// a send error, now or when it is due.
+    pub(crate) fn forward(&self, route: &Route<'_>, to: SocketAddr, messages: &[Received<'_>]) {
+        let to = route.connected_to.unwrap_or(to);
+        let mut state = self.state.lock();
+        if state.lane.is_clear() {
+            drop(state);
+            return route.forward(&self.diagnostics, to, messages);
+        }
+        let now = clock::now_nsec();
+        let exit = Exit::new(route, to);
+        let mut passing: ArrayVec<&[u8], BATCH> = ArrayVec::new();
+        let State { lane, store, .. } = &mut *state;
+        for message in messages {
+            let arrived = message.arrived(now);
+            for (datagram, _) in message.datagrams(0) {
+                if passing.is_full() {
+                    route.send_or_drop(&self.diagnostics, to, Payloads::Each(&passing));
+                    passing.clear();
+                }
+                if lane.enter(store, datagram, &exit, arrived) == Entered::Passes {
+                    passing.push(datagram);
+                }
+            }
+        }
+        route.send_or_drop(&self.diagnostics, to, Payloads::Each(&passing));
+        self.send_due(&mut state, route.socket, route.server, now);
+        self.schedule(state);
     }
 
     /// Sets the timer for what is held back, and gives the lock back.

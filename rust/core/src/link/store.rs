@@ -6,6 +6,9 @@ use std::collections::BinaryHeap;
 /// How much memory of packets that were taken is kept for the next ones, in bytes.
 const KEPT_BYTES: usize = 262_144;
 
+/// The same where there may be thousands of stores.
+const KEPT_BYTES_OF_MANY: usize = 16_384;
+
 /// How many of its places an empty store keeps.
 const KEPT_PLACES: usize = 256;
 
@@ -23,6 +26,7 @@ pub(crate) struct Store<T> {
     /// Memory of packets that were taken, and its size.
     spares: Vec<Vec<u8>>,
     spare_bytes: usize,
+    most_spare_bytes: usize,
     next_serial: u64,
 }
 
@@ -54,12 +58,24 @@ impl<T> Default for Store<T> {
             free: Vec::new(),
             spares: Vec::new(),
             spare_bytes: 0,
+            most_spare_bytes: KEPT_BYTES,
             next_serial: 0,
         }
     }
 }
 
 impl<T> Store<T> {
+    /// One of many, which keeps less memory for later.
+    pub(crate) fn of_many() -> Self {
+        Self { most_spare_bytes: KEPT_BYTES_OF_MANY, ..Self::default() }
+    }
+
+    /// Frees all memory. What is held back is gone.
+    pub(crate) fn clear(&mut self) {
+        let Self { most_spare_bytes, next_serial, .. } = *self;
+        *self = Self { most_spare_bytes, next_serial, ..Self::default() };
+    }
+
     /// When the next packet is due.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.order.peek().map(|Reverse(place)| place.due)
@@ -142,9 +158,9 @@ impl<T> Store<T> {
     pub(crate) fn recycle(&mut self, bytes: Vec<u8>) {
         if self.is_empty() && self.packets.len() > KEPT_PLACES {
             // What a burst has left.
-            *self = Self { next_serial: self.next_serial, ..Self::default() };
+            self.clear();
         }
-        if self.spare_bytes + bytes.capacity() <= KEPT_BYTES && self.spares.try_reserve(1).is_ok() {
+        if self.spare_bytes + bytes.capacity() <= self.most_spare_bytes && self.spares.try_reserve(1).is_ok() {
             self.spare_bytes += bytes.capacity();
             self.spares.push(bytes);
         }

@@ -121,6 +121,16 @@ impl<'a> Payloads<'a> {
         }
     }
 
+    /// Those after the first `count`.
+    pub(crate) fn after(&self, count: usize) -> Self {
+        match *self {
+            Self::Each(payloads) => Self::Each(payloads.get(count..).unwrap_or_default()),
+            Self::Segmented { data, segment } => {
+                Self::Segmented { data: data.get(self.bytes(count)..).unwrap_or_default(), segment }
+            }
+        }
+    }
+
     /// The datagram at `index`.
     pub(crate) fn get(&self, index: usize) -> Option<&'a [u8]> {
         match *self {
@@ -172,10 +182,17 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(|at| payloads.get(at)), [Some(&b"abc"[..]), Some(b"def"), Some(b"g"), None]);
         assert_eq!([0, 1, 2, 3, 4].map(|count| payloads.bytes(count)), [0, 3, 6, 7, 7]);
         assert_eq!(payloads.get(usize::MAX), None);
+        let after = |count| payloads.after(count);
+        assert_eq!([0, 2, 3, 9].map(|count| after(count).len()), [3, 1, 0, 0]);
+        assert_eq!((after(1).get(0), after(2).get(0)), (Some(&b"def"[..]), Some(&b"g"[..])));
         let payloads = Payloads::Segmented { data: b"", segment: 3 };
         assert_eq!((payloads.len(), payloads.get(0), payloads.bytes(1)), (0, None, 0));
         let payloads = Payloads::Each(&[b"ab", b""]);
         assert_eq!((payloads.len(), payloads.get(1), payloads.get(2)), (2, Some(&b""[..]), None));
         assert_eq!((payloads.bytes(1), payloads.bytes(3)), (2, 2));
+        assert_eq!(
+            (payloads.after(1).get(0), payloads.after(1).len(), payloads.after(3).len()),
+            (Some(&b""[..]), 1, 0)
+        );
     }
 }
