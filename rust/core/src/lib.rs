@@ -1,11 +1,11 @@
-//! The sockets, queues and waiting behind `PacketPeerUdpRs` and `UdpServerRs`. Knows no Godot; tested by plain `cargo test`.
+//! The sockets, queues and waiting behind `PacketPeerUdpRs`, `UdpServerRs` and `UdpLinkProxy`. Knows no Godot; tested by plain `cargo test`.
 //!
 //! `docs/architecture.md` has the data flow, the module table, the lock order, and the life of a packet, of a wait, of a close and of an
 //! option. No module imports one that imports it (`scripts/acyclic.sh`).
 //!
 //! # Rules
 //!
-//! - Every method of [`Peer`] and [`Server`] may be called from any thread.
+//! - Every method of [`Peer`], [`Server`] and [`Proxy`] may be called from any thread.
 //! - Locks guard data, not time: nothing that can block is called under a lock, and no callback into Godot exists.
 //! - Nothing that a script or a packet does can panic.
 //! - Locks are taken in the order of their ranks, see [`locks`].
@@ -30,6 +30,7 @@ mod names;
 mod peer;
 mod peer_table;
 mod pending_signals;
+mod proxy;
 mod queue;
 #[allow(unsafe_code, reason = "registering a socket with a poller carries a promise")]
 mod reactor;
@@ -59,6 +60,7 @@ pub use peer::drain::{Drain, PacketRun};
 pub use peer::send::MAX_PAYLOAD_IPV4;
 pub use peer::{DestinationChange, Peer, Resolved};
 pub use pending_signals::take_pending_signals;
+pub use proxy::{DirectionStats, Proxy, ProxyStats};
 pub use queue::{MAX_DATAGRAM, OverflowPolicy, Packet, PacketMeta};
 pub use reactor::background_threads;
 pub use resolver::resolver_threads;

@@ -14,16 +14,24 @@ pub(crate) mod rank {
     pub(crate) const IDLE_TIMER: u8 = 15;
     /// The state of a server.
     pub(crate) const SERVER: u8 = 20;
+    /// The state of a relay.
+    pub(crate) const RELAY: u8 = 25;
     /// An endpoint's socket, for the peers of a server.
     pub(crate) const SHARED_SOCKET: u8 = 30;
     /// An endpoint's receiver.
     pub(crate) const RECEIVER: u8 = 40;
     /// What link conditions hold back of what is received.
     pub(crate) const LINK_IN: u8 = 45;
+    /// A relay's listening socket, for what its targets answer.
+    pub(crate) const RELAY_SOCKET: u8 = 47;
+    /// A relay's table of clients.
+    pub(crate) const RELAY_TABLE: u8 = 48;
     /// A server's table of peers.
     pub(crate) const PEER_TABLE: u8 = 50;
     /// An inbox. Several are locked at once only with `try_lock`.
     pub(crate) const INBOX: u8 = 60;
+    /// The lines of a relay's client.
+    pub(crate) const RELAY_LINES: u8 = 62;
     /// What link conditions hold back of what is sent.
     pub(crate) const LINK_OUT: u8 = 65;
     /// An endpoint's waiters and registration. The condition variable that it is used with wants a plain lock, so the order is
