@@ -164,8 +164,17 @@ addons/packet_peer_udp_rs/LICENSE
 addons/packet_peer_udp_rs/README.md
 addons/packet_peer_udp_rs/THIRD_PARTY_NOTICES.md
 addons/packet_peer_udp_rs/addon.gdextension
+addons/packet_peer_udp_rs/conditions/awful.tres
+addons/packet_peer_udp_rs/conditions/crowded_wifi.tres
+addons/packet_peer_udp_rs/conditions/mobile_3g.tres
+addons/packet_peer_udp_rs/conditions/mobile_4g.tres
+addons/packet_peer_udp_rs/conditions/satellite.tres
+addons/packet_peer_udp_rs/conditions/transatlantic.tres
+addons/packet_peer_udp_rs/conditions/wifi.tres
 addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg
 addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg.import
+addons/packet_peer_udp_rs/icons/UdpLinkConditions.svg
+addons/packet_peer_udp_rs/icons/UdpLinkConditions.svg.import
 addons/packet_peer_udp_rs/icons/UdpServerRs.svg
 addons/packet_peer_udp_rs/icons/UdpServerRs.svg.import
 NAMES

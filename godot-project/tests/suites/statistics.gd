@@ -12,6 +12,12 @@ const KEYS: Array[String] = [
 	"receive_errors",
 	"send_syscalls",
 	"receive_syscalls",
+	"conditions_lost",
+	"conditions_duplicated",
+	"conditions_reordered",
+	"conditions_corrupted",
+	"conditions_dropped",
+	"conditions_waiting",
 ]
 
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use godot::builtin::GString;
 use godot::global::Error as GodotError;
 use godot::prelude::{VarDictionary, vdict};
-use packet_peer_udp_core::{Error, MAX_PAYLOAD_IPV4, Operation, OverflowPolicy, Reason, Result, Stats};
+use packet_peer_udp_core::{Error, Jitter, MAX_PAYLOAD_IPV4, Operation, OverflowPolicy, Reason, Result, Stats};
 
 /// The `Error` that a script gets: what `PacketPeerUDP` returns in the same situation.
 pub(crate) fn to_godot_error(error: &Error) -> GodotError {
@@ -88,6 +88,12 @@ pub(crate) fn stats_dictionary(stats: &Stats) -> VarDictionary {
         "receive_errors" => counter_to_int(stats.receive_errors),
         "send_syscalls" => counter_to_int(stats.send_syscalls),
         "receive_syscalls" => counter_to_int(stats.receive_syscalls),
+        "conditions_lost" => counter_to_int(stats.conditions.lost),
+        "conditions_duplicated" => counter_to_int(stats.conditions.duplicated),
+        "conditions_reordered" => counter_to_int(stats.conditions.reordered),
+        "conditions_corrupted" => counter_to_int(stats.conditions.corrupted),
+        "conditions_dropped" => counter_to_int(stats.conditions.dropped),
+        "conditions_waiting" => counter_to_int(stats.conditions.waiting),
     }
 }
 
@@ -111,6 +117,34 @@ pub(crate) fn overflow_policy_constant(policy: OverflowPolicy) -> i64 {
     match policy {
         OverflowPolicy::DropNewest => DROP_NEWEST,
         OverflowPolicy::DropOldest => DROP_OLDEST,
+    }
+}
+
+/// `JITTER_UNIFORM` of the class `UdpLinkConditions`.
+pub(crate) const JITTER_UNIFORM: i64 = 0;
+
+/// `JITTER_NORMAL` of the class `UdpLinkConditions`.
+pub(crate) const JITTER_NORMAL: i64 = 1;
+
+/// `JITTER_LONG_TAIL` of the class `UdpLinkConditions`.
+pub(crate) const JITTER_LONG_TAIL: i64 = 2;
+
+/// The distribution of a class constant; `None` for any other number.
+pub(crate) fn jitter(distribution: i64) -> Option<Jitter> {
+    match distribution {
+        JITTER_UNIFORM => Some(Jitter::Uniform),
+        JITTER_NORMAL => Some(Jitter::Normal),
+        JITTER_LONG_TAIL => Some(Jitter::LongTail),
+        _ => None,
+    }
+}
+
+/// The class constant of a distribution.
+pub(crate) fn jitter_constant(jitter: Jitter) -> i64 {
+    match jitter {
+        Jitter::Uniform => JITTER_UNIFORM,
+        Jitter::Normal => JITTER_NORMAL,
+        Jitter::LongTail => JITTER_LONG_TAIL,
     }
 }
 
@@ -220,6 +254,34 @@ pub(crate) fn buffer_size(property: &str, bytes: i64) -> Result<usize> {
     valid.ok_or_else(|| out_of_range(property, bytes))
 }
 
+/// The largest number that a property of link conditions may be, of those that have a limit only for a calculation to be right.
+const LARGEST: u32 = u32::MAX;
+
+/// A share of all packets: 0 to 1.
+pub(crate) fn share(share: f64) -> Option<f64> {
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+/// A mean number of packets that are lost in a row.
+pub(crate) fn loss_burst(packets: f64) -> Option<f64> {
+    (1.0..=f64::from(LARGEST)).contains(&packets).then_some(packets)
+}
+
+/// A time of link conditions.
+pub(crate) fn msec(msec: f64) -> Option<f64> {
+    (0.0..=f64::from(LARGEST)).contains(&msec).then_some(msec)
+}
+
+/// A whole number of link conditions.
+pub(crate) fn whole(number: i64) -> Option<u64> {
+    u32::try_from(number).ok().map(u64::from)
+}
+
+/// The largest packet that link conditions let through; 0 for all.
+pub(crate) fn packet_size(bytes: i64) -> Option<usize> {
+    u16::try_from(bytes).ok().map(usize::from)
+}
+
 fn out_of_range(property: &str, value: i64) -> Error {
     Error::new(Operation::SetOption, format!("{property} to {value}"), Reason::OutOfRange(value))
 }
@@ -237,6 +299,24 @@ mod tests {
         for text in ["bücher.example", "１", &"a".repeat(SHORT_TEXT + 1)] {
             let chars: Vec<char> = text.chars().collect();
             assert!(Text::short(&chars).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_link_conditions_are_taken_to_the_ends_of_their_range_and_no_further() {
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, -f64::MIN_POSITIVE];
+        for value in odd {
+            assert_eq!((share(value), loss_burst(value), msec(value)), (None, None, None), "{value}");
+        }
+        let (end, beyond) = (4_294_967_295.0, 4_294_967_296.0);
+        assert_eq!([0.0, 0.5, 1.0, 1.000_000_1].map(share), [Some(0.0), Some(0.5), Some(1.0), None]);
+        assert_eq!([0.999_999_9, 1.0, end, beyond].map(loss_burst), [None, Some(1.0), Some(end), None]);
+        assert_eq!([0.0, 0.1, end, beyond].map(msec), [Some(0.0), Some(0.1), Some(end), None]);
+        assert_eq!([-1, 0, 4_294_967_295, 4_294_967_296].map(whole), [None, Some(0), Some(4_294_967_295), None]);
+        assert_eq!([-1, 0, 65_535, 65_536].map(packet_size), [None, Some(0), Some(65_535), None]);
+        assert_eq!([-1, 3, i64::MAX].map(jitter), [None, None, None]);
+        for constant in 0..3 {
+            assert_eq!(jitter(constant).map(jitter_constant), Some(constant));
         }
     }
 

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use godot::builtin::{StringName, Variant};
 use godot::meta::conv::InParamTuple;
-use godot::meta::{GodotConvert, GodotType, ToGodot};
+use godot::meta::{FromGodot, GodotConvert, GodotType, ToGodot};
 use godot::obj::GodotClass;
 use godot::private::{CallContext, Signature, handle_fallible_ptrcall, handle_fallible_varcall};
 use godot::register::info::MethodFlags;
@@ -61,6 +61,8 @@ pub(crate) trait Method {
     const KIND: Kind;
     const PARAM_NAMES: &'static [&'static str];
     const PARAM_TYPES: &'static [ExtVariantType];
+    /// Whether an object is of a parameter's class. For parameters of other types they are not looked at.
+    const PARAM_CHECKS: &'static [fn(&Variant) -> bool];
     /// How many of the last parameters scripts may leave out.
     const OPTIONAL: usize;
 
@@ -94,6 +96,11 @@ impl Kind {
 /// The engine's type of a parameter or a result.
 pub(crate) const fn variant_type<T: GodotConvert>() -> ExtVariantType {
     <<T::Via as GodotType>::Ffi as GodotFfi>::VARIANT_TYPE
+}
+
+/// Whether the engine passes this object to a parameter of type `T`.
+pub(crate) fn fits<T: FromGodot>(object: &Variant) -> bool {
+    object.try_to::<T>().is_ok()
 }
 
 /// The shared part of the object whose method the engine calls. It is kept alive without the object, which a script that runs within
@@ -142,7 +149,7 @@ unsafe extern "C" fn varcall<M: Method>(
         return;
     }
     // SAFETY: the engine passes `count` pointers to Variants.
-    if let Err(misuse) = unsafe { check(arguments, count, M::PARAM_TYPES, M::OPTIONAL) } {
+    if let Err(misuse) = unsafe { check::<M>(arguments, count) } {
         *error = misuse;
         return;
     }
@@ -179,26 +186,24 @@ unsafe extern "C" fn varcall<M: Method>(
 /// # Safety
 ///
 /// `arguments` are `count` pointers to Variants.
-unsafe fn check(
+unsafe fn check<M: Method>(
     arguments: *const sys::GDExtensionConstVariantPtr,
     count: sys::GDExtensionInt,
-    types: &[ExtVariantType],
-    optional: usize,
 ) -> Result<(), sys::GDExtensionCallError> {
     // As `call_with_variant_args_dv` does in the engine's `core/variant/binder_common.h`.
     let fail = |error, argument: usize, expected| {
         Err(sys::GDExtensionCallError { error, argument: i32::try_from(argument).unwrap_or(i32::MAX), expected })
     };
-    let all = types.len();
+    let all = M::PARAM_TYPES.len();
     let given = usize::try_from(count).unwrap_or(0);
     let expected = i32::try_from(all).unwrap_or(i32::MAX);
     if given > all {
         return fail(sys::GDEXTENSION_CALL_ERROR_TOO_MANY_ARGUMENTS, 0, expected);
     }
-    if given < all.saturating_sub(optional) {
+    if given < all.saturating_sub(M::OPTIONAL) {
         return fail(sys::GDEXTENSION_CALL_ERROR_TOO_FEW_ARGUMENTS, 0, expected);
     }
-    for (index, wanted) in types.iter().take(given).enumerate() {
+    for (index, (wanted, fits)) in M::PARAM_TYPES.iter().zip(M::PARAM_CHECKS).take(given).enumerate() {
         let ExtVariantType::Concrete(wanted) = wanted else { continue };
         // SAFETY: `index` is below `count`.
         let argument = unsafe { arguments.add(index) };
@@ -207,6 +212,11 @@ unsafe fn check(
         // SAFETY: `argument` points to a Variant.
         let found = unsafe { interface_fn!(variant_get_type)(argument) };
         if found == wanted.sys() {
+            // SAFETY: `argument` points to a Variant, and gdext's is the engine's, byte for byte.
+            let argument = unsafe { &*argument.cast::<Variant>() };
+            if *wanted == sys::VariantType::OBJECT && !fits(argument) {
+                return fail(sys::GDEXTENSION_CALL_ERROR_INVALID_ARGUMENT, index, wanted.ord);
+            }
             continue;
         }
         // SAFETY: takes any two types.
@@ -306,6 +316,8 @@ macro_rules! direct_methods {
                     const PARAM_NAMES: &'static [&'static str] = &[$(stringify!($param)),*];
                     const PARAM_TYPES: &'static [godot::sys::ExtVariantType] =
                         &[$($crate::direct::variant_type::<$type>()),*];
+                    const PARAM_CHECKS: &'static [fn(&godot::builtin::Variant) -> bool] =
+                        &[$($crate::direct::fits::<$type>),*];
                     const OPTIONAL: usize = {
                         let optional: &[&str] = &[$($(stringify!($default),)?)*];
                         optional.len()

@@ -2,7 +2,7 @@
 //!
 //! An [`Error`] that the system has caused has its remedy in its own text, which `get_last_error_message()` returns too.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 use godot::builtin::GString;
 use packet_peer_udp_core::{Error, Peer, Reason, interface_list_refusal};
@@ -338,6 +338,29 @@ pub(crate) const HOPS_RANGE: &str = "use 1 to 255, or 0 for the system's default
 
 /// What a property of one byte may be.
 pub(crate) const BYTE_RANGE: &str = "use 0 to 255";
+
+/// For a property of link conditions that stays as it was; `range` is what it may be.
+pub(crate) fn out_of_range(value: impl Debug, range: &str) -> String {
+    format!("{value:?} is out of range; {range}.")
+}
+
+/// What a share of all packets may be.
+pub(crate) const SHARE_RANGE: &str = "use 0 to 1, the share of all packets";
+
+/// What `loss_burst` may be.
+pub(crate) const BURST_RANGE: &str = "use 1 to 4294967295; with 1 each packet is lost by itself";
+
+/// What a time may be.
+pub(crate) const MSEC_RANGE: &str = "use 0 to 4294967295 milliseconds";
+
+/// What `bandwidth_kbps` may be.
+pub(crate) const BANDWIDTH_RANGE: &str = "use 1 to 4294967295, or 0 for no limit";
+
+/// What `max_packet_size` may be.
+pub(crate) const PACKET_SIZE_RANGE: &str = "use 1 to 65535 bytes, or 0 for no limit";
+
+/// What `jitter_distribution` may be.
+pub(crate) const JITTERS: &str = "use JITTER_UNIFORM (0), JITTER_NORMAL (1) or JITTER_LONG_TAIL (2)";
 
 fn no_such_scope(name: &str, address: &GString) -> String {
     no_interface_list().unwrap_or_else(|| {

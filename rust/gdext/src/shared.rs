@@ -1,23 +1,46 @@
 //! The shared parts of the registered classes' objects: what their methods use, from any thread and without a borrow.
 
+use std::mem;
 use std::sync::Arc;
 
-use packet_peer_udp_core::{Peer, Refusal, Server, Totals};
+use godot::classes::Resource;
+use godot::obj::Gd;
+use packet_peer_udp_core::{Conditions, Peer, Refusal, Server, SharedConditions as CoreConditions, Totals};
+use parking_lot::Mutex;
 
 use crate::messages;
-use crate::registry::{Registered, Registry};
+use crate::registry::{Reference, Registered, Registry};
 use crate::report::Reporter;
 
 /// The shared part of a `PacketPeerUdpRs`.
 pub(crate) struct Shared {
     pub(crate) peer: Arc<Peer>,
+    pub(crate) links: Mutex<Links>,
     pub(crate) reporter: Reporter,
 }
 
 /// The shared part of a `UdpServerRs`.
 pub(crate) struct SharedServer {
     pub(crate) server: Server,
+    pub(crate) links: Mutex<Links>,
     pub(crate) reporter: Reporter,
+}
+
+/// The shared part of a `UdpLinkConditions`.
+pub(crate) struct SharedConditions {
+    /// What the core reads.
+    values: Arc<CoreConditions>,
+    /// The object's instance id.
+    id: u64,
+    pub(crate) reporter: Reporter,
+}
+
+/// The objects that a script has assigned as link conditions; what the core has is theirs. Their lock is taken before any of the core's,
+/// which gets its part under it: so they agree. No reference is dropped under it, since dropping the last one frees the object.
+#[derive(Clone, Default)]
+pub(crate) struct Links {
+    pub(crate) send: Option<Reference>,
+    pub(crate) receive: Option<Reference>,
 }
 
 /// Every `PacketPeerUdpRs`.
@@ -26,9 +49,13 @@ pub(crate) static PEERS: Registry<Shared> = Registry::new();
 /// Every `UdpServerRs`.
 pub(crate) static SERVERS: Registry<SharedServer> = Registry::new();
 
+/// Every `UdpLinkConditions`.
+pub(crate) static CONDITIONS: Registry<SharedConditions> = Registry::new();
+
 impl Shared {
-    pub(crate) fn new(peer: Arc<Peer>) -> Arc<Self> {
-        Arc::new(Self { peer, reporter: Reporter::new("PacketPeerUdpRs") })
+    /// `links` is what the peer has in the core already.
+    pub(crate) fn new(peer: Arc<Peer>, links: Links) -> Arc<Self> {
+        Arc::new(Self { peer, links: Mutex::new(links), reporter: Reporter::new("PacketPeerUdpRs") })
     }
 
     /// Prints which options the system refused when the peer was opened, if any. For every call that may open it.
@@ -44,7 +71,7 @@ impl Shared {
 
 impl Default for SharedServer {
     fn default() -> Self {
-        Self { server: Server::default(), reporter: Reporter::new("UdpServerRs") }
+        Self { server: Server::default(), links: Mutex::default(), reporter: Reporter::new("UdpServerRs") }
     }
 }
 
@@ -61,6 +88,34 @@ impl SharedServer {
     }
 }
 
+impl SharedConditions {
+    /// Of the object that has this id.
+    pub(crate) fn new(id: u64) -> Arc<Self> {
+        Arc::new(Self { values: Arc::default(), id, reporter: Reporter::new("UdpLinkConditions") })
+    }
+
+    pub(crate) fn values(&self) -> &Arc<CoreConditions> {
+        &self.values
+    }
+
+    pub(crate) fn get(&self) -> Conditions {
+        self.values.get()
+    }
+
+    /// Emits the resource's signal `changed`, which runs scripts. Not while the object is being freed.
+    pub(crate) fn emit_changed(&self) {
+        let Some((object, _)) = CONDITIONS.find(self.id) else { return };
+        if let Ok(mut resource) = object.try_to::<Gd<Resource>>() {
+            resource.emit_changed();
+        }
+    }
+}
+
+fn release(links: &Mutex<Links>) {
+    let released = mem::take(&mut *links.lock());
+    drop(released);
+}
+
 fn report(reporter: &Reporter, refusals: &[Refusal]) {
     for refusal in refusals {
         reporter.print_of_property(refusal.option, &messages::refused_option(&refusal.error));
@@ -74,6 +129,7 @@ impl Registered for Shared {
 
     fn close(&self) {
         self.peer.close();
+        release(&self.links);
     }
 
     fn waits(&self) -> usize {
@@ -96,6 +152,7 @@ impl Registered for SharedServer {
 
     fn close(&self) {
         self.server.stop();
+        release(&self.links);
     }
 
     fn waits(&self) -> usize {
@@ -108,5 +165,25 @@ impl Registered for SharedServer {
     /// What passes through a server counts with its peers, except packets that were dropped before they reached one.
     fn totals(&self) -> Totals {
         Totals { packets_dropped: self.server.drops(), ..Totals::default() }
+    }
+}
+
+impl Registered for SharedConditions {
+    fn registry() -> &'static Registry<Self> {
+        &CONDITIONS
+    }
+
+    /// It has no socket.
+    fn close(&self) {}
+
+    fn waits(&self) -> usize {
+        0
+    }
+
+    /// Nothing is called for many of them at once.
+    fn prefetch(&self) {}
+
+    fn totals(&self) -> Totals {
+        Totals::default()
     }
 }

@@ -13,12 +13,13 @@ use godot::prelude::*;
 use godot::register::property::PhantomVar;
 use packet_peer_udp_core::SocketOption;
 
-use crate::calls::{connections, opening, options};
+use crate::calls::{connections, links, opening, options};
 use crate::convert::{count_to_int, counter_to_int, hops_to_int, stats_dictionary};
 use crate::direct::direct_methods;
 use crate::packet_peer::PacketPeerUdpRs;
 use crate::registry::{HasShared, Registration};
 use crate::shared::SharedServer;
+use crate::udp_link_conditions::UdpLinkConditions;
 
 /// UDP server: a drop-in for [UDPServer].
 ///
@@ -61,7 +62,8 @@ use crate::shared::SharedServer;
 /// [method PacketPeerUdpRs.join_multicast_group] and [method PacketPeerUdpRs.send_to] return [constant ERR_LOCKED],
 /// [method PacketPeerUdpRs.bind] returns [constant ERR_ALREADY_IN_USE], [method PacketPeerUdpRs.put_packet_broadcast] -1.
 /// Its destination stays its sender: [method PacketPeerUdpRs.set_dest_address] prints an error. Socket options and
-/// [member PacketPeerUdpRs.background_receive] are the server's; [member PacketPeerUdpRs.overflow_policy] is its own.
+/// [member PacketPeerUdpRs.background_receive] are the server's; [member PacketPeerUdpRs.overflow_policy],
+/// [member PacketPeerUdpRs.send_conditions] and [member PacketPeerUdpRs.receive_conditions] are its own.
 ///
 /// **What differs from [UDPServer]:**
 /// - On a wildcard address of a machine with several addresses, answers leave from the address that the client has sent to.
@@ -152,6 +154,15 @@ pub(crate) struct UdpServerRs {
     /// [member PacketPeerUdpRs.traffic_class].
     #[var(get = get_traffic_class, set = set_traffic_class, usage_flags = [EDITOR], hint = RANGE, hint_string = "0,255,1")]
     traffic_class: PhantomVar<i64>,
+    /// A bad network for what the peers of this server send; `null`, the default, for none. Peers that are taken from now on start
+    /// with it, each with a line of its own; those that were taken already keep what they have. See
+    /// [member PacketPeerUdpRs.send_conditions].
+    #[var(get = get_send_conditions, set = set_send_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]
+    send_conditions: PhantomVar<Option<Gd<UdpLinkConditions>>>,
+    /// A bad network for what the peers of this server receive, likewise; also for pending connections: a new sender becomes one
+    /// when its first packet has come through. See [member PacketPeerUdpRs.receive_conditions].
+    #[var(get = get_receive_conditions, set = set_receive_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]
+    receive_conditions: PhantomVar<Option<Gd<UdpLinkConditions>>>,
     shared: Registration<SharedServer>,
     base: Base<RefCounted>,
 }
@@ -173,6 +184,8 @@ impl IRefCounted for UdpServerRs {
             send_buffer_size: PhantomVar::default(),
             time_to_live: PhantomVar::default(),
             traffic_class: PhantomVar::default(),
+            send_conditions: PhantomVar::default(),
+            receive_conditions: PhantomVar::default(),
             shared,
             base,
         }
@@ -299,7 +312,7 @@ impl UdpServerRs {
     #[func]
     fn get_stats() -> VarDictionary {}
 
-    /// Sets everything that [method get_stats] counts to 0. The counters of its peers are their own and stay.
+    /// Sets everything that [method get_stats] counts to 0, except `conditions_waiting`. The counters of its peers are their own and stay.
     #[cfg(false)]
     #[func]
     fn reset_stats() {}
@@ -458,5 +471,21 @@ direct_methods! {
 
     mut fn set_traffic_class(shared, class: i64) {
         options::set_traffic_class(shared, class);
+    }
+
+    const fn get_send_conditions(shared) -> Option<Gd<UdpLinkConditions>> {
+        links::get_send_conditions(shared)
+    }
+
+    mut fn set_send_conditions(shared, conditions: Option<Gd<UdpLinkConditions>>) {
+        links::set_send_conditions(shared, conditions);
+    }
+
+    const fn get_receive_conditions(shared) -> Option<Gd<UdpLinkConditions>> {
+        links::get_receive_conditions(shared)
+    }
+
+    mut fn set_receive_conditions(shared, conditions: Option<Gd<UdpLinkConditions>>) {
+        links::set_receive_conditions(shared, conditions);
     }
 }

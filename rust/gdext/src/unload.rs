@@ -7,7 +7,7 @@ use packet_peer_udp_core::pin_library;
 
 use crate::availability;
 use crate::registry::Registered;
-use crate::shared::{PEERS, SERVERS};
+use crate::shared::{CONDITIONS, PEERS, SERVERS};
 
 /// The longest that unloading waits for threads to leave their waits. They need a processor for it, and nothing else.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(crate) fn close_all() {
     while is_waited_on() && Instant::now() < deadline {
         thread::yield_now();
     }
-    if !peers.is_empty() || !servers.is_empty() {
+    if !peers.is_empty() || !servers.is_empty() || !CONDITIONS.all().0.is_empty() {
         thread::sleep(RETURN_TIME);
     }
     // (gdext refuses to initialise a debug build again that has stayed.)

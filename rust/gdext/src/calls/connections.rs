@@ -18,8 +18,12 @@ use crate::shared::{PEERS, SharedServer};
 
 pub(crate) fn take_connection(shared: &SharedServer) -> Option<Gd<PacketPeerUdpRs>> {
     let server = &shared.server;
-    let peer = server.accept()?;
-    let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer)));
+    let (peer, links) = {
+        // Of one moment: the peer starts with what the server has when it is accepted.
+        let links = shared.links.lock();
+        (server.accept()?, links.clone())
+    };
+    let object = Gd::from_init_fn(|base| PacketPeerUdpRs::new(base, Arc::clone(&peer), links));
     PEERS.note_instance(&object);
     // Only now: from here on a signal may be pending, and emitting it refers to the object, which must be complete for that.
     peer.enable_signals(registry::id_of(&object));

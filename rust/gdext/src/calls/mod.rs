@@ -10,11 +10,15 @@
 //! | [`connections`] | a server's peers |
 //! | [`groups`] | multicast groups and broadcasts |
 //! | [`options`] | properties |
+//! | [`links`] | the link conditions that peers and servers have |
+//! | [`link_conditions`] | the properties of link conditions |
 //! | [`outcome`] | how a call ends: the script's value, and a line in the log |
 
 pub(crate) mod connections;
 pub(crate) mod destination;
 pub(crate) mod groups;
+pub(crate) mod link_conditions;
+pub(crate) mod links;
 pub(crate) mod opening;
 pub(crate) mod options;
 mod outcome;

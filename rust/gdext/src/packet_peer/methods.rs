@@ -7,9 +7,10 @@ use godot::prelude::*;
 use packet_peer_udp_core::SocketOption;
 
 use super::{__godot_PacketPeerUdpRs_Funcs, PacketPeerUdpRs};
-use crate::calls::{destination, groups, opening, options, receiving, sending, waiting};
+use crate::calls::{destination, groups, links, opening, options, receiving, sending, waiting};
 use crate::convert::{self, count_to_int, hops_to_int, stats_dictionary};
 use crate::direct::direct_methods;
+use crate::udp_link_conditions::UdpLinkConditions;
 
 // How these are written, and why they are no `#[func]`s: see `direct.rs`.
 direct_methods! {
@@ -277,5 +278,21 @@ direct_methods! {
 
     mut fn set_multicast_interface(shared, name: GString) {
         options::set_option(shared, SocketOption::MulticastInterface(name.to_string()));
+    }
+
+    const fn get_send_conditions(shared) -> Option<Gd<UdpLinkConditions>> {
+        links::get_send_conditions(shared)
+    }
+
+    mut fn set_send_conditions(shared, conditions: Option<Gd<UdpLinkConditions>>) {
+        links::set_send_conditions(shared, conditions);
+    }
+
+    const fn get_receive_conditions(shared) -> Option<Gd<UdpLinkConditions>> {
+        links::get_receive_conditions(shared)
+    }
+
+    mut fn set_receive_conditions(shared, conditions: Option<Gd<UdpLinkConditions>>) {
+        links::set_receive_conditions(shared, conditions);
     }
 }

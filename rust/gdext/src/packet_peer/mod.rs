@@ -16,7 +16,8 @@ use packet_peer_udp_core::Peer;
 
 use crate::convert;
 use crate::registry::{HasShared, Registration};
-use crate::shared::Shared;
+use crate::shared::{Links, Shared};
+use crate::udp_link_conditions::UdpLinkConditions;
 
 mod methods;
 
@@ -184,6 +185,26 @@ pub(crate) struct PacketPeerUdpRs {
     /// the reason in [method get_last_error_message]. A link-local address needs its interface: `fe80::1%eth0`.
     #[var(get = get_source_address, set = set_source_address, usage_flags = [EDITOR], hint = PLACEHOLDER_TEXT, hint_string = "the system's choice")]
     source_address: PhantomVar<GString>,
+    /// A bad network for what this peer sends: loss, delay, bandwidth and the like, for trying a game; `null`, the default, for none,
+    /// which costs nothing. Kept when this peer is closed. A property of the resource that is changed takes effect at once.
+    ///
+    /// [method PacketPeer.put_packet] and all other methods that send then return as on a real network: [constant OK] also for a packet that
+    /// the conditions lose. A thread of the addon sends packets when they are due; errors of the system by then are counted as
+    /// `send_errors`, see [method get_stats].
+    ///
+    /// `null` sends at once what is held back. [method close] and connecting anew drop it, so a last "goodbye" is lost unless the game
+    /// waits for it. At most [member queue_size] bytes are held back, 4 MiB where that is 0; a packet takes its length and 24 bytes more.
+    ///
+    /// A peer of an [UdpServerRs] starts with [member UdpServerRs.send_conditions] of its server, and may have others.
+    #[var(get = get_send_conditions, set = set_send_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]
+    send_conditions: PhantomVar<Option<Gd<UdpLinkConditions>>>,
+    /// A bad network for what this peer receives, likewise. Packets enter the queue when they are due, and [method get_packet_time_usec]
+    /// tells that time. Without [member background_receive] they are still taken in a frame, and on systems other than Linux and
+    /// Android their delay counts from when they were read. `null` delivers at once what is held back; [method close] drops it.
+    ///
+    /// A peer of an [UdpServerRs] starts with [member UdpServerRs.receive_conditions] of its server, and may have others.
+    #[var(get = get_receive_conditions, set = set_receive_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]
+    receive_conditions: PhantomVar<Option<Gd<UdpLinkConditions>>>,
     shared: Registration<Shared>,
     /// Whether the object has got the notification that it is constructed.
     #[cfg(not(feature = "plain-virtuals"))]
@@ -199,14 +220,14 @@ mod virtuals_plain;
 impl PacketPeerUdpRs {
     /// The constructor for scripts.
     pub(crate) fn new_closed(base: Base<PacketPeerExtension>) -> Self {
-        let this = Self::new(base, Peer::new());
+        let this = Self::new(base, Peer::new(), Links::default());
         // Nothing is pending before a script has the object, and opens the peer.
         this.shared.peer.enable_signals(this.shared.id());
         this
     }
 
     /// The constructor.
-    pub(crate) fn new(base: Base<PacketPeerExtension>, peer: Arc<Peer>) -> Self {
+    pub(crate) fn new(base: Base<PacketPeerExtension>, peer: Arc<Peer>, links: Links) -> Self {
         Self {
             background_receive: PhantomVar::default(),
             queue_size: PhantomVar::default(),
@@ -222,7 +243,9 @@ impl PacketPeerUdpRs {
             multicast_interface: PhantomVar::default(),
             packet_info: PhantomVar::default(),
             source_address: PhantomVar::default(),
-            shared: Registration::new(&base, Shared::new(peer)),
+            send_conditions: PhantomVar::default(),
+            receive_conditions: PhantomVar::default(),
+            shared: Registration::new(&base, Shared::new(peer, links)),
             #[cfg(not(feature = "plain-virtuals"))]
             is_noticed: false,
             base,
@@ -693,12 +716,18 @@ impl PacketPeerUdpRs {
     ///   lower bound, since packets that the system has joined count as one;
     /// - `send_errors`: calls that could not send, or not all that they were given;
     /// - `receive_errors`: failed receives, mostly other hosts' answers that a packet was refused;
-    /// - `send_syscalls`, `receive_syscalls`: how often the system was called for it.
+    /// - `send_syscalls`, `receive_syscalls`: how often the system was called for it;
+    /// - `conditions_lost`, `conditions_duplicated`, `conditions_reordered`, `conditions_corrupted`: packets that
+    ///   [member send_conditions] and [member receive_conditions] have lost, doubled, held back for others to overtake, and flipped a
+    ///   bit of;
+    /// - `conditions_dropped`: packets that were larger than [member UdpLinkConditions.max_packet_size], that found the queue of the line
+    ///   full or no room to be held back, or that were held back when the peer was closed;
+    /// - `conditions_waiting`: packets that are held back now.
     #[cfg(false)]
     #[func]
     fn get_stats() -> VarDictionary {}
 
-    /// Sets everything that [method get_stats] returns to 0.
+    /// Sets everything that [method get_stats] returns to 0, except `conditions_waiting`.
     #[cfg(false)]
     #[func]
     fn reset_stats() {}

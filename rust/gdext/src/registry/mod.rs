@@ -68,8 +68,7 @@ pub(crate) struct Registration<S: Registered> {
 impl<S: Registered> Registration<S> {
     /// Registers the object that is being constructed.
     pub(crate) fn new<B: GodotClass>(base: &Base<B>, shared: Arc<S>) -> Self {
-        // SAFETY: when the constructor runs, the engine's part of the object exists and has its id.
-        let id = unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) };
+        let id = id_of_base(base);
         let object = EngineObject(base.obj_sys());
         S::registry().add(id, Known { shared: Arc::clone(&shared), object, instance: ptr::null() });
         Self { id, shared }
@@ -194,6 +193,11 @@ impl<S: Registered> Registry<S> {
         found
     }
 
+    /// A reference to an object that is in use, and its shared part; `None` if it is being freed.
+    pub(crate) fn reference<C: HasShared<Shared = S>>(&self, object: &Gd<C>) -> Option<(Reference, Arc<S>)> {
+        self.find(id_of(object)).map(|(object, shared)| (Reference(object), shared))
+    }
+
     /// Lets [`find_each`](Self::find_each) prefetch gdext's part of an object. Pays for a class with thousands of objects.
     pub(crate) fn note_instance<C: GodotClass>(&self, object: &Gd<C>) {
         // SAFETY: the library is loaded, since it runs.
@@ -250,6 +254,24 @@ fn refer(object: EngineObject) -> Variant {
         unsafe { construct(reference.var_sys_mut().cast(), (&raw mut object).cast()) };
     }
     reference
+}
+
+/// A reference that keeps an object of a registry alive. For any thread; not to be dropped under a lock, since dropping the last one
+/// frees the object.
+#[derive(Clone)]
+pub(crate) struct Reference(Variant);
+
+// SAFETY: the object is reference-counted. The engine counts references by atomic operations, and lets any thread drop the last one.
+unsafe impl Send for Reference {}
+
+// SAFETY: as above; the variant itself is never changed.
+unsafe impl Sync for Reference {}
+
+impl Reference {
+    /// The object, whose class is `C`.
+    pub(crate) fn to_gd<C: GodotClass>(&self) -> Option<Gd<C>> {
+        self.0.try_to().ok()
+    }
 }
 
 /// What `call` makes of the shared part of the object that the engine calls a method of.
@@ -338,6 +360,12 @@ impl<S> Deref for InCall<'_, S> {
 /// The instance id of an object.
 pub(crate) fn id_of<C: GodotClass>(object: &Gd<C>) -> u64 {
     object.instance_id_unchecked().to_i64().cast_unsigned()
+}
+
+/// The instance id of an object that is being constructed, or lives.
+pub(crate) fn id_of_base<C: GodotClass>(base: &Base<C>) -> u64 {
+    // SAFETY: when the constructor runs, the engine's part of the object exists and has its id.
+    unsafe { interface_fn!(object_get_instance_id)(base.obj_sys()) }
 }
 
 /// A quick hash for instance ids: the engine assigns them, so no one can choose them to collide.
