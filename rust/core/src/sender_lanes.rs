@@ -69,11 +69,24 @@ impl SenderLanes {
         }
     }
 
-    /// Sets what a new sender starts with. The others stay as they are.
-    pub(crate) fn set_default(&mut self, conditions: Option<Arc<SharedConditions>>) {
+    /// Sets what a new sender starts with, and those have from now on that no peer was accepted for. Peers stay as they are.
+    pub(crate) fn set_default(&mut self, store: &mut Store<PacketMeta>, conditions: Option<Arc<SharedConditions>>) {
         self.conditions = conditions;
+        for entry in self.entries.values_mut() {
+            let Entry::Lane(lane, Standing::Stranger) = entry else { continue };
+            self.ended -= usize::from(lane.has_ended());
+            match &self.conditions {
+                Some(conditions) => lane.set_conditions(Arc::clone(conditions)),
+                None => lane.end(),
+            }
+            self.ended += usize::from(lane.has_ended());
+        }
         if self.conditions.is_none() {
             self.entries.retain(|_, entry| !matches!(entry, Entry::Past));
+            let is_strangers = |meta: &PacketMeta| {
+                matches!(self.entries.get(&meta.remote()), Some(Entry::Lane(_, Standing::Stranger)))
+            };
+            store.expedite(clock::now_nsec(), is_strangers);
         }
     }
 
