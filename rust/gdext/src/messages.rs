@@ -2,7 +2,7 @@
 //!
 //! An [`Error`] that the system has caused has its remedy in its own text, which `get_last_error_message()` returns too.
 
-use std::fmt::{Debug, Display};
+use std::fmt::Display;
 
 use godot::builtin::GString;
 use packet_peer_udp_core::{Error, Peer, Reason, interface_list_refusal};
@@ -340,8 +340,8 @@ pub(crate) const HOPS_RANGE: &str = "use 1 to 255, or 0 for the system's default
 pub(crate) const BYTE_RANGE: &str = "use 0 to 255";
 
 /// For a property of link conditions that stays as it was; `range` is what it may be.
-pub(crate) fn out_of_range(value: impl Debug, range: &str) -> String {
-    format!("{value:?} is out of range; {range}.")
+pub(crate) fn out_of_range(value: impl Display, range: &str) -> String {
+    format!("{value} is out of range; {range}.")
 }
 
 /// What a share of all packets may be.

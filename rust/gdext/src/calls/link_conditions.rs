@@ -1,7 +1,6 @@
 //! Setting the properties of link conditions. One that is out of range stays as it was, and a line says what it may be.
 
-use std::fmt::Debug;
-
+use godot::meta::ToGodot;
 use packet_peer_udp_core::Conditions;
 
 use crate::convert;
@@ -61,13 +60,13 @@ pub(crate) fn set_jitter_distribution(shared: &SharedConditions, distribution: i
 fn set_checked<T: PartialEq>(
     shared: &SharedConditions,
     property: &'static str,
-    given: impl Debug,
+    given: impl ToGodot,
     value: Option<T>,
     range: &str,
     place: Place<T>,
 ) {
     match value {
         Some(value) => set(shared, value, place),
-        None => shared.reporter.print_of_property(property, &messages::out_of_range(given, range)),
+        None => shared.reporter.print_of_property(property, &messages::out_of_range(given.to_variant(), range)),
     }
 }
