@@ -71,13 +71,14 @@ impl SenderLanes {
 
     /// Sets what a new sender starts with, and those have from now on that no peer was accepted for. Peers stay as they are.
     pub(crate) fn set_default(&mut self, store: &mut Store<PacketMeta>, conditions: Option<Arc<SharedConditions>>) {
+        let now = clock::now_nsec();
         self.conditions = conditions;
         for entry in self.entries.values_mut() {
             let Entry::Lane(lane, Standing::Stranger) = entry else { continue };
             self.ended -= usize::from(lane.has_ended());
             match &self.conditions {
                 Some(conditions) => lane.set_conditions(Arc::clone(conditions)),
-                None => lane.end(),
+                None => lane.end(now),
             }
             self.ended += usize::from(lane.has_ended());
         }
@@ -86,7 +87,7 @@ impl SenderLanes {
             let is_strangers = |meta: &PacketMeta| {
                 matches!(self.entries.get(&meta.remote()), Some(Entry::Lane(_, Standing::Stranger)))
             };
-            store.expedite(clock::now_nsec(), is_strangers);
+            store.expedite(now, is_strangers);
         }
     }
 
@@ -142,7 +143,9 @@ impl SenderLanes {
             }
             (Some(Entry::Lane(lane, _)), None) => {
                 self.ended += usize::from(!lane.has_ended());
-                lane.end(store, clock::now_nsec(), |meta| meta.remote() == sender);
+                let now = clock::now_nsec();
+                lane.end(now);
+                store.expedite(now, |meta| meta.remote() == sender);
             }
             (_, Some(conditions)) => {
                 let lane = Box::new(self.new_lane(conditions, Arc::clone(counts)));

@@ -265,7 +265,11 @@ impl OneLane {
     ) {
         match (&mut self.0, conditions) {
             (Some(lane), Some(conditions)) => lane.set_conditions(conditions),
-            (Some(lane), None) => lane.end(store, clock::now_nsec(), |_| true),
+            (Some(lane), None) => {
+                let now = clock::now_nsec();
+                lane.end(now);
+                store.expedite(now, |_| true);
+            }
             (None, Some(conditions)) => {
                 let id = LineId { direction: Direction::In, number: 0 };
                 self.0 = Some(Lane::new(conditions, id, Arc::clone(counts)));

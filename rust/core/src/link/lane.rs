@@ -111,10 +111,9 @@ impl Lane {
         self.limit = if bytes == 0 { DEFAULT_LIMIT } else { bytes };
     }
 
-    /// There are no conditions any more: has the packets that are held back, which are those that `which` says, fall due at `now`. The
-    /// lane is needed until they are taken.
-    pub(crate) fn end<T>(&mut self, store: &mut Store<T>, now: u64, which: impl Fn(&T) -> bool) {
-        store.expedite(now, which);
+    /// There are no conditions any more. The caller has what is held back fall due at `now` ([`Store::expedite`]); until it is taken, the
+    /// lane is needed.
+    pub(crate) fn end(&mut self, now: u64) {
         self.conditions = Arc::default();
         (self.values, self.version) = self.conditions.snapshot();
         self.are_none = true;

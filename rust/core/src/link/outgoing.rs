@@ -111,8 +111,9 @@ impl Outgoing {
         if let Some(conditions) = conditions {
             state.lane.set_conditions(conditions);
         } else {
-            let State { lane, store, .. } = &mut *state;
-            lane.end(store, clock::now_nsec(), |_| true);
+            let now = clock::now_nsec();
+            state.lane.end(now);
+            state.store.expedite(now, |_| true);
         }
         self.schedule(state);
     }

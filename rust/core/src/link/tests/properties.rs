@@ -142,7 +142,8 @@ proptest! {
             }
             prop_assert!(lane.held() <= most);
             if ends && index + 1 == count {
-                lane.end(&mut store, now, |_| true);
+                lane.end(now);
+                store.expedite(now, |_| true);
             }
             let mut last = 0;
             while let Some(packet) = store.take_due(now) {
