@@ -19,7 +19,7 @@ readonly LARGEST_LIBRARY=$((4 * 1024 * 1024))
 # addon_files: prints the addon's files except its libraries, one a line: path in the addon, a tab, path in the repository.
 addon_files() {
     local class preset
-    for class in PacketPeerUdpRs UdpLinkConditions UdpServerRs; do
+    for class in PacketPeerUdpRs UdpLinkConditions UdpLinkProxy UdpServerRs; do
         printf '%s\t%s\n' "icons/$class.svg" "icons/$class.svg" "icons/$class.svg.import" "icons/$class.svg.import"
     done
     for preset in awful crowded_wifi mobile_3g mobile_4g satellite transatlantic wifi; do

@@ -175,6 +175,8 @@ addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg
 addons/packet_peer_udp_rs/icons/PacketPeerUdpRs.svg.import
 addons/packet_peer_udp_rs/icons/UdpLinkConditions.svg
 addons/packet_peer_udp_rs/icons/UdpLinkConditions.svg.import
+addons/packet_peer_udp_rs/icons/UdpLinkProxy.svg
+addons/packet_peer_udp_rs/icons/UdpLinkProxy.svg.import
 addons/packet_peer_udp_rs/icons/UdpServerRs.svg
 addons/packet_peer_udp_rs/icons/UdpServerRs.svg.import
 NAMES

@@ -7,6 +7,7 @@
 //! | [`virtuals`] | what the engine calls to create a `PacketPeerUdpRs`, and for each packet |
 //! | [`udp_server`] | the class `UdpServerRs`: its registered members and their reference |
 //! | [`packet_peer`] | the class `PacketPeerUdpRs`, likewise |
+//! | [`udp_link_proxy`] | the class `UdpLinkProxy`, likewise |
 //! | [`udp_link_conditions`] | the class `UdpLinkConditions`, likewise |
 //! | [`direct`] | registering methods: no borrows, the engine's own words for wrong arguments |
 //! | [`calls`] | what the members do, by subject |
@@ -54,6 +55,7 @@ mod shared;
 mod signals;
 mod taken;
 mod udp_link_conditions;
+mod udp_link_proxy;
 mod udp_server;
 mod unload;
 #[cfg(not(feature = "plain-virtuals"))]

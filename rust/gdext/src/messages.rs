@@ -5,7 +5,7 @@
 use std::fmt::Display;
 
 use godot::builtin::GString;
-use packet_peer_udp_core::{Error, Peer, Reason, interface_list_refusal};
+use packet_peer_udp_core::{Error, Operation, Peer, Reason, interface_list_refusal};
 
 use crate::convert::truncated_port;
 
@@ -32,6 +32,8 @@ pub(crate) const NO_LOCAL_PORT: &str = "the peer is not open, so it has no port;
 
 pub(crate) const SERVER_HAS_NO_PORT: &str = "the server does not listen, so it has no port; call listen() first.";
 
+pub(crate) const PROXY_HAS_NO_PORT: &str = "the proxy does not run, so it has no port; call start() first.";
+
 /// For `bind()`.
 pub(crate) fn bind(error: &Error, peer: &Peer, address: &GString) -> Option<String> {
     match &error.reason {
@@ -57,6 +59,31 @@ pub(crate) fn listen(error: &Error, port: Option<u16>, address: &GString) -> Opt
         Reason::UnknownInterface(name) => Some(no_such_scope(name, address)),
         _ => local_address(error, address),
     }
+}
+
+/// The error of a relay that is started while it runs.
+pub(crate) fn runs_already(address: &str) -> Error {
+    Error::new(Operation::Bind, address, Reason::AlreadyOpen)
+}
+
+/// For `start()` of a relay; `port` is the one that it listens on, if it runs.
+pub(crate) fn start(error: &Error, port: Option<u16>, host: &GString, address: &GString) -> String {
+    let text = match (&error.reason, error.operation) {
+        (Reason::AlreadyOpen, _) => {
+            Some(format!("the proxy already runs, on port {}; call stop() first.", port.unwrap_or(0)))
+        }
+        (Reason::InvalidPort(port), Operation::Bind) => {
+            Some(format!("listen_port {port} is out of range; use 1 to 65535, or 0 for one that the system chooses."))
+        }
+        (Reason::InvalidPort(port), _) => Some(format!("target_port {port} is out of range; use 1 to 65535.")),
+        (Reason::Unresolvable(_), _) => {
+            Some(format!("{error}. Check the name and the machine's network, or use a numeric address."))
+        }
+        (Reason::UnknownInterface(name), Operation::Bind) => Some(no_such_scope(name, address)),
+        (_, Operation::Bind) => local_address(error, address),
+        _ => resolve(error, host),
+    };
+    text.unwrap_or_else(|| format!("{error}."))
 }
 
 /// For `listen()` with a port out of range, which listens all the same, on `bound`.
@@ -343,6 +370,12 @@ pub(crate) const BYTE_RANGE: &str = "use 0 to 255";
 pub(crate) fn out_of_range(value: impl Display, range: &str) -> String {
     format!("{value} is out of range; {range}.")
 }
+
+/// What `client_timeout_msec` of a relay may be.
+pub(crate) const CLIENT_TIMEOUT_RANGE: &str = "use 1 to 4294967295 milliseconds, or 0 for never";
+
+/// What `max_clients` of a relay may be.
+pub(crate) const CLIENTS_RANGE: &str = "use 0 to 4294967295; with 0 no client is let in";
 
 /// What a share of all packets may be.
 pub(crate) const SHARE_RANGE: &str = "use 0 to 1, the share of all packets";

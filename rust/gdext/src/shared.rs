@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use godot::classes::Resource;
 use godot::obj::Gd;
-use packet_peer_udp_core::{Conditions, Peer, Refusal, Server, SharedConditions as CoreConditions, Totals};
+use packet_peer_udp_core::{Conditions, Peer, Proxy, Refusal, Server, SharedConditions as CoreConditions, Totals};
 use parking_lot::Mutex;
 
 use crate::messages;
@@ -22,6 +22,13 @@ pub(crate) struct Shared {
 /// The shared part of a `UdpServerRs`.
 pub(crate) struct SharedServer {
     pub(crate) server: Server,
+    pub(crate) links: Mutex<Links>,
+    pub(crate) reporter: Reporter,
+}
+
+/// The shared part of a `UdpLinkProxy`.
+pub(crate) struct SharedProxy {
+    pub(crate) proxy: Proxy,
     pub(crate) links: Mutex<Links>,
     pub(crate) reporter: Reporter,
 }
@@ -49,6 +56,9 @@ pub(crate) static PEERS: Registry<Shared> = Registry::new();
 /// Every `UdpServerRs`.
 pub(crate) static SERVERS: Registry<SharedServer> = Registry::new();
 
+/// Every `UdpLinkProxy`.
+pub(crate) static PROXIES: Registry<SharedProxy> = Registry::new();
+
 /// Every `UdpLinkConditions`.
 pub(crate) static CONDITIONS: Registry<SharedConditions> = Registry::new();
 
@@ -72,6 +82,12 @@ impl Shared {
 impl Default for SharedServer {
     fn default() -> Self {
         Self { server: Server::default(), links: Mutex::default(), reporter: Reporter::new("UdpServerRs") }
+    }
+}
+
+impl Default for SharedProxy {
+    fn default() -> Self {
+        Self { proxy: Proxy::default(), links: Mutex::default(), reporter: Reporter::new("UdpLinkProxy") }
     }
 }
 
@@ -165,6 +181,29 @@ impl Registered for SharedServer {
     /// What passes through a server counts with its peers, except packets that were dropped before they reached one.
     fn totals(&self) -> Totals {
         Totals { packets_dropped: self.server.drops(), ..Totals::default() }
+    }
+}
+
+impl Registered for SharedProxy {
+    fn registry() -> &'static Registry<Self> {
+        &PROXIES
+    }
+
+    fn close(&self) {
+        self.proxy.stop();
+        release(&self.links);
+    }
+
+    fn waits(&self) -> usize {
+        0
+    }
+
+    /// No script has so many relays that this pays.
+    fn prefetch(&self) {}
+
+    /// The monitors are of what the game sends and receives, which a relay only passes on.
+    fn totals(&self) -> Totals {
+        Totals::default()
     }
 }
 

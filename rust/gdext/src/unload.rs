@@ -7,7 +7,7 @@ use packet_peer_udp_core::pin_library;
 
 use crate::availability;
 use crate::registry::Registered;
-use crate::shared::{CONDITIONS, PEERS, SERVERS};
+use crate::shared::{CONDITIONS, PEERS, PROXIES, SERVERS};
 
 /// The longest that unloading waits for threads to leave their waits. They need a processor for it, and nothing else.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -16,13 +16,13 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// here can see it.
 const RETURN_TIME: Duration = Duration::from_millis(50);
 
-/// Closes every peer and stops every server, and returns when no thread is in a wait any more: a thread that returned later
+/// Closes every peer, stops every server and every relay, and returns when no thread is in a wait any more: a thread that returned later
 /// would return into code that is not there. (The engine frees the objects only afterwards.) Methods that are called meanwhile, and
 /// later, return at once. If there are any, a thread goes on to call them, so a release build stays in memory; where it would be
 /// unloaded otherwise, the engine then goes on to use it until it is restarted.
 pub(crate) fn close_all() {
     availability::begin_unloading();
-    let ((peers, _), (servers, _)) = (PEERS.all(), SERVERS.all());
+    let ((peers, _), (servers, _), (proxies, _)) = (PEERS.all(), SERVERS.all(), PROXIES.all());
     let is_waited_on = || servers.iter().any(|server| server.waits() > 0) || peers.iter().any(|peer| peer.waits() > 0);
     for peer in &peers {
         peer.close();
@@ -30,11 +30,14 @@ pub(crate) fn close_all() {
     for server in &servers {
         server.close();
     }
+    for proxy in &proxies {
+        proxy.close();
+    }
     let deadline = Instant::now() + LEAVE_TIMEOUT;
     while is_waited_on() && Instant::now() < deadline {
         thread::yield_now();
     }
-    if !peers.is_empty() || !servers.is_empty() || !CONDITIONS.all().0.is_empty() {
+    if !peers.is_empty() || !servers.is_empty() || !proxies.is_empty() || !CONDITIONS.all().0.is_empty() {
         thread::sleep(RETURN_TIME);
     }
     // (gdext refuses to initialise a debug build again that has stayed.)

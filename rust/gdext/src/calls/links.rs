@@ -1,4 +1,4 @@
-//! The link conditions of peers, and those that a server's peers start with.
+//! The link conditions of peers, those that a server's peers start with, and those of a relay.
 
 use std::mem;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use packet_peer_udp_core::SharedConditions as CoreConditions;
 use parking_lot::Mutex;
 
 use crate::registry::Reference;
-use crate::shared::{CONDITIONS, Links, Shared, SharedServer};
+use crate::shared::{CONDITIONS, Links, Shared, SharedProxy, SharedServer};
 use crate::udp_link_conditions::UdpLinkConditions;
 
 /// What has link conditions for both directions.
@@ -43,6 +43,21 @@ impl HasLinks for SharedServer {
 
     fn set_receive_conditions(&self, conditions: Option<Arc<CoreConditions>>) {
         self.server.set_receive_conditions(conditions);
+    }
+}
+
+/// What a relay sends goes to its target, and what it receives comes from there and goes to a client.
+impl HasLinks for SharedProxy {
+    fn links(&self) -> &Mutex<Links> {
+        &self.links
+    }
+
+    fn set_send_conditions(&self, conditions: Option<Arc<CoreConditions>>) {
+        self.proxy.set_to_target_conditions(conditions);
+    }
+
+    fn set_receive_conditions(&self, conditions: Option<Arc<CoreConditions>>) {
+        self.proxy.set_to_client_conditions(conditions);
     }
 }
 

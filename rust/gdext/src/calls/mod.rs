@@ -12,6 +12,7 @@
 //! | [`options`] | properties |
 //! | [`links`] | the link conditions that peers and servers have |
 //! | [`link_conditions`] | the properties of link conditions |
+//! | [`relaying`] | a relay |
 //! | [`outcome`] | how a call ends: the script's value, and a line in the log |
 
 pub(crate) mod connections;
@@ -23,5 +24,6 @@ pub(crate) mod opening;
 pub(crate) mod options;
 mod outcome;
 pub(crate) mod receiving;
+pub(crate) mod relaying;
 pub(crate) mod sending;
 pub(crate) mod waiting;
