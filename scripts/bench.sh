@@ -10,10 +10,10 @@ Usage: scripts/bench.sh [options]
 
 Builds the addon and measures it against the engine's own classes over loopback: PacketPeerUdpRs against PacketPeerUDP at
 64, 512 and 1,200 bytes, and UdpServerRs against UDPServer with 10 to 10,000 peers. Both classes take turns in one run of
-the engine. The bare system calls (the baseline) are measured before and after. Prints a table: microseconds per packet,
+the engine. Then link conditions: what they cost, how late packets are, and what a relay passes on. The bare system calls (the baseline) are measured before and after. Prints a table: microseconds per packet,
 the ratio of ours to native, and the goals of scripts/bench_goals.py. Takes some minutes on a machine that is otherwise idle.
 
-  --only SECTION       measure only the "peers" or only the "servers"
+  --only SECTION       measure only the "peers", the "servers" or the link "conditions"
   --strict             exit code 1 also if a "must" is missed; with --against, if a row is slower
   --json FILE          write all figures to FILE, with a description of the machine
   --chart FILE         draw the peers' figures as an SVG picture
@@ -69,6 +69,7 @@ case $section in
     "") ;;
     peers) [ -z "$server_chart" ] || die "--server-chart needs the servers." ;;
     servers) [ -z "$chart" ] || die "--chart needs the peers." ;;
+    conditions) [ -z "$chart$server_chart" ] || die "--chart needs the peers, --server-chart the servers." ;;
     *) usage >&2; exit 2 ;;
 esac
 [ -z "$against" ] || [ -z "$chart$server_chart" ] || die "--against draws no charts."

@@ -33,6 +33,9 @@ RATIO = {
     ("round trip", 64): (1.16, 0.90),
     # Of ours with packet_info to ours without it.
     ("get_packets with packet_info", 64): NO_GOAL,
+    # Of ours with conditions that do nothing to ours without conditions.
+    ("put_packet with conditions that do nothing", 64): (1.10, None),
+    ("get_packet with conditions that do nothing", 64): NO_GOAL,
     # Of ours in background mode to ours polled.
     ("round trip in background against polled", 64): (1.12, 1.05),
 }
@@ -51,6 +54,9 @@ SERVER_RATIO = {
     ("taking", 4_000): (1.0, None),
     ("taking", 10_000): (1.0, None),
 }
+
+# By how many microseconds a packet is late that link conditions hold back.
+LATENESS = {"median": (200, None), "latest": (1_000, None)}
 
 # Number of peers of which 100 have sent a packet: a frame of ours by get_ready_peers() / by a loop over all peers of ours, and / by
 # native's poll() and loop.

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bench_conditions
 import bench_servers
 from bench_goals import ABOVE_KERNEL, IDLE_PEER_BYTES, NO_GOAL, RATIO, SURVIVORS
 from bench_rows import bytes_row, missing_row, timed_row, verdict_of
@@ -137,6 +138,8 @@ def rows_of(raw, baseline):
         rows += [*timed_rows(peers, baseline), *stall_rows(peers, baseline), *memory_rows(peers)]
     if "servers" in raw:
         rows += bench_servers.rows_of(raw["servers"], baseline)
+    if "conditions" in raw:
+        rows += bench_conditions.rows_of(raw["conditions"])
     return rows
 
 
@@ -233,7 +236,7 @@ def print_table(result):
     for row in result["rows"]:
         if row["group"] != group:
             group = row["group"]
-            unit = "µs" if group in (LATENCY, bench_servers.FRAME) else UNITS[row["unit"]]
+            unit = "µs" if group in (LATENCY, bench_servers.FRAME, bench_conditions.LATENESS) else UNITS[row["unit"]]
             print(f"\n{group} ({unit})")
             print(COLUMNS.format("", "bytes", "kernel", "native", "ours", "above", "ratio", "must", "aim", "").rstrip())
         print(line(row))

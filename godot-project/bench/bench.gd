@@ -1,9 +1,10 @@
 extends Node
-## Measures PacketPeerUDP against PacketPeerUdpRs, then UDPServer against UdpServerRs, and writes
-## every measurement as JSON. scripts/bench.sh runs it and makes tables and charts of the result.
+## Measures PacketPeerUDP against PacketPeerUdpRs, then UDPServer against UdpServerRs, then link
+## conditions, and writes every measurement as JSON. scripts/bench.sh runs it and makes tables and
+## charts of the result.
 ## Arguments after "--":
 ##   --out=PATH       the file to write
-##   --only=SECTION   "peers" or "servers"
+##   --only=SECTION   "peers", "servers" or "conditions"
 ##   --short          fewer rounds and no bursts: for the comparison of two builds, in many runs
 ##   --quick          few rounds: shows that everything runs, not how fast it is
 
@@ -13,6 +14,7 @@ const Section := preload("section.gd")
 const SECTIONS: Dictionary[String, GDScript] = {
 	"peers": preload("peers.gd"),
 	"servers": preload("servers.gd"),
+	"conditions": preload("conditions.gd"),
 }
 
 var _out := ""

@@ -56,6 +56,10 @@ func set_of_receiver(property: StringName, value: Variant) -> void:
 	_our_receiver.set(property, value)
 
 
+func set_of_sender(property: StringName, value: Variant) -> void:
+	_our_sender.set(property, value)
+
+
 ## Sends a burst with [param method] of the sender, or as [constant READDRESSED].
 func send(method: StringName) -> int:
 	match method:
