@@ -55,9 +55,12 @@ fn a_refusal_is_silence_and_is_counted_and_the_target_may_come_again() {
         eventually("refusals are counted", || {
             client.send(b"nobody there").unwrap();
             sent += 1;
-            proxy.stats().refused > 3
+            // Not every system tells.
+            proxy.stats().refused > 3 || !cfg!(target_os = "linux") && sent > 20
         });
-        assert!(!proxy.last_error().message.is_empty());
+        if cfg!(target_os = "linux") {
+            assert!(proxy.last_error().message.contains("refused"), "{:?}", proxy.last_error());
+        }
         client.set_nonblocking(true).unwrap();
         assert!(client.recv(&mut [0; 10]).is_err());
         client.set_nonblocking(false).unwrap();
@@ -90,7 +93,7 @@ fn a_refused_batch_is_sent_all_the_same() {
         (0..10).for_each(|_| assert_eq!(client.send(b"x").unwrap(), 1));
         eventually("all are sent", || proxy.stats().to_target.packets_out == sent * 10);
     }
-    assert!(proxy.stats().refused > 0);
+    assert!(proxy.stats().refused > 0 || !cfg!(target_os = "linux"));
     assert_eq!(proxy.stats().to_target.dropped, 0);
 }
 

@@ -8,7 +8,7 @@
 //! | [`relay`] | a relay in operation, which is the sink of the listening socket |
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Weak};
 
@@ -263,11 +263,11 @@ impl Drop for Proxy {
     }
 }
 
-/// Whether what is sent to `target` comes to the socket that listens on `local`, as far as that can be told from the addresses.
+/// Whether what is sent to `target` comes to the socket that listens on `local`.
 fn is_own(local: SocketAddr, target: SocketAddr) -> bool {
     let (here, there) = (local.ip(), target.ip());
-    let is_here = here == there
-        || there.is_unspecified() && (here.is_loopback() || here.is_unspecified())
-        || here.is_unspecified() && there.is_loopback();
+    // Only to an address of this machine can a socket be bound.
+    let is_local = || UdpSocket::bind(SocketAddr::new(there, 0)).is_ok();
+    let is_here = here == there || there.is_unspecified() && here.is_loopback() || here.is_unspecified() && is_local();
     local.port() == target.port() && is_here
 }

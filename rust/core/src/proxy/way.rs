@@ -19,7 +19,8 @@ pub struct ProxyStats {
     /// What the target has sent.
     pub to_client: DirectionStats,
     /// How often the target's host has reported that it refuses what is sent there, because nothing receives on that port, or that it
-    /// cannot be reached (ICMP). The client learns nothing of it. The kernel keeps one report at a time, so several may count as one.
+    /// cannot be reached (ICMP). The client learns nothing of it. The kernel keeps one report at a time, so several may count as one;
+    /// Windows tells of none.
     pub refused: u64,
 }
 
