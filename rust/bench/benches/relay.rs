@@ -3,7 +3,7 @@
 //! First in thousands of packets per second, the median of all rounds: as fast as a sender, the relay's thread and a receiver can on this
 //! machine, with a limited number of packets on their way so that none is lost; the rows take turns. Beside it, on Linux, the processor time
 //! of the relay's thread. Then at a fixed rate, with nothing that holds the sender back: what was lost, and where. `-- --quick` runs few
-//! rounds.
+//! rounds, `--only=TEXT` the rows that have TEXT in their names.
 
 use std::io;
 use std::num::{NonZeroU16, NonZeroUsize};
@@ -49,13 +49,18 @@ enum Link {
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Single,
+    /// One by one, each by another client.
+    Clients,
     Many,
     Segmented,
 }
 
+const WAYS: [Way; 4] = [Way::Single, Way::Clients, Way::Many, Way::Segmented];
+
 fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "--quick");
-    match measure(if quick { 3 } else { 15 }) {
+    let only = std::env::args().find_map(|argument| argument.strip_prefix("--only=").map(str::to_owned));
+    match measure(if quick { 3 } else { 15 }, &only.unwrap_or_default()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("relay: {error}");
@@ -64,14 +69,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(rounds: usize) -> io::Result<()> {
-    let mut rows = Vec::new();
+fn measure(rounds: usize, only: &str) -> io::Result<()> {
+    let mut kinds = Vec::new();
     for size in SIZES {
         for link in [Link::Direct, Link::Relay, Link::Delayed] {
-            for way in [Way::Single, Way::Many, Way::Segmented] {
-                rows.push(Row { line: Line::new(link, size)?, way, rates: Vec::new(), costs: Vec::new() });
+            for way in WAYS {
+                let name = format!("{link:?}, {way:?}, {size} bytes");
+                if name.contains(only) {
+                    kinds.push((name, link, way, size));
+                }
             }
         }
+    }
+    let mut rows = Vec::new();
+    for (_, link, way, size) in &kinds {
+        rows.push(Row { line: Line::new(*link, *size)?, way: *way, rates: Vec::new(), costs: Vec::new() });
     }
     for round in 0..=rounds {
         for row in &mut rows {
@@ -79,20 +91,15 @@ fn measure(rounds: usize) -> io::Result<()> {
         }
     }
     println!("{:<40}{:>16}{:>16}", "", "1,000 packets/s", "relay, µs each");
-    for row in &mut rows {
-        let name = format!("{:?}, {:?}, {} bytes", row.line.link, row.way, row.line.size);
+    for ((name, ..), row) in kinds.iter().zip(&mut rows) {
         println!("{name:<40}{:>16.0}{:>16.2}", median(&mut row.rates) / 1_000.0, median(&mut row.costs));
     }
     drop(rows);
     println!("\n{:<40}{:>10}{:>16}{:>16}", format!("at {RATE} packets/s"), "sent", "lost before", "lost behind it");
-    for size in SIZES {
-        for link in [Link::Relay, Link::Delayed] {
-            for way in [Way::Single, Way::Many, Way::Segmented] {
-                let line = Line::new(link, size)?;
-                let (sent, before, behind) = line.at_rate(way)?;
-                let name = format!("{link:?}, {way:?}, {size} bytes");
-                println!("{name:<40}{sent:>10}{before:>16}{behind:>16}");
-            }
+    for (name, link, way, size) in kinds {
+        if link != Link::Direct {
+            let (sent, before, behind) = Line::new(link, size)?.at_rate(way)?;
+            println!("{name:<40}{sent:>10}{before:>16}{behind:>16}");
         }
     }
     Ok(())
@@ -103,7 +110,8 @@ struct Line {
     link: Link,
     size: usize,
     proxy: Proxy,
-    sender: Arc<Peer>,
+    /// As many as there are packets in a burst.
+    senders: Vec<Arc<Peer>>,
     receiver: Arc<Peer>,
     data: Vec<u8>,
 }
@@ -133,7 +141,7 @@ impl Row {
 
 impl Line {
     fn new(link: Link, size: usize) -> io::Result<Self> {
-        let (proxy, sender, receiver) = (Proxy::default(), Peer::new(), Peer::new());
+        let (proxy, receiver) = (Proxy::default(), Peer::new());
         receiver.bind(0, "127.0.0.1", 4 << 20).map_err(io::Error::other)?;
         let mut port = receiver.local_addr().map_or(0, |address| address.port());
         if link != Link::Direct {
@@ -145,20 +153,26 @@ impl Line {
             proxy.start("127.0.0.1", target, 0, "127.0.0.1").map_err(io::Error::other)?;
             port = proxy.local_addr().map_or(0, |address| address.port());
         }
-        sender.set_destination("127.0.0.1", port).map_err(io::Error::other)?;
-        Ok(Self { link, size, proxy, sender, receiver, data: vec![7; size * BURST] })
+        let senders: Vec<_> = (0..BURST).map(|_| Peer::new()).collect();
+        for sender in &senders {
+            sender.set_destination("127.0.0.1", port).map_err(io::Error::other)?;
+        }
+        Ok(Self { link, size, proxy, senders, receiver, data: vec![7; size * BURST] })
     }
 
     fn send(&self, way: Way) -> io::Result<()> {
+        let Some(sender) = self.senders.first() else { return Ok(()) };
+        let mut packets = self.data.chunks(self.size);
         let sent = match way {
-            Way::Single => self.data.chunks(self.size).try_for_each(|packet| self.sender.send(packet)),
+            Way::Single => packets.try_for_each(|packet| sender.send(packet)),
+            Way::Clients => packets.zip(&self.senders).try_for_each(|(packet, sender)| sender.send(packet)),
             Way::Many => {
-                let packets: Vec<&[u8]> = self.data.chunks(self.size).collect();
-                self.sender.send_many(&packets).map(drop)
+                let packets: Vec<&[u8]> = packets.collect();
+                sender.send_many(&packets).map(drop)
             }
             Way::Segmented => {
                 let size = NonZeroUsize::new(self.size).unwrap_or(NonZeroUsize::MIN);
-                self.sender.send_segmented(&self.data, size).map(drop)
+                sender.send_segmented(&self.data, size).map(drop)
             }
         };
         sent.map_err(io::Error::other)

@@ -207,6 +207,12 @@ impl Route<'_> {
     /// Sends datagrams in order. One that the kernel refuses is dropped; where it has no room, so are all that follow, as by a router
     /// whose queue is full.
     pub(crate) fn send_or_drop(&self, diagnostics: &Diagnostics, to: SocketAddr, mut payloads: Payloads<'_>) {
+        if let (1, Some(datagram)) = (payloads.len(), payloads.get(0)) {
+            if let Err(error) = self.send_one(diagnostics, to, datagram) {
+                diagnostics.record_dropped(&error, 1);
+            }
+            return;
+        }
         while payloads.len() > 0 {
             let (sent, error) = self.try_all(diagnostics, to, &payloads);
             let Some(error) = error else { return };
