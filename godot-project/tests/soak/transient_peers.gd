@@ -66,6 +66,16 @@ func _set_options(peer: PacketPeer) -> void:
 	peer.packet_info = chance(0.5)
 	peer.source_address = LOOPBACK if chance(0.5) else ""
 	peer.queue_size = rng.randi_range(1 << 18, 1 << 20) if chance(0.5) else 0
+	peer.send_conditions = _short_delay() if chance(0.3) else null
+	peer.receive_conditions = _short_delay() if chance(0.3) else null
+
+
+# Conditions that lose nothing.
+func _short_delay() -> Resource:
+	var conditions: Resource = ClassDB.instantiate(&"UdpLinkConditions")
+	conditions.latency_msec = rng.randf_range(0.0, 2.0)
+	conditions.jitter_msec = rng.randf_range(0.0, 1.0)
+	return conditions
 
 
 # The look-up emits its signal, unless a later call cancels it.

@@ -12,9 +12,11 @@ const REFERENCE := "rust/gdext/src"
 const EXPECTED: Array[String] = [
 	"README.md",
 	"docs/guide.md",
+	"docs/conditions.md",
 	"docs/dedicated-servers.md",
 	"packaging/README.md",
 	"rust/gdext/src/packet_peer/mod.rs",
+	"rust/gdext/src/udp_link_conditions.rs",
 	"rust/gdext/src/udp_server.rs",
 ]
 ## What may stand after the three backticks that begin a block. GDScript has one spelling, so that

@@ -202,7 +202,8 @@ pub(crate) struct PacketPeerUdpRs {
     /// tells that time. Without [member background_receive] they are still taken in a frame, and on systems other than Linux and
     /// Android their delay counts from when they were read. `null` delivers at once what is held back; [method close] drops it.
     ///
-    /// A peer of an [UdpServerRs] starts with [member UdpServerRs.receive_conditions] of its server, and may have others.
+    /// A peer of an [UdpServerRs] starts with [member UdpServerRs.receive_conditions] of its server, and may have others. When only the
+    /// peer is closed, what is held back for it arrives later and is a new connection, as packets are that were on their way.
     #[var(get = get_receive_conditions, set = set_receive_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]
     receive_conditions: PhantomVar<Option<Gd<UdpLinkConditions>>>,
     shared: Registration<Shared>,
