@@ -17,6 +17,7 @@ const EXPECTED: Array[String] = [
 	"packaging/README.md",
 	"rust/gdext/src/packet_peer/mod.rs",
 	"rust/gdext/src/udp_link_conditions.rs",
+	"rust/gdext/src/udp_link_proxy.rs",
 	"rust/gdext/src/udp_server.rs",
 ]
 ## What may stand after the three backticks that begin a block. GDScript has one spelling, so that
