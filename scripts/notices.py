@@ -54,6 +54,14 @@ def metadata(manifest, target):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
+def compiled(manifest, target):
+    """Name and version of each package that the library's build compiles. `cargo metadata` also has what only tests switch on."""
+    command = ["cargo", "tree", "--locked", "--manifest-path", manifest, "--package", ROOT_CRATE, "--target", target]
+    command += ["--edges", "normal", "--prefix", "none", "--format", "{p}"]
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return {tuple(line.replace(" v", " ", 1).split()[:2]) for line in lines if line}
+
+
 def is_proc_macro(package):
     """Procedural macros run inside the compiler; neither they nor what they need is linked into the library."""
     return any("proc-macro" in target["kind"] for target in package["targets"])
@@ -100,8 +108,10 @@ def main():
     manifest, fallback = sys.argv[1], Path(sys.argv[2])
     found = {}
     for target in TARGETS:
+        in_build = compiled(manifest, target)
         for package in linked_packages(metadata(manifest, target)):
-            if package["source"]:  # None for the workspace's own crates
+            is_own = not package["source"]
+            if not is_own and (package["name"], package["version"]) in in_build:
                 found[package["name"], package["version"]] = package
     packages = [found[key] for key in sorted(found)]
 
