@@ -2,6 +2,7 @@
 
 mod decisions;
 mod distributions;
+mod incoming;
 mod properties;
 
 use super::conditions::Conditions;
