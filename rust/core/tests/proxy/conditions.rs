@@ -54,7 +54,7 @@ fn every_packet_is_accounted_for() {
         Conditions { duplicate: 0.3, ..none() },
         delay,
         bad,
-        Conditions { bandwidth_kbps: 2_000, queue_limit_msec: 20, ..none() },
+        Conditions { bandwidth_kbps: 2_000, queue_limit_msec: 2, ..none() },
         Conditions { max_packet_size: 3, ..none() },
         Conditions { blackout: true, ..none() },
     ]

@@ -121,13 +121,19 @@ impl Relayed {
     pub(crate) fn send_numbered(&self, client: &UdpSocket, numbers: Range<u32>) -> Vec<u32> {
         let before = self.proxy.stats().to_target.packets_in;
         let mut came = Vec::new();
+        let count = u64::from(numbers.end - numbers.start);
         for (sent, number) in (1..).zip(numbers) {
             client.send(&number.to_le_bytes()).unwrap();
             if sent % AHEAD == 0 {
                 self.await_in(before + sent);
-                came.extend(self.take_numbers());
+                // What is held may come at once, and the target's buffer must hold it.
+                eventually("no more is held than fits", || {
+                    came.extend(self.take_numbers());
+                    self.proxy.stats().to_target.waiting <= AHEAD
+                });
             }
         }
+        self.await_in(before + count);
         self.await_idle(&mut came);
         came
     }
