@@ -32,6 +32,8 @@ const MONITORS: Array[StringName] = [
 ]
 
 var _peers: Array[PacketPeer]
+# What all peers have as link conditions.
+var _conditions: Resource
 var _resolving: Array[PacketPeer]
 var _server: RefCounted
 # Its accepted connections.
@@ -69,6 +71,10 @@ func _run() -> void:
 
 
 func _do_rounds() -> void:
+	_conditions = ClassDB.instantiate(&"UdpLinkConditions")
+	_made.append(weakref(_conditions))
+	_conditions.latency_msec = 1
+	_conditions.queue_limit_msec = 300
 	for i in OPTIONS.size():
 		_peers.append(_new_peer())
 		_peers[i].packets_available.connect(_on_packets_available.bind(i))
@@ -112,6 +118,7 @@ func _release_all() -> void:
 	_peers.clear()
 	_accepted.clear()
 	_server = null
+	_conditions = null
 
 
 func _do_round() -> void:
@@ -152,6 +159,8 @@ func _open_all() -> void:
 	for i in _peers.size():
 		for option: String in OPTIONS[i]:
 			_peers[i].set(option, OPTIONS[i][option])
+		_peers[i].send_conditions = _conditions
+		_peers[i].receive_conditions = _conditions
 		_check(_peers[i].bind(0, HOST) == OK, "peer %d: bind" % i)
 		ports.append(_peers[i].get_local_port())
 	_traffic = Thread.new()
@@ -175,6 +184,8 @@ func _start_server() -> void:
 		_server = ClassDB.instantiate(SERVER)
 		_made.append(weakref(_server))
 	_server.background_receive = true
+	_server.send_conditions = _conditions
+	_server.receive_conditions = _conditions
 	_server.peer_timeout_msec = 50_000
 	_check(_server.listen(0, HOST) == OK, "listen")
 	_accepted.clear()
@@ -252,6 +263,13 @@ func _check_closed() -> void:
 		for option: String in OPTIONS[2].keys() + OPTIONS[3].keys() + OPTIONS[4].keys():
 			var default: Variant = ClassDB.class_get_property_default_value(OURS, option)
 			_check(peer.get(option) == default, "peer %d: %s is %s" % [i, option, peer.get(option)])
+		_check(peer.send_conditions == null, "peer %d: has conditions" % i)
+		_check(peer.receive_conditions == null, "peer %d: has conditions" % i)
+	# The engine keeps what a resource would store.
+	_check(_conditions.latency_msec == 1.0, "latency_msec is %s" % _conditions.latency_msec)
+	_check(_conditions.queue_limit_msec == 300, "queue_limit_msec has gone")
+	var references := _conditions.get_reference_count()
+	_check(references == 1, "%d references to the conditions" % references)
 	_check(not _server.is_listening(), "the server listens")
 	_check(_server.get_peer_count() == 0 and _server.take_connection() == null, "it has peers")
 	_check(_server.peer_timeout_msec == 0 and _server.reuse_address, "it has kept options")
