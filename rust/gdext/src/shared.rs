@@ -9,7 +9,7 @@ use packet_peer_udp_core::{Conditions, Peer, Proxy, Refusal, Server, SharedCondi
 use parking_lot::Mutex;
 
 use crate::messages;
-use crate::registry::{Reference, Registered, Registry};
+use crate::registry::{Reference, Registered, Registry, SlotTable};
 use crate::report::Reporter;
 
 /// The shared part of a `PacketPeerUdpRs`.
@@ -143,6 +143,11 @@ impl Registered for Shared {
         &PEERS
     }
 
+    fn slots() -> &'static SlotTable<Self> {
+        static SLOTS: SlotTable<Shared> = SlotTable::new();
+        &SLOTS
+    }
+
     fn close(&self) {
         self.peer.close();
         release(&self.links);
@@ -164,6 +169,11 @@ impl Registered for Shared {
 impl Registered for SharedServer {
     fn registry() -> &'static Registry<Self> {
         &SERVERS
+    }
+
+    fn slots() -> &'static SlotTable<Self> {
+        static SLOTS: SlotTable<SharedServer> = SlotTable::new();
+        &SLOTS
     }
 
     fn close(&self) {
@@ -189,6 +199,11 @@ impl Registered for SharedProxy {
         &PROXIES
     }
 
+    fn slots() -> &'static SlotTable<Self> {
+        static SLOTS: SlotTable<SharedProxy> = SlotTable::new();
+        &SLOTS
+    }
+
     fn close(&self) {
         self.proxy.stop();
         release(&self.links);
@@ -210,6 +225,11 @@ impl Registered for SharedProxy {
 impl Registered for SharedConditions {
     fn registry() -> &'static Registry<Self> {
         &CONDITIONS
+    }
+
+    fn slots() -> &'static SlotTable<Self> {
+        static SLOTS: SlotTable<SharedConditions> = SlotTable::new();
+        &SLOTS
     }
 
     /// It has no socket.

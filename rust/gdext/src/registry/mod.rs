@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 
 mod slots;
 
-use slots::SlotTable;
+pub(crate) use slots::SlotTable;
 
 /// About how many bytes the engine's part of an object takes, and gdext's part.
 const OBJECT_SIZE: usize = 512;
@@ -44,6 +44,10 @@ pub(crate) trait HasShared: GodotClass + Bounds<Declarer = DeclUser, Memory = Me
 pub(crate) trait Registered: Send + Sync + Sized + 'static {
     /// Where all of them are.
     fn registry() -> &'static Registry<Self>;
+
+    /// The registry's table for each call of a method. A static of its own, which is all zeros: so it takes no room in the library's
+    /// file.
+    fn slots() -> &'static SlotTable<Self>;
 
     /// Closes the socket, and ends all waits on it.
     fn close(&self);
@@ -95,10 +99,8 @@ impl<S: Registered> Drop for Registration<S> {
     }
 }
 
-/// All objects of a class.
+/// All objects of a class. A call of a method looks into [`Registered::slots`] first; what is not found there is here.
 pub(crate) struct Registry<S> {
-    /// For each call of a method; what is not found here is in `objects`.
-    slots: SlotTable<S>,
     objects: RwLock<Objects<S>>,
 }
 
@@ -140,7 +142,7 @@ impl<S: Registered> Registry<S> {
     pub(crate) const fn new() -> Self {
         let freed = Totals { packets_in: 0, packets_out: 0, bytes_in: 0, bytes_out: 0, packets_dropped: 0 };
         let objects = Objects { by_id: HashMap::with_hasher(BuildHasherDefault::new()), freed };
-        Self { slots: SlotTable::new(), objects: RwLock::new(objects) }
+        Self { objects: RwLock::new(objects) }
     }
 
     /// All objects that there are, and the totals of those that were freed.
@@ -181,7 +183,7 @@ impl<S: Registered> Registry<S> {
             prefetch_memory(Arc::as_ptr(&one.shared).cast(), size_of::<usize>());
         }
         for id in ids {
-            self.slots.prefetch(*id);
+            S::slots().prefetch(*id);
         }
         for one in &known {
             one.shared.prefetch();
@@ -222,12 +224,12 @@ impl<S: Registered> Registry<S> {
     }
 
     fn add(&self, id: u64, known: Known<S>) {
-        self.slots.add(id, Arc::as_ptr(&known.shared));
+        S::slots().add(id, Arc::as_ptr(&known.shared));
         self.objects.write().by_id.insert(id, known);
     }
 
     fn remove(&self, id: u64, totals: Totals) {
-        self.slots.remove(id);
+        S::slots().remove(id);
         let mut objects = self.objects.write();
         // Not the last reference: the caller has one. So nothing of the engine's is dropped under the lock.
         objects.by_id.remove(&id);
@@ -237,7 +239,7 @@ impl<S: Registered> Registry<S> {
     /// The shared part of the object that has this id: what [`Arc::as_ptr`] gives.
     #[inline]
     fn get(&self, id: u64) -> Option<*const S> {
-        self.slots.get(id).or_else(|| self.objects.read().by_id.get(&id).map(|known| Arc::as_ptr(&known.shared)))
+        S::slots().get(id).or_else(|| self.objects.read().by_id.get(&id).map(|known| Arc::as_ptr(&known.shared)))
     }
 }
 
