@@ -1,11 +1,12 @@
 extends Node
 ## The sample as a session in the terminal: Alice talks to all four Bobs, threads wait and are
-## ended, the game freezes for a second, hosts announce games, bots play on a server, things go
-## wrong and say so. Every line marked [ok] was checked, and the exit code is 0 only when all of
-## them held.
+## ended, the game freezes for a second, a bad network loses words, hosts announce games, bots play
+## on a server, things go wrong and say so. Every line marked [ok] was checked, and the exit code is
+## 0 only when all of them held.
 
 const ChatChapter := preload("chat_chapter.gd")
 const Claims := preload("claims.gd")
+const ConditionsChapter := preload("conditions_chapter.gd")
 const Conversation := preload("../conversation.gd")
 const DedicatedChapter := preload("dedicated_chapter.gd")
 const ErrorLog := preload("error_log.gd")
@@ -32,6 +33,7 @@ var _variants := VariantsChapter.new()
 var _waiting := WaitingChapter.new()
 var _errors := ErrorsChapter.new()
 var _stall := StallChapter.new()
+var _conditions := ConditionsChapter.new()
 var _lobby := LobbyChapter.new()
 var _dedicated := DedicatedChapter.new()
 var _chapter := 0
@@ -46,7 +48,9 @@ func play(_arguments: Dictionary[String, String]) -> void:
 	add_child(_conversation)
 	_chat.conversation = _conversation
 	_errors.error_log = _log
-	for chapter: Node in [_chat, _variants, _waiting, _stall, _lobby, _dedicated, _errors]:
+	for chapter: Node in [
+		_chat, _variants, _waiting, _stall, _conditions, _lobby, _dedicated, _errors
+	]:
 		chapter.claims = _claims
 		add_child(chapter)
 	_play_all()
@@ -83,6 +87,8 @@ func _play_all() -> void:
 	await _waiting.play()
 	_begin("The game freezes for a second")
 	await _stall.play()
+	_begin("A chat under awful")
+	await _conditions.play()
 	_begin("A LAN lobby")
 	await _lobby.play()
 	_begin("A dedicated server")
