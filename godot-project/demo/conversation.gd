@@ -30,6 +30,10 @@ var bob: Bob
 var bob_is_here := false
 var bob_ip := ""
 var bob_port := 0
+## The network that Alice's packets take in both directions; null for this machine as it is. Bob's
+## hello comes before it is bad: else it might be lost, and nobody would repeat it.
+var network: UdpLinkConditions:
+	set = set_network
 
 var _last_sent_msec := 0
 
@@ -79,6 +83,7 @@ func stop_bob() -> void:
 		bob.stop()
 	bob = null
 	bob_is_here = false
+	_apply_network()
 	# Packets of the last Bob are dropped.
 	for i in alice.get_available_packet_count():
 		alice.get_packet()
@@ -91,6 +96,13 @@ func send(message: Message) -> Error:
 		_last_sent_msec = Time.get_ticks_msec()
 		alice_noted.emit(Note.of_sent(message, bob_address()))
 	return error
+
+
+## Begins to count what the network does.
+func set_network(conditions: UdpLinkConditions) -> void:
+	network = conditions
+	alice.reset_stats()
+	_apply_network()
 
 
 func alice_address() -> String:
@@ -109,6 +121,7 @@ func _receive(message: Message) -> void:
 		bob_port = message.port
 		bob_is_here = true
 		alice.set_dest_address(bob_ip, bob_port)
+		_apply_network()
 		if bob is ProcessBob:
 			bob.port = bob_port
 	alice_noted.emit(Note.of_received(message))
@@ -117,6 +130,12 @@ func _receive(message: Message) -> void:
 		bob_arrived.emit()
 
 
+func _apply_network() -> void:
+	alice.send_conditions = network if bob_is_here else null
+	alice.receive_conditions = network if bob_is_here else null
+
+
 func _on_bob_failed(words: String) -> void:
 	bob_is_here = false
+	_apply_network()
 	bob_failed.emit(words)

@@ -38,4 +38,4 @@ static func describe(conditions: UdpLinkConditions) -> String:
 
 
 static func _number(value: float) -> String:
-	return String.num(value, 2)
+	return ("%.2f" % value).rstrip("0").trim_suffix(".")

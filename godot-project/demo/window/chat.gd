@@ -6,6 +6,7 @@ const Conversation := preload("../conversation.gd")
 const ErrorSamples := preload("../error_samples.gd")
 const LocalBob := preload("../peers/local_bob.gd")
 const Message := preload("../message.gd")
+const Networks := preload("../conditions/networks.gd")
 const PeerPanel := preload("peer_panel.gd")
 const Samples := preload("../samples.gd")
 const WaitingThread := preload("../waiting_thread.gd")
@@ -21,9 +22,15 @@ var waiting: WaitingThread
 @onready var _bob: PeerPanel = %Bob
 
 
+func _process(_delta: float) -> void:
+	if visible:
+		%NetworkWords.text = _network_words()
+
+
 ## Opens Alice's socket; there is no Bob yet.
 func open() -> void:
 	_set_up_peers()
+	_set_up_network()
 	_set_up_waiting()
 	_set_up_errors()
 
@@ -49,6 +56,12 @@ func send(message: Message) -> void:
 	if error != OK:
 		var reason := conversation.alice.get_last_error_message()
 		_alice.add_remark("Not sent. %s: %s" % [error_string(error), reason])
+
+
+## `id` is a preset's, or empty for this machine as it is.
+func choose_network(id: String) -> void:
+	conversation.network = Networks.preset(id) if id else null
+	%Network.select(Networks.NAMES.keys().find(id) + 1)
 
 
 func start_waiting() -> void:
@@ -109,6 +122,36 @@ func _add_sample(text: String, make: Callable) -> void:
 	var message: Message = make.call()
 	var tooltip := "%s: %s" % [message.kind_name(), message.describe()]
 	_alice.add_action(text, tooltip, func() -> void: send(make.call()))
+
+
+func _set_up_network() -> void:
+	var ids := Networks.NAMES.keys()
+	%Network.add_item("This machine")
+	for id: String in ids:
+		%Network.add_item(Networks.NAMES[id])
+		var last: int = %Network.item_count - 1
+		%Network.set_item_tooltip(last, Networks.describe(Networks.preset(id)))
+	%Network.item_selected.connect(
+		func(number: int) -> void: choose_network(ids[number - 1] if number > 0 else "")
+	)
+	%Network.select(0)
+
+
+## What the chosen network is like, and what it has done to Alice's packets.
+func _network_words() -> String:
+	if conversation.network == null:
+		return "Nothing is lost or late here. Try another one, and write to each other."
+	var stats := conversation.alice.get_stats()
+	return (
+		"So far %d lost, %d twice, %d held back, %d on the way.  %s."
+		% [
+			stats["conditions_lost"],
+			stats["conditions_duplicated"],
+			stats["conditions_reordered"],
+			stats["conditions_waiting"],
+			Networks.describe(conversation.network),
+		]
+	)
 
 
 func _set_up_waiting() -> void:

@@ -1,14 +1,18 @@
 extends "picture_session.gd"
-## A short chat in the window: text and a Variant, a thread in wait(), an error in words.
+## A short chat in the window: text and a Variant, a text through a bad network, a thread in wait(),
+## an error in words.
 
 const Chat := preload("chat.gd")
 const Conversation := preload("../conversation.gd")
 const ErrorSamples := preload("../error_samples.gd")
+const Networks := preload("../conditions/networks.gd")
 const Note := preload("../note.gd")
 const Samples := preload("../samples.gd")
 const WaitingThread := preload("../waiting_thread.gd")
 
 const HELLO_MSEC := 30_000
+## Of what Alice sends, the first packet is lost and the next is not.
+const AWFUL_SEED := 127
 
 var _chat: Chat
 var _alice_notes := 0
@@ -22,6 +26,7 @@ func perform() -> void:
 	_chat = sample.chat
 	_listen()
 	await _talk()
+	await _talk_through_awful()
 	await _wait_and_interrupt()
 	await _provoke_error()
 
@@ -67,6 +72,24 @@ func _exchange(message: Message, expected: Message) -> void:
 		_alice_notes == alice_notes and _bob_notes == bob_notes and expected.equals(_last_received),
 		"%s was sent and answered" % message.kind_name(),
 		"Alice has %d lines, Bob %d" % [_alice_notes, _bob_notes]
+	)
+
+
+## The first text is lost; the second one and its answer are not.
+func _talk_through_awful() -> void:
+	_chat.choose_network("awful")
+	var awful := Networks.seeded_preset("awful", AWFUL_SEED)
+	var conversation := _chat.conversation
+	conversation.network = awful
+	_chat.send(Message.of_text("Are you still there?"))
+	var start_msec := Time.get_ticks_msec()
+	await _exchange(Message.of_text(Samples.HOW_MANY), Message.of_variant(3))
+	var msec := Time.get_ticks_msec() - start_msec
+	var lost: int = conversation.alice.get_stats()["conditions_lost"]
+	claims.check(
+		lost == 1 and msec > awful.latency_msec,
+		"awful has lost a text; the answer to the next one took its time",
+		"%d lost, an answer after %d ms" % [lost, msec]
 	)
 
 
