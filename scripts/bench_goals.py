@@ -56,10 +56,10 @@ SERVER_RATIO = {
 }
 
 # By how many microseconds a packet is late that link conditions hold back. Where the machine wakes a sleeping thread later than that, the
-# addon's thread can be no earlier: then 10 % more than the sleeping thread.
+# addon's thread can be no earlier: then half as much again as the sleeping thread.
 LATENESS = {"median": (200, None), "latest": (1_000, None)}
 
-LATENESS_OVER_THREAD = 1.1
+LATENESS_OVER_THREAD = 1.5
 
 # Number of peers of which 100 have sent a packet: a frame of ours by get_ready_peers() / by a loop over all peers of ours, and / by
 # native's poll() and loop.

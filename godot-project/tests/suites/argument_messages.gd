@@ -67,6 +67,8 @@ func test_a_wrong_number_of_arguments_is_refused_as_by_native(kind: StringName) 
 
 func test_the_engine_says_which_argument_is_wrong() -> void:
 	var peer := make_peer(OURS)
+	var proxy: RefCounted = ClassDB.instantiate("UdpLinkProxy")
+	var conditions: Resource = ClassDB.instantiate("UdpLinkConditions")
 	var cases: Array[Array] = [
 		[peer, "bind", ["4433"], "Cannot convert argument 1 from String to int"],
 		[peer, "bind", [], "expected 3 argument"],
@@ -89,6 +91,15 @@ func test_the_engine_says_which_argument_is_wrong() -> void:
 		[peer, "get_broadcast_addresses", [1], "expected 0 argument"],
 		[make_server(OURS), "listen", [{}], "Cannot convert argument 1 from Dictionary to int"],
 		[make_server(OURS), "poll", [1], "expected 0 argument"],
+		[proxy, "start", [9, 9], "Cannot convert argument 1 from int to String"],
+		[proxy, "start", ["127.0.0.1"], "expected 4 argument"],
+		[
+			proxy,
+			"set_to_target_conditions",
+			[Image.new()],
+			"Cannot convert argument 1 from Object to Object"
+		],
+		[conditions, "set_loss", ["x"], "Cannot convert argument 1 from String to float"],
 	]
 	for row in cases:
 		var lines := lines_of(func() -> void: row[0].callv(row[1], row[2]))
@@ -129,7 +140,7 @@ func test_const_methods_are_those_of_native() -> void:
 
 
 func test_getters_are_const_and_setters_are_not() -> void:
-	for ours: StringName in TWINS.values():
+	for ours: StringName in TWINS.values() + [&"UdpLinkProxy", &"UdpLinkConditions"]:
 		for property in ClassDB.class_get_property_list(ours, true):
 			if not property.usage & PROPERTY_USAGE_EDITOR:
 				continue

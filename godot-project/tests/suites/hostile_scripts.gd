@@ -9,11 +9,18 @@ const ScriptedValue := preload("../support/scripted_value.gd")
 ## More than any number of nested decodings that a thread could keep by a fixed limit.
 const DEEP := 12
 
+## What the engine names in what it prints of the classes.
+const CLASSES := "PacketPeerUdpRs|UdpServerRs|UdpLinkProxy|UdpLinkConditions"
+
 # Members, which a call uses without a reference of its own.
 var _peer: PacketPeerUdpRs
 var _untyped_peer: Variant
 var _server: UdpServerRs
 var _untyped_server: Variant
+var _proxy: UdpLinkProxy
+var _untyped_proxy: Variant
+var _conditions: UdpLinkConditions
+var _untyped_conditions: Variant
 
 
 func test_a_packet_stays_intact_while_scripts_take_others() -> void:
@@ -100,15 +107,23 @@ func test_text_that_is_no_utf8_is_refused_as_by_native_whatever_a_logger_does() 
 
 # (Calls on itself are refused there by the engine: a reference cannot be counted any more.)
 func test_every_property_may_be_used_while_its_object_is_freed() -> void:
-	allow_lines("PacketPeerUdpRs|UdpServerRs|UdpLinkConditions")
-	for ours: StringName in [OURS, SERVERS[OURS], &"UdpLinkConditions"]:
+	allow_lines(CLASSES)
+	for ours: StringName in [OURS, SERVERS[OURS], &"UdpLinkProxy", &"UdpLinkConditions"]:
 		var script := GDScript.new()
 		var lines: PackedStringArray = []
 		for property in ClassDB.class_get_property_list(ours, true):
 			if property.usage & PROPERTY_USAGE_EDITOR:
 				lines.append("%s = %s" % [property.name, property.name])
-				if property.type in [TYPE_INT, TYPE_FLOAT]:
-					lines.append("%s = -7" % property.name)
+				match property.type:
+					TYPE_INT, TYPE_FLOAT:
+						lines.append("%s = -7" % property.name)
+						lines.append("%s = 1" % property.name)
+					TYPE_BOOL:
+						lines.append("%s = not %s" % [property.name, property.name])
+					TYPE_OBJECT:
+						lines.append("%s = UdpLinkConditions.new()" % property.name)
+						lines.append("%s.loss = 1" % property.name)
+						lines.append("%s = null" % property.name)
 		script.source_code = (
 			"extends %s\nvar done: Array\nfunc _notification(what: int) -> void:\n" % ours
 			+ "\tif what != NOTIFICATION_PREDELETE: return\n\t"
@@ -127,13 +142,13 @@ func test_every_property_may_be_used_while_its_object_is_freed() -> void:
 
 func test_a_logger_may_notify_the_object_that_is_printing() -> void:
 	var actions := _printing_actions()
-	allow_lines("PacketPeerUdpRs|UdpServerRs")
+	allow_lines(CLASSES)
 	for what: String in actions:
 		for notification: int in [0, 1, 2, 3, 1003, 27]:
 			_renew()
 			var logger := CallingLogger.new()
 			logger.use = func() -> void:
-				for object: Object in [_peer, _untyped_peer, _server, _untyped_server]:
+				for object: Object in _objects():
 					object.notification(notification)
 					object.notification(notification, true)
 			OS.add_logger(logger)
@@ -146,18 +161,20 @@ func test_a_logger_may_notify_the_object_that_is_printing() -> void:
 
 func test_a_logger_may_drop_the_last_reference_to_the_object_that_is_printing() -> void:
 	var actions := _printing_actions()
-	allow_lines("PacketPeerUdpRs|UdpServerRs")
+	allow_lines(CLASSES)
 	for what: String in actions:
 		_renew()
-		var objects := [_peer, _untyped_peer, _server, _untyped_server]
-		var ids := objects.map(func(object: Object) -> int: return object.get_instance_id())
-		objects.clear()
+		var ids := _objects().map(func(object: Object) -> int: return object.get_instance_id())
 		var logger := CallingLogger.new()
 		logger.use = func() -> void:
 			_peer = null
 			_untyped_peer = null
 			_server = null
 			_untyped_server = null
+			_proxy = null
+			_untyped_proxy = null
+			_conditions = null
+			_untyped_conditions = null
 		OS.add_logger(logger)
 		actions[what].call()
 		OS.remove_logger(logger)
@@ -168,25 +185,80 @@ func test_a_logger_may_drop_the_last_reference_to_the_object_that_is_printing() 
 
 
 func test_a_port_is_free_when_a_logger_has_freed_its_socket() -> void:
-	allow_lines("UdpServerRs|PacketPeerUdpRs")
-	for is_server: bool in [false, true]:
+	allow_lines(CLASSES)
+	for what: String in ["peer", "server", "proxy"]:
 		_renew()
 		_server.reuse_address = false
-		var opened: Error = _server.listen(0, LOOPBACK) if is_server else _peer.bind(0, LOOPBACK)
+		var owner: RefCounted = {"peer": _peer, "server": _server, "proxy": _proxy}[what]
+		var opened: Error
+		match what:
+			"peer":
+				opened = _peer.bind(0, LOOPBACK)
+			"server":
+				opened = _server.listen(0, LOOPBACK)
+			"proxy":
+				opened = _proxy.start(LOOPBACK, 9)
 		check_equal(opened, OK, "open")
-		var port := _server.get_local_port() if is_server else _peer.get_local_port()
+		var port: int = owner.get_local_port()
+		owner = null
 		var logger := CallingLogger.new()
 		logger.use = func() -> void:
 			_server = null
 			_peer = null
+			_proxy = null
 		OS.add_logger(logger)
-		if is_server:
-			_server.peer_timeout_msec = -5
-		else:
-			_peer.time_to_live = 999
+		match what:
+			"peer":
+				_peer.time_to_live = 999
+			"server":
+				_server.peer_timeout_msec = -5
+			"proxy":
+				_proxy.max_clients = -5
 		OS.remove_logger(logger)
 		logger.use = Callable()
-		check_equal(make_peer(NATIVE).bind(port, LOOPBACK), OK, "bind to the port")
+		check_equal(make_peer(NATIVE).bind(port, LOOPBACK), OK, "bind to the port of the " + what)
+
+
+func test_conditions_may_use_their_owner_while_they_are_freed() -> void:
+	var script := _hooked_script()
+	var target := bound_peer(NATIVE)
+	var proxy := UdpLinkProxy.new()
+	check_equal(proxy.start(LOOPBACK, target.get_local_port()), OK, "start")
+	for owner: RefCounted in [sender_to(target, OURS), listening(OURS), proxy]:
+		for property in ClassDB.class_get_property_list(owner.get_class(), true):
+			if property.class_name != &"UdpLinkConditions":
+				continue
+			var title: String = property.name
+			var seen: PackedFloat64Array = []
+			var use := func(loss: float) -> void:
+				seen.append(loss)
+				owner.set(title, UdpLinkConditions.new())
+				owner.get_stats()
+				if owner == proxy:
+					proxy.stop()
+					proxy.start(LOOPBACK, target.get_local_port())
+			# Freed when they are replaced, and when their owner has none any more.
+			for next: UdpLinkConditions in [UdpLinkConditions.new(), null]:
+				owner.set(title, _hooked(script, use))
+				owner.set(title, next)
+				# What the script has set came last.
+				check(owner.get(title) != null and owner.get(title) != next, "set by the script")
+			check_equal(seen, PackedFloat64Array([0.5, 0.5]), title + ": what the script has seen")
+
+
+func test_conditions_may_be_freed_with_their_owner() -> void:
+	var script := _hooked_script()
+	for ours: StringName in [OURS, SERVERS[OURS], &"UdpLinkProxy"]:
+		for property in ClassDB.class_get_property_list(ours, true):
+			if property.class_name != &"UdpLinkConditions":
+				continue
+			var seen: PackedFloat64Array = []
+			var owner: RefCounted = ClassDB.instantiate(ours)
+			var id := owner.get_instance_id()
+			owner.set(property.name, _hooked(script, func(loss: float) -> void: seen.append(loss)))
+			owner = null
+			check(not is_instance_id_valid(id), "%s is not freed" % ours)
+			check_equal(seen, PackedFloat64Array([0.5]), "%s of a %s" % [property.name, ours])
 
 
 func test_a_wait_keeps_its_peer() -> void:
@@ -198,6 +270,24 @@ func test_a_wait_keeps_its_peer() -> void:
 	check(is_instance_id_valid(id), "freed while a thread waits")
 	check_equal(join(waiting), ERR_TIMEOUT, "wait")
 	check(not is_instance_id_valid(id), "freed when the wait has ended")
+
+
+# Of conditions that call their hook when they are freed.
+func _hooked_script() -> GDScript:
+	var script := GDScript.new()
+	script.source_code = (
+		"extends UdpLinkConditions\nvar hook: Callable\nfunc _notification(what: int) -> void:\n"
+		+ "\tif what == NOTIFICATION_PREDELETE:\n\t\tloss = 0.5\n\t\thook.call(loss)\n"
+	)
+	check_equal(script.reload(), OK, "the script compiles")
+	return script
+
+
+# Such conditions, with a hook. Leaves no reference on the caller's stack.
+func _hooked(script: GDScript, hook: Callable) -> UdpLinkConditions:
+	var conditions: UdpLinkConditions = script.new()
+	conditions.set("hook", hook)
+	return conditions
 
 
 # Calls that print, each on a member without another reference.
@@ -223,6 +313,15 @@ func _printing_actions() -> Dictionary[String, Callable]:
 		"a server's get_local_port": func() -> void: _server.get_local_port(),
 		"a server's get_local_port, untyped": func() -> void: _untyped_server.get_local_port(),
 		"listen": func() -> void: _server.listen(0, "x y"),
+		"a proxy's property": func() -> void: _proxy.max_clients = -5,
+		"a proxy's property, untyped": func() -> void: _untyped_proxy.max_clients = -5,
+		"a proxy's setter": func() -> void: _proxy.set_client_timeout_msec(-5),
+		"a proxy's get_local_port": func() -> void: _proxy.get_local_port(),
+		"start": func() -> void: _proxy.start("x y", 1),
+		"start, untyped": func() -> void: _untyped_proxy.start("127.0.0.1", 0),
+		"a property of conditions": func() -> void: _conditions.loss = 7,
+		"a property of conditions, untyped": func() -> void: _untyped_conditions.loss = 7,
+		"a setter of conditions": func() -> void: _conditions.set_spike_msec(-5),
 	}
 
 
@@ -231,6 +330,23 @@ func _renew() -> void:
 	_untyped_peer = PacketPeerUdpRs.new()
 	_server = UdpServerRs.new()
 	_untyped_server = UdpServerRs.new()
+	_proxy = UdpLinkProxy.new()
+	_untyped_proxy = UdpLinkProxy.new()
+	_conditions = UdpLinkConditions.new()
+	_untyped_conditions = UdpLinkConditions.new()
+
+
+func _objects() -> Array[Object]:
+	return [
+		_peer,
+		_untyped_peer,
+		_server,
+		_untyped_server,
+		_proxy,
+		_untyped_proxy,
+		_conditions,
+		_untyped_conditions,
+	]
 
 
 # What a script does while a packet of _peer is being decoded.

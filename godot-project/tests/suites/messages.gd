@@ -11,6 +11,8 @@ const UNRESOLVABLE := (
 )
 const ENODEV := 19
 
+var _proxies: Array[RefCounted]
+
 
 func test_binding() -> void:
 	var peer := bound_peer(OURS)
@@ -500,6 +502,8 @@ func test_more_groups_than_a_socket_may_join() -> void:
 
 func test_properties_out_of_range() -> void:
 	var server: RefCounted = ClassDB.instantiate("UdpServerRs")
+	var proxy: RefCounted = ClassDB.instantiate("UdpLinkProxy")
+	var conditions: Resource = ClassDB.instantiate("UdpLinkConditions")
 	var cases: Array[Array] = [
 		[make_peer(OURS), "time_to_live", 256, "1 to 255", 255],
 		[make_peer(OURS), "traffic_class", -1, "0 to 255", 255],
@@ -510,9 +514,17 @@ func test_properties_out_of_range() -> void:
 		[server, "max_pending_connections", -1, "0 to 4294967295", 0],
 		[server, "peer_timeout_msec", 1 << 32, "0 to 4294967295", 0],
 		[server, "time_to_live", -1, "1 to 255", 1],
+		[proxy, "client_timeout_msec", -1, "1 to 4294967295 milliseconds, or 0 for never", 0],
+		[proxy, "max_clients", 1 << 32, "0 to 4294967295; with 0 no client is let in", 0],
+		[conditions, "loss", 1.5, "0 to 1, the share of all packets", 1.0],
+		[conditions, "loss_burst", 0.5, "1 to 4294967295", 1.0],
+		[conditions, "latency_msec", -1.0, "0 to 4294967295 milliseconds", 0.0],
+		[conditions, "jitter_distribution", 3, "JITTER_LONG_TAIL (2)", 2],
+		[conditions, "bandwidth_kbps", -1, "1 to 4294967295, or 0 for no limit", 0],
+		[conditions, "max_packet_size", 65_536, "1 to 65535 bytes, or 0 for no limit", 65_535],
 	]
 	for row in cases:
-		var set_it := func(value: int) -> bool:
+		var set_it := func(value: Variant) -> bool:
 			row[0].set(row[1], value)
 			return row[0].get(row[1]) == value
 		_printed(set_it.bind(row[2]), false, [row[1], str(row[2]), row[3]], set_it.bind(row[4]))
@@ -568,6 +580,74 @@ func test_listening() -> void:
 		["another socket has this port", "or 0"],
 		_is(alone.listen.bind(0, LOOPBACK), OK)
 	)
+
+
+func test_starting_a_proxy() -> void:
+	var proxy := _fresh_proxy()
+	_printed(
+		proxy.get_local_port, 0, ["does not run", "start()"], _is(proxy.start.bind(LOOPBACK, 9), OK)
+	)
+	_printed(
+		proxy.start.bind(LOOPBACK, 9),
+		ERR_ALREADY_IN_USE,
+		["already runs", str(proxy.get_local_port()), "stop()"],
+		func() -> bool:
+			proxy.stop()
+			return proxy.start(LOOPBACK, 9) == OK
+	)
+	var other := free_port()
+	var cases: Array[Array] = [
+		[[LOOPBACK, 0], ERR_INVALID_PARAMETER, ["target_port 0", "1 to 65535"], [LOOPBACK, 1]],
+		[
+			[LOOPBACK, 9, 70_000],
+			ERR_INVALID_PARAMETER,
+			["listen_port 70000", "1 to 65535, or 0 for one that the system chooses"],
+			[LOOPBACK, 9, 0],
+		],
+		[
+			[LOOPBACK, 9, 0, "localhost"],
+			ERR_INVALID_PARAMETER,
+			['"localhost"', '"*"', "the address of one"],
+			[LOOPBACK, 9, 0, "*"],
+		],
+		[
+			["two words", 9],
+			ERR_CANT_RESOLVE,
+			['"two words"', "an IP address", "a host name"],
+			["localhost", 9],
+		],
+		[
+			[UNRESOLVABLE, 9],
+			ERR_CANT_RESOLVE,
+			[UNRESOLVABLE, "Check the name", "numeric address"],
+			[LOOPBACK, 9],
+		],
+		[
+			[LOOPBACK, 9, proxy.get_local_port()],
+			ERR_UNAVAILABLE,
+			["another socket has this port", "or 0 for any that is free"],
+			[LOOPBACK, 9, 0],
+		],
+		[
+			[LOOPBACK, 9, 0, "192.0.2.1"],
+			ERR_UNAVAILABLE,
+			["no interface has this address", "IP.get_local_addresses()", '"*"'],
+			[LOOPBACK, 9, 0, "*"],
+		],
+		[
+			[free_address, other, other, free_address],
+			ERR_UNAVAILABLE,
+			["the target has this port", "choose another one"],
+			[free_address, other, 0, free_address],
+		],
+	]
+	for row in cases:
+		_printed(
+			_fresh_proxy().start.bindv(row[0]),
+			row[1],
+			["UdpLinkProxy.start()"] + row[2],
+			_is(_fresh_proxy().start.bindv(row[3]), OK)
+		)
 
 
 func test_what_a_peer_of_a_server_refuses() -> void:
@@ -739,6 +819,11 @@ func _check_remedy(what: String, text: String, remedy: Callable) -> void:
 func _fresh() -> PacketPeer:
 	_kept.append(make_peer(OURS))
 	return _kept[-1]
+
+
+func _fresh_proxy() -> RefCounted:
+	_proxies.append(ClassDB.instantiate("UdpLinkProxy"))
+	return _proxies[-1]
 
 
 static func _is(act: Callable, expected: Variant) -> Callable:
