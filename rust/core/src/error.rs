@@ -159,7 +159,7 @@ impl fmt::Display for Error {
         f.write_str(": ")?;
         match &self.reason {
             Reason::NotOpen => f.write_str("it is not open"),
-            Reason::Closed => f.write_str("the peer was closed meanwhile"),
+            Reason::Closed => f.write_str("it was closed meanwhile"),
             Reason::Superseded => f.write_str("a newer call has set another destination meanwhile"),
             Reason::AlreadyOpen => f.write_str("it is open already"),
             Reason::Connected => f.write_str("the peer is connected, and sends to nobody by address"),

@@ -72,6 +72,7 @@ pub(crate) fn start(error: &Error, port: Option<u16>, host: &GString, address: &
         (Reason::AlreadyOpen, _) => {
             Some(format!("the proxy already runs, on port {}; call stop() first.", port.unwrap_or(0)))
         }
+        (Reason::Closed, _) => Some("stop() was called meanwhile.".to_owned()),
         (Reason::InvalidPort(port), Operation::Bind) => {
             Some(format!("listen_port {port} is out of range; use 1 to 65535, or 0 for one that the system chooses."))
         }

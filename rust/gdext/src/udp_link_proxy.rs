@@ -108,8 +108,8 @@ impl UdpLinkProxy {
     ///
     /// Returns [constant OK]; [constant ERR_ALREADY_IN_USE] if it runs already; [constant ERR_INVALID_PARAMETER] for a port out of
     /// range, or a `listen_address` that is malformed or a name; [constant ERR_CANT_RESOLVE] for a `target_host` that has no address;
-    /// [constant ERR_UNAVAILABLE] if the port is taken or no interface has that address; [constant ERR_CANT_CREATE] if the system
-    /// cannot create a socket. Whether anything listens at the target cannot be told.
+    /// [constant ERR_UNAVAILABLE] if the port is taken, no interface has that address, or another thread calls [method stop] meanwhile;
+    /// [constant ERR_CANT_CREATE] if the system cannot create a socket. Whether anything listens at the target cannot be told.
     #[cfg(false)]
     #[func]
     fn start(
