@@ -17,24 +17,28 @@ func test_any_thread_may_start_and_stop_it() -> void:
 
 
 func test_the_port_is_free_for_every_thread_whose_stop_has_returned() -> void:
-	var target := bound_peer(NATIVE)
-	var port := free_port()
-	var proxy := make_proxy()
-	for i in 30:
-		var error: Error = proxy.start(LOOPBACK, target.get_local_port(), port, free_address)
+	const COUNT := 100
+	var target := bound_peer(OURS, LOOPBACK, 1 << 20)
+	target.background_receive = true
+	var proxies: Array[RefCounted] = []
+	for i in COUNT:
+		proxies.append(make_proxy())
+		proxies[i].to_target_conditions = conditions_of({"latency_msec": 1}) if i % 2 else null
+		var error: Error = proxies[i].start(
+			LOOPBACK, target.get_local_port(), free_port(), free_address
+		)
 		check_equal(error, OK, "start %d" % i)
-		proxy.to_target_conditions = conditions_of({"latency_msec": HOUR_MSEC}) if i % 2 else null
-		var client := sender_to(proxy, NATIVE, free_address)
-		send(client, [numbered(i)])
-		var is_free := func() -> Error:
-			proxy.stop()
-			# The other thread may have it at this moment.
-			var binds := func() -> bool: return PacketPeerUDP.new().bind(port, free_address) == OK
-			return OK if wait_until(binds) else FAILED
-		for thread: Thread in [in_thread(is_free), in_thread(is_free)]:
-			check_equal(join(thread), OK, "bind to its port")
-		while target.get_available_packet_count() > 0:
-			target.get_packet()
+		for k in 10:
+			send(sender_to(proxies[i], NATIVE, free_address), [numbered(k)])
+	arrived(target, 10 * COUNT)
+	var ports := proxies.map(func(proxy: RefCounted) -> int: return proxy.get_local_port())
+	var stop := func(number: int) -> bool:
+		proxies[number].stop()
+		return not proxies[number].is_running()
+	var stop_and_bind := func(number: int) -> bool:
+		proxies[number].stop()
+		return PacketPeerUDP.new().bind(ports[number], free_address) == OK
+	check_equal(race(COUNT, stop, stop_and_bind), [0, 0], "what failed")
 
 
 func test_threads_may_change_its_conditions_while_packets_pass() -> void:

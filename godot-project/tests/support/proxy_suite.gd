@@ -95,13 +95,16 @@ func way_of(made: Relayed, direction: String) -> Way:
 	return way
 
 
-## Runs [param body] with each of the two ways through a proxy.
+## Runs [param body] with each of the two ways through a proxy, until one fails: the other one would
+## take as long to do so.
 func in_both_directions(body: Callable, kind := NATIVE) -> void:
 	for direction in DIRECTIONS:
 		var before := failures.size()
 		body.call(way_of(relayed(kind), direction))
 		for i in range(before, failures.size()):
 			failures[i] += " (%s)" % direction
+		if failures.size() > before:
+			return
 
 
 ## Whether the proxy accounts for every packet of both directions.
