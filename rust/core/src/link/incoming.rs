@@ -253,7 +253,7 @@ pub(crate) type ConditionedInbox = Conditioned<Inbox, OneLane>;
 
 /// The lane of a peer that has a socket of its own: one for all senders.
 #[derive(Debug, Default)]
-pub(crate) struct OneLane(Option<Lane>);
+pub(crate) struct OneLane(Option<Box<Lane>>);
 
 impl OneLane {
     /// Sets the conditions. Without any, what is held back is due at once.
@@ -272,7 +272,7 @@ impl OneLane {
             }
             (None, Some(conditions)) => {
                 let id = LineId { direction: Direction::In, number: 0 };
-                self.0 = Some(Lane::new(conditions, id, Arc::clone(counts)));
+                self.0 = Some(Box::new(Lane::new(conditions, id, Arc::clone(counts))));
             }
             (None, None) => {}
         }
@@ -288,11 +288,11 @@ impl OneLane {
 
 impl Lanes for OneLane {
     fn enter(&mut self, _sender: &RemoteAddr) -> Way<'_> {
-        self.0.as_mut().map_or(Way::Past, Way::Through)
+        self.0.as_deref_mut().map_or(Way::Past, Way::Through)
     }
 
     fn lane(&mut self, _sender: &RemoteAddr) -> Option<&mut Lane> {
-        self.0.as_mut()
+        self.0.as_deref_mut()
     }
 
     /// Not reached: every packet has a way.
