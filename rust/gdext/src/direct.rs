@@ -149,7 +149,7 @@ unsafe extern "C" fn varcall<M: Method>(
         return;
     }
     // SAFETY: the engine passes `count` pointers to Variants.
-    if let Err(misuse) = unsafe { check::<M>(arguments, count) } {
+    if let Err(misuse) = unsafe { check(arguments, count, M::PARAM_TYPES, M::PARAM_CHECKS, M::OPTIONAL) } {
         *error = misuse;
         return;
     }
@@ -186,24 +186,27 @@ unsafe extern "C" fn varcall<M: Method>(
 /// # Safety
 ///
 /// `arguments` are `count` pointers to Variants.
-unsafe fn check<M: Method>(
+unsafe fn check(
     arguments: *const sys::GDExtensionConstVariantPtr,
     count: sys::GDExtensionInt,
+    types: &[ExtVariantType],
+    fits: &[fn(&Variant) -> bool],
+    optional: usize,
 ) -> Result<(), sys::GDExtensionCallError> {
     // As `call_with_variant_args_dv` does in the engine's `core/variant/binder_common.h`.
     let fail = |error, argument: usize, expected| {
         Err(sys::GDExtensionCallError { error, argument: i32::try_from(argument).unwrap_or(i32::MAX), expected })
     };
-    let all = M::PARAM_TYPES.len();
+    let all = types.len();
     let given = usize::try_from(count).unwrap_or(0);
     let expected = i32::try_from(all).unwrap_or(i32::MAX);
     if given > all {
         return fail(sys::GDEXTENSION_CALL_ERROR_TOO_MANY_ARGUMENTS, 0, expected);
     }
-    if given < all.saturating_sub(M::OPTIONAL) {
+    if given < all.saturating_sub(optional) {
         return fail(sys::GDEXTENSION_CALL_ERROR_TOO_FEW_ARGUMENTS, 0, expected);
     }
-    for (index, (wanted, fits)) in M::PARAM_TYPES.iter().zip(M::PARAM_CHECKS).take(given).enumerate() {
+    for (index, (wanted, fits)) in types.iter().zip(fits).take(given).enumerate() {
         let ExtVariantType::Concrete(wanted) = wanted else { continue };
         // SAFETY: `index` is below `count`.
         let argument = unsafe { arguments.add(index) };
