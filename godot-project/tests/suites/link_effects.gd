@@ -8,6 +8,8 @@ const Frames := preload("../support/frames.gd")
 const Tally := preload("../support/tally.gd")
 
 const CONDITIONS := &"UdpLinkConditions"
+## What a packet that is held back counts for beside its payload, in bytes.
+const HELD_OVERHEAD := 128
 const HOUR_MSEC := 3_600_000
 ## Enough for a busy machine to do something else meanwhile, and short enough to wait for.
 const LATENCY_MSEC := 40
@@ -427,7 +429,7 @@ func test_a_peer_holds_back_what_its_queue_may_hold() -> void:
 	for background: bool in [false, true]:
 		for is_sending: bool in [false, true]:
 			var link := _link_from_own() if is_sending else _link_to_own(background)
-			link.owner.queue_size = 10 * (1000 + OVERHEAD)
+			link.owner.queue_size = 10 * (1000 + HELD_OVERHEAD)
 			link.assign(_conditions({"latency_msec": HOUR_MSEC}))
 			for i in 15:
 				send(link.sender, [numbered(i, 1000)])

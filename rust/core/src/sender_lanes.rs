@@ -12,6 +12,7 @@ use crate::link::lane::{DEFAULT_LIMIT, Lane, SharedLimit};
 use crate::link::store::Store;
 use crate::peer_table::PeerTable;
 use crate::queue::{PacketMeta, RemoteAddr};
+use crate::waiters::WaiterId;
 
 /// The sink of a server with its link conditions.
 pub(crate) type ConditionedTable = Conditioned<PeerTable, SenderLanes>;
@@ -32,6 +33,8 @@ pub(crate) struct SenderLanes {
     ended: usize,
     /// How many senders have had a lane since the server listens.
     made: u64,
+    /// Whether every stranger holds something, so that none can be forgotten, as far as is known.
+    is_crowded: bool,
     /// What all strangers together may hold.
     of_strangers: Arc<SharedLimit>,
     limit: usize,
@@ -49,7 +52,8 @@ enum Entry {
 enum Standing {
     /// No peer was accepted for it.
     Stranger,
-    Accepted,
+    /// The peer of that number was.
+    Accepted(WaiterId),
 }
 
 impl SenderLanes {
@@ -63,6 +67,7 @@ impl SenderLanes {
             strangers: 0,
             ended: 0,
             made: 0,
+            is_crowded: false,
             of_strangers: SharedLimit::new(DEFAULT_LIMIT),
             limit: 0,
             counts,
@@ -105,16 +110,19 @@ impl SenderLanes {
     pub(crate) fn accept(
         &mut self,
         store: &mut Store<PacketMeta>,
-        sender: RemoteAddr,
+        (sender, id): (RemoteAddr, WaiterId),
         conditions: Option<Arc<SharedConditions>>,
     ) -> Arc<LinkCounts> {
         let counts = match self.entries.get_mut(&sender) {
             Some(Entry::Lane(lane, standing)) => {
                 if *standing == Standing::Stranger {
-                    *standing = Standing::Accepted;
                     self.strangers -= 1;
                     lane.unshare();
+                } else {
+                    // Of the peer before, which is about to be removed.
+                    lane.count_by(LinkCounts::of_server(&self.counts));
                 }
+                *standing = Standing::Accepted(id);
                 let is_same = conditions.as_ref().is_some_and(|conditions| Arc::ptr_eq(conditions, lane.conditions()));
                 let counts = Arc::clone(lane.counts());
                 if is_same {
@@ -124,7 +132,7 @@ impl SenderLanes {
             }
             _ => LinkCounts::of_server(&self.counts),
         };
-        self.set(store, sender, conditions, &counts);
+        self.set(store, (sender, id), conditions, &counts);
         counts
     }
 
@@ -132,7 +140,7 @@ impl SenderLanes {
     pub(crate) fn set(
         &mut self,
         store: &mut Store<PacketMeta>,
-        sender: RemoteAddr,
+        (sender, id): (RemoteAddr, WaiterId),
         conditions: Option<Arc<SharedConditions>>,
         counts: &Arc<LinkCounts>,
     ) {
@@ -149,19 +157,23 @@ impl SenderLanes {
             }
             (_, Some(conditions)) => {
                 let lane = Box::new(self.new_lane(conditions, Arc::clone(counts)));
-                self.entries.insert(sender, Entry::Lane(lane, Standing::Accepted));
+                self.entries.insert(sender, Entry::Lane(lane, Standing::Accepted(id)));
             }
             (_, None) => self.note_past(sender),
         }
     }
 
     /// A peer has left the server.
-    pub(crate) fn remove(&mut self, sender: &RemoteAddr) {
+    pub(crate) fn remove(&mut self, sender: &RemoteAddr, id: WaiterId) {
         match self.entries.get_mut(sender) {
+            // Another peer may have that address by now, or is pending.
+            Some(Entry::Lane(_, standing)) if *standing != Standing::Accepted(id) => {}
             // What it holds is delivered, as that of a stranger.
             Some(Entry::Lane(lane, standing)) if !lane.is_empty() => {
-                self.strangers += usize::from(*standing == Standing::Accepted);
+                self.strangers += 1;
                 *standing = Standing::Stranger;
+                lane.share(&self.of_strangers);
+                lane.count_by(LinkCounts::of_server(&self.counts));
             }
             Some(_) => self.forget(sender),
             None => {}
@@ -172,6 +184,8 @@ impl SenderLanes {
     pub(crate) fn clear(&mut self) {
         self.entries = HashMap::new();
         (self.lanes, self.strangers, self.ended, self.made) = (0, 0, 0, 0);
+        self.is_crowded = false;
+        self.of_strangers = SharedLimit::new(DEFAULT_LIMIT);
     }
 
     fn new_lane(&mut self, conditions: Arc<SharedConditions>, counts: Arc<LinkCounts>) -> Lane {
@@ -211,13 +225,16 @@ impl SenderLanes {
 
     /// Makes an entry for a sender that has none. Whether there is one then.
     fn meet(&mut self, sender: RemoteAddr, conditions: Arc<SharedConditions>) -> bool {
-        if self.table.has_peer(&sender) {
+        if self.table.has_accepted(&sender) {
             self.note_past(sender);
             return true;
         }
         if self.strangers >= MAX_STRANGERS {
-            self.retain(|lane, standing| standing == Standing::Accepted || !lane.is_empty());
-            if self.strangers >= MAX_STRANGERS {
+            if !self.is_crowded {
+                self.retain(|lane, standing| standing != Standing::Stranger || !lane.is_empty());
+            }
+            self.is_crowded = self.strangers >= MAX_STRANGERS;
+            if self.is_crowded {
                 return false;
             }
         }
@@ -248,6 +265,8 @@ impl Lanes for SenderLanes {
     }
 
     fn lane(&mut self, sender: &RemoteAddr) -> Option<&mut Lane> {
+        // It is asked for where something is held back no longer.
+        self.is_crowded = false;
         match self.entries.get_mut(sender) {
             Some(Entry::Lane(lane, _)) => Some(lane),
             Some(Entry::Past) | None => None,

@@ -200,10 +200,10 @@ fn what_is_due_in_a_blackout_is_lost(setup: Setup) {
 for_every_peer!(more_than_the_queue_size_is_not_held_back);
 fn more_than_the_queue_size_is_not_held_back(setup: Setup) {
     let pair = setup.pair();
-    // Ten packets of 1,000 bytes, which take 24 more each.
+    // Ten packets of 1,000 bytes, which take 128 more each.
     match &pair.server {
-        Some(server) => server.set_queue_size(10_240),
-        None => pair.receiver.set_queue_size(10_240).unwrap(),
+        Some(server) => server.set_queue_size(11_280),
+        None => pair.receiver.set_queue_size(11_280).unwrap(),
     }
     set(&pair, Conditions { latency_msec: 1e7, ..Conditions::default() });
     for _ in 0..25 {
@@ -226,7 +226,7 @@ fn closing_drops_what_is_held_back(setup: Setup) {
         // What is on its way to a server's peer comes to the server, as that of a new sender.
         eventually("a peer is pending", || {
             server.poll().unwrap();
-            server.has_pending()
+            server.has_pending() && server.stats().all.conditions.waiting == 0
         });
         server.stop();
     }
@@ -374,4 +374,126 @@ fn a_burst_after_a_stall_keeps_its_order(setup: Setup) {
     }
     let got = take_exactly(&pair, 100, 2);
     assert!(got.iter().enumerate().all(|(number, packet)| number_of(packet) == number));
+}
+
+for_own_sockets!(an_empty_line_takes_any_packet);
+fn an_empty_line_takes_any_packet(setup: Setup) {
+    let pair = setup.pair();
+    pair.receiver.set_queue_size(1_000).unwrap();
+    set(&pair, Conditions { latency_msec: 1.0, ..Conditions::default() });
+    pair.sender.send(&[7; 1_200]).unwrap();
+    assert_eq!(pair.next(), [7; 1_200]);
+}
+
+#[test]
+fn what_was_due_while_a_polled_queue_was_full_comes_when_packets_are_received_in_the_background() {
+    let receiver = common::bound("127.0.0.1");
+    let sender = common::sender_to(&receiver, "127.0.0.1");
+    let conditions = Conditions { latency_msec: 100.0, ..Conditions::default() };
+    receiver.set_receive_conditions(Some(SharedConditions::new(conditions)));
+    let sent = 240;
+    for round in 1..=8 {
+        (0..30).for_each(|_| sender.send(&[0; 1_000]).unwrap());
+        eventually("they are read", || {
+            receiver.poll().unwrap();
+            link(&receiver).waiting + receiver.stats().packets_received >= round * 30
+        });
+    }
+    let sent_by = Instant::now();
+    eventually("the queue is full, and all is due", || {
+        receiver.poll().unwrap();
+        receiver.available() == Some(127) && sent_by.elapsed() > Duration::from_millis(120)
+    });
+    assert!(link(&receiver).waiting > 0);
+    receiver.set_background_receive(true).unwrap();
+    let mut got = 0;
+    eventually("all are received or dropped", || {
+        got += std::iter::from_fn(|| take(&receiver)).count() as u64;
+        let stats = receiver.stats();
+        got + stats.packets_dropped_queue + stats.conditions.dropped == sent
+    });
+}
+
+for_servers!(a_pending_peer_is_subject_to_new_conditions);
+fn a_pending_peer_is_subject_to_new_conditions(setup: Setup) {
+    let server = setup.server();
+    let newcomer = client(&server, setup.family);
+    newcomer.send(b"first").unwrap();
+    eventually("a peer is pending", || {
+        server.poll().unwrap();
+        server.has_pending()
+    });
+    server.set_receive_conditions(Some(SharedConditions::new(Conditions { blackout: true, ..Conditions::default() })));
+    newcomer.send(b"lost").unwrap();
+    eventually("it is lost", || {
+        server.poll().unwrap();
+        server.stats().all.conditions.lost == 1
+    });
+    let peer = server.accept().unwrap();
+    assert_eq!(take(&peer).unwrap(), b"first");
+    assert!(take(&peer).is_none());
+}
+
+for_servers!(the_next_peer_of_an_address_has_counters_of_its_own);
+fn the_next_peer_of_an_address_has_counters_of_its_own(setup: Setup) {
+    let server = setup.server();
+    let conditions = SharedConditions::new(delayed());
+    server.set_receive_conditions(Some(Arc::clone(&conditions)));
+    let sender = client(&server, setup.family);
+    sender.send(b"hello").unwrap();
+    let first = accept(&server);
+    conditions.change(|values| values.blackout = true);
+    for _ in 0..5 {
+        sender.send(b"lost").unwrap();
+    }
+    eventually("they are lost", || {
+        server.poll().unwrap();
+        link(&first).lost == 5
+    });
+    conditions.change(|values| values.blackout = false);
+    sender.send(b"held back").unwrap();
+    eventually("it is held back", || {
+        server.poll().unwrap();
+        link(&first).waiting == 1
+    });
+    first.close();
+    let second = accept(&server);
+    assert_eq!(take(&second).unwrap(), b"held back");
+    assert_eq!(link(&second), LinkStats::default());
+    assert_eq!(link(&first), LinkStats { lost: 5, ..LinkStats::default() });
+    assert_eq!(server.stats().all.conditions.waiting, 0);
+}
+
+for_servers!(a_server_that_listens_again_and_again_loses_track_of_nothing);
+fn a_server_that_listens_again_and_again_loses_track_of_nothing(setup: Setup) {
+    let server = setup.server();
+    server
+        .set_receive_conditions(Some(SharedConditions::new(Conditions { latency_msec: 1.0, ..Conditions::default() })));
+    let port = common::server_port(&server);
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let sender = std::net::UdpSocket::bind((setup.family.reach, 0)).unwrap();
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // Refused where the server does not listen at that moment.
+                    let _ = sender.send_to(b"x", (setup.family.reach, port));
+                }
+            });
+        }
+        for _ in 0..100 {
+            let _ = server.poll();
+            server.stop();
+            assert_eq!(server.stats().all.conditions.waiting, 0);
+            server.listen(port, setup.family.bind).unwrap();
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    server.stop();
+    assert_eq!(server.stats().all.conditions.waiting, 0);
+    // A new client is heard.
+    server.listen(0, setup.family.bind).unwrap();
+    let newcomer = client(&server, setup.family);
+    newcomer.send(b"hello").unwrap();
+    assert_eq!(take(&accept(&server)).unwrap(), b"hello");
 }

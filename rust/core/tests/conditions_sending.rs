@@ -282,7 +282,7 @@ fn the_seed_decides_alike_polled_and_in_the_background_and_in_both_ends() {
 fn a_full_send_line_drops_the_newest() {
     let other = bound("127.0.0.1");
     let peer = common::sender_to(&other, "127.0.0.1");
-    peer.set_queue_size(10_240).unwrap();
+    peer.set_queue_size(11_280).unwrap();
     let conditions = set(&peer, Conditions { latency_msec: 1e7, ..Conditions::default() });
     for number in 0..12 {
         let mut packet = numbered(number);

@@ -113,7 +113,7 @@ pub(crate) struct UdpLinkConditions {
     blackout: PhantomVar<bool>,
     /// With 0, the default, every run is different. With another number, the same sequence of packets meets the same decisions: which
     /// are lost, doubled and held back, and by how much each is late. They depend on the packets' order and sizes, not on the clock.
-    /// Each direction of each peer draws for itself, and begins anew when the peer is opened, and when this is set. Switching one
+    /// Each direction of each peer draws for itself, and begins anew when the peer is opened, and when this is changed. Switching one
     /// effect on does not change what the others decide.
     #[var(get = get_rng_seed, set = set_rng_seed, usage_flags = [DEFAULT])]
     rng_seed: PhantomVar<i64>,

@@ -56,10 +56,10 @@ impl LinkCounts {
         });
     }
 
-    /// Counts a packet that is held back from now on.
-    pub(crate) fn note_held(&self) {
+    /// Counts packets that are held back from now on.
+    pub(crate) fn note_held(&self, packets: u64) {
         self.each(|counts| {
-            counts.waiting.fetch_add(1, Ordering::Relaxed);
+            counts.waiting.fetch_add(packets, Ordering::Relaxed);
         });
     }
 

@@ -96,6 +96,11 @@ impl<S: Sink, L: Lanes> Conditioned<S, L> {
 
     /// Drops what is held back, of all senders.
     pub(crate) fn discard(&self) {
+        self.discard_and(|_| {});
+    }
+
+    /// The same, and changes the lanes before another packet can come.
+    pub(crate) fn discard_and(&self, change: impl FnOnce(&mut L)) {
         let mut state = self.state.lock();
         let State { lanes, store } = &mut *state;
         while let Some(packet) = store.take_next() {
@@ -104,6 +109,7 @@ impl<S: Sink, L: Lanes> Conditioned<S, L> {
             }
         }
         *store = Store::default();
+        change(lanes);
         self.publish(&mut state);
     }
 

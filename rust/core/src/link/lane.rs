@@ -9,8 +9,8 @@ use super::draws::LineId;
 use super::line::{Arrival, Fate, Line};
 use super::store::{Held, Store};
 
-/// What a packet that is held back counts for beside its length, as in a queue.
-const OVERHEAD: usize = 24;
+/// What a packet that is held back counts for beside its length: about what it takes beside its payload.
+pub(crate) const OVERHEAD: usize = 128;
 
 /// How many bytes a lane holds back, unless its owner says otherwise.
 pub(crate) const DEFAULT_LIMIT: usize = 4 << 20;
@@ -89,6 +89,20 @@ impl Lane {
     /// The same, which shares a limit with others.
     pub(crate) fn sharing(self, limit: Arc<SharedLimit>) -> Self {
         Self { shared: Some(limit), ..self }
+    }
+
+    /// Shares a limit from now on, also if that is exceeded by it.
+    pub(crate) fn share(&mut self, limit: &Arc<SharedLimit>) {
+        self.unshare();
+        limit.held.fetch_add(self.held, Ordering::Relaxed);
+        self.shared = Some(Arc::clone(limit));
+    }
+
+    /// Counts by other counters from now on, to which what is held back goes over.
+    pub(crate) fn count_by(&mut self, counts: Arc<LinkCounts>) {
+        self.counts.note_taken(self.packets as u64);
+        counts.note_held(self.packets as u64);
+        self.counts = counts;
     }
 
     /// Shares a limit no longer.
@@ -247,7 +261,9 @@ impl Lane {
 
     fn hold<T>(&mut self, store: &mut Store<T>, bytes: &[u8], arrival: Arrival, tag: T) {
         let cost = cost(bytes.len());
-        let fits = self.held + cost <= self.limit && self.shared.as_ref().is_none_or(|shared| shared.try_add(cost));
+        // An empty lane takes any packet, as a queue does.
+        let fits = (self.packets == 0 || self.held + cost <= self.limit)
+            && self.shared.as_ref().is_none_or(|shared| shared.try_add(cost));
         if !fits {
             self.counts.add(Count::Dropped, 1);
             return;
@@ -269,7 +285,7 @@ impl Lane {
     fn note_held(&mut self, length: usize) {
         self.packets += 1;
         self.held += cost(length);
-        self.counts.note_held();
+        self.counts.note_held(1);
     }
 
     fn note_taken(&mut self, length: usize) {

@@ -116,7 +116,8 @@ impl Line {
         let Some(transmitted) = self.transmit(conditions, length, now) else { return Fate::Dropped };
         let jitter = if conditions.jitter_msec > 0.0 { draws.jitter(conditions.jitter) } else { 0.0 };
         let delay = nsec(conditions.latency_msec + conditions.jitter_msec.max(0.0) * jitter);
-        let mut due = transmitted.saturating_add(delay);
+        let undisturbed = transmitted.saturating_add(delay);
+        let mut due = after_stall(conditions, undisturbed, began);
         let mut is_reordered = false;
         if conditions.jitter_reorders {
             is_reordered = due < self.last_due;
@@ -125,13 +126,13 @@ impl Line {
         }
         self.last_due = self.last_due.max(due);
         if draws.reorder < conditions.reorder {
-            due = due.saturating_add(nsec(conditions.reorder_delay_msec));
+            due = after_stall(conditions, due.saturating_add(nsec(conditions.reorder_delay_msec)), began);
             is_reordered = true;
         }
         let bits = length * 8;
         let flips = draws.corrupt < conditions.corrupt && bits > 0;
         let flipped_bit = flips.then(|| usize::try_from(draws.bit % bits as u64).unwrap_or(0));
-        Fate::Delivered(Arrival { due: after_stall(conditions, due, began), is_reordered, flipped_bit })
+        Fate::Delivered(Arrival { due, is_reordered, flipped_bit })
     }
 
     /// When the last bit of the packet is through the serial line; `None` if it would have to wait for too long.

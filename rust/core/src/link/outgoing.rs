@@ -25,6 +25,9 @@ use crate::sys::{Payloads, Source};
 /// How many datagrams are sent with one call of the system, where they have one destination.
 const BATCH: usize = 32;
 
+/// When datagrams are tried again that the kernel had no room for.
+const BUSY_NSEC: u64 = 1_000_000;
+
 /// How many batches are sent in one go: then the reactor turns to its sockets.
 const BATCHES_IN_TURN: usize = 8;
 
@@ -47,6 +50,8 @@ struct State {
     endpoint: Weak<Endpoint>,
     /// Whether that is a server's, which counts too.
     is_server: bool,
+    /// Until when nothing is sent, since the kernel had no room.
+    busy_until: u64,
 }
 
 /// How a datagram that is held back is to be sent.
@@ -83,7 +88,7 @@ impl Outgoing {
     }
 
     fn with(lane: Lane, store: Store<Exit>, diagnostics: Arc<Diagnostics>) -> Arc<Self> {
-        let state = State { lane, store, endpoint: Weak::new(), is_server: false };
+        let state = State { lane, store, endpoint: Weak::new(), is_server: false, busy_until: 0 };
         Arc::new_cyclic(|me: &Weak<Self>| Self {
             state: Mutex::new(state),
             diagnostics,
@@ -129,9 +134,20 @@ impl Outgoing {
         !self.state.lock().store.is_empty()
     }
 
+    /// Drops and counts what is held back, unless it is to be sent by another endpoint by now.
+    fn discard_of(&self, endpoint: &Weak<Endpoint>) {
+        let state = self.state.lock();
+        if Weak::ptr_eq(&state.endpoint, endpoint) {
+            self.discard_locked(state);
+        }
+    }
+
     /// Drops and counts what is held back.
     pub(crate) fn discard(&self) {
-        let mut state = self.state.lock();
+        self.discard_locked(self.state.lock());
+    }
+
+    fn discard_locked(&self, mut state: MutexGuard<'_, State, { rank::LINK_OUT }>) {
         let State { lane, store, .. } = &mut *state;
         while let Some(packet) = store.take_next() {
             lane.drop_held(&packet);
@@ -230,18 +246,21 @@ impl Outgoing {
 
     /// Sets the timer for what is held back, and gives the lock back.
     fn schedule(&self, state: MutexGuard<'_, State, { rank::LINK_OUT }>) {
-        let due = state.store.next_due();
+        let (due, busy_until) = (state.store.next_due(), state.busy_until);
         self.is_over.store(due.is_none() && state.lane.has_ended(), Ordering::Relaxed);
         drop(state);
         if let Some(due) = due {
-            self.timer.set(due);
+            self.timer.set(due.max(busy_until));
         }
     }
 
     /// Sends what is due.
     fn send_due(&self, state: &mut State, socket: &Socket, server: Option<&Diagnostics>, now: u64) {
+        if now < state.busy_until {
+            return;
+        }
         for _ in 0..BATCHES_IN_TURN {
-            let State { lane, store, .. } = &mut *state;
+            let State { lane, store, busy_until, .. } = &mut *state;
             let mut due: ArrayVec<Held<Exit>, BATCH> = ArrayVec::new();
             while !due.is_full()
                 && let Some(packet) = store.take_due(now)
@@ -262,7 +281,10 @@ impl Outgoing {
                     lane.put_back(store, packet);
                 }
             }
-            // What the kernel had no room for stays due, so the timer comes back for it.
+            // What the kernel had no room for stays due.
+            if is_busy {
+                *busy_until = now + BUSY_NSEC;
+            }
             if is_last || is_busy {
                 break;
             }
@@ -300,8 +322,8 @@ impl Outgoing {
 impl OnTimer for Outgoing {
     fn on_timer(&self) {
         self.timer.note_fired();
-        let endpoint = self.state.lock().endpoint.upgrade();
-        let Some(endpoint) = endpoint else { return self.discard() };
+        let weak = Weak::clone(&self.state.lock().endpoint);
+        let Some(endpoint) = weak.upgrade() else { return self.discard_of(&weak) };
         let sent = endpoint.with_socket(|socket| {
             let mut state = self.state.lock();
             let server = state.is_server.then(|| endpoint.diagnostics());
@@ -309,7 +331,7 @@ impl OnTimer for Outgoing {
             self.schedule(state);
         });
         if sent.is_none() {
-            self.discard();
+            self.discard_of(&weak);
         }
     }
 }

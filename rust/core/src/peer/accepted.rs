@@ -29,7 +29,7 @@ impl Peer {
         let inbox = Arc::clone(&accepted.inbox);
         let link = ServerLink { server, endpoint, remote: accepted.remote, id: accepted.id, inbox };
         let accept = |lanes: &mut SenderLanes, store: &mut Store<PacketMeta>| {
-            lanes.accept(store, accepted.remote, conditions.receive.clone())
+            lanes.accept(store, (accepted.remote, accepted.id), conditions.receive.clone())
         };
         let diagnostics = Arc::new(Diagnostics::with_link(link.server.incoming.change(accept)));
         let mut socket = SocketState::accepted(link);
@@ -90,7 +90,7 @@ impl Peer {
         link.endpoint.end_waits_of(link.id);
         link.server.table.remove(&link.remote, link.id);
         if link.server.incoming.is_active() {
-            link.server.incoming.change(|lanes, _| lanes.remove(&link.remote));
+            link.server.incoming.change(|lanes, _| lanes.remove(&link.remote, link.id));
         }
         true
     }

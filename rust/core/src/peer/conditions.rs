@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Peer, PeerState};
 use crate::endpoint::Endpoint;
+use crate::error::{Error, Operation, Reason, Result};
 use crate::link::conditions::SharedConditions;
 use crate::link::incoming::{Conditioned, ConditionedInbox, OneLane};
 
@@ -24,6 +25,16 @@ impl Peer {
         self.state.write().socket.set_send_conditions(conditions, &self.diagnostics);
     }
 
+    /// Sends a datagram by the server that listens by `endpoint`; [`Reason::NotOpen`] if the peer does not belong to it any more.
+    pub(crate) fn send_by(&self, endpoint: &Arc<Endpoint>, datagram: &[u8]) -> Result<()> {
+        let not_open = || Error::new(Operation::Send, "", Reason::NotOpen);
+        let state = self.state.read();
+        let is_its = state.socket.transport.link().is_some_and(|link| Arc::ptr_eq(&link.endpoint, endpoint));
+        let to = state.destination.filter(|_| is_its).ok_or_else(not_open)?;
+        let sent = state.socket.with_path(|path| path.send_one(&self.diagnostics, to, datagram));
+        self.diagnostics.recorded_send(sent.unwrap_or_else(|| Err(not_open())))
+    }
+
     /// Whether what is sent may be held back.
     pub(crate) fn is_delayed(&self) -> bool {
         self.state.read().socket.outgoing.as_ref().is_some_and(|outgoing| !outgoing.is_over())
@@ -42,7 +53,7 @@ impl Peer {
         state.socket.conditions.receive.clone_from(&conditions);
         if let Some(link) = state.socket.transport.link() {
             let counts = self.diagnostics.link();
-            link.server.incoming.change(|lanes, store| lanes.set(store, link.remote, conditions, counts));
+            link.server.incoming.change(|lanes, store| lanes.set(store, (link.remote, link.id), conditions, counts));
         } else if let Some(incoming) = self.incoming.get() {
             self.set_incoming(incoming, &state);
         }

@@ -167,10 +167,11 @@ impl PeerTable {
         }
     }
 
-    /// Whether there is a peer for that address, pending or accepted.
-    pub(crate) fn has_peer(&self, remote: &RemoteAddr) -> bool {
+    /// Whether a peer was accepted for that address.
+    pub(crate) fn has_accepted(&self, remote: &RemoteAddr) -> bool {
         let entries = self.lock();
-        entries.find(entries.hash(remote), remote).is_some()
+        let entry = entries.table.find(entries.hash(remote), |entry| entry.remote == *remote);
+        entry.is_some_and(|entry| entry.peer.is_some())
     }
 
     /// Lowers or raises how many peers may be pending. Those that are too many now are dropped, newest first.

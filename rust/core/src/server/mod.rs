@@ -419,8 +419,7 @@ impl Inner {
 
     /// Drops what link conditions hold back of what was received.
     fn drop_delayed(&self) {
-        self.socket.incoming.discard();
-        self.socket.incoming.change(|lanes, _| lanes.clear());
+        self.socket.incoming.discard_and(SenderLanes::clear);
     }
 
     fn poll(&self) -> Result<()> {

@@ -39,7 +39,7 @@ impl Inner {
             if let [peer] = run
                 && peer.is_delayed()
             {
-                taken += usize::from(peer.send(datagram).is_ok());
+                taken += usize::from(self.diagnostics.recorded(peer.send_by(&endpoint, datagram)).is_ok());
             } else {
                 let send = |socket: &Socket| self.send_to_each(socket, peers, first..end, &targets, datagram);
                 let (copies, is_full) = endpoint.with_socket(send).ok_or_else(|| fail(Reason::NotOpen))?;

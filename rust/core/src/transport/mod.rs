@@ -235,7 +235,10 @@ impl Own {
 
     pub(crate) fn set_background(&self, enabled: bool) -> io::Result<()> {
         if enabled {
-            return self.endpoint.start_background(&self.socket);
+            self.endpoint.start_background(&self.socket)?;
+            // What is due, and had no room while the peer was polled.
+            self.endpoint.release();
+            return Ok(());
         }
         self.endpoint.stop_background(&self.socket);
         Ok(())

@@ -212,7 +212,7 @@ fn a_line_holds_four_mebibytes_and_all_together_sixty_four() {
     relayed.proxy.set_to_target_conditions(Some(shared(HELD)));
     let clients: Vec<_> = (0..18).map(|_| relayed.client()).collect();
     let packet = vec![0; 60_000];
-    let cost = packet.len() as u64 + 24;
+    let cost = packet.len() as u64 + 128;
     let mut sent = 0;
     for client in &clients {
         for _ in 0..75 {

@@ -193,7 +193,7 @@ pub(crate) struct PacketPeerUdpRs {
     /// `send_errors`, see [method get_stats].
     ///
     /// `null` sends at once what is held back. [method close] and connecting anew drop it, so a last "goodbye" is lost unless the game
-    /// waits for it. At most [member queue_size] bytes are held back, 4 MiB where that is 0; a packet takes its length and 24 bytes more.
+    /// waits for it. At most [member queue_size] bytes are held back, 4 MiB where that is 0; a packet takes its length and 128 bytes more.
     ///
     /// A peer of an [UdpServerRs] starts with [member UdpServerRs.send_conditions] of its server, and may have others.
     #[var(get = get_send_conditions, set = set_send_conditions, usage_flags = [EDITOR], hint = RESOURCE_TYPE, hint_string = "UdpLinkConditions")]

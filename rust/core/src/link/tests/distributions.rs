@@ -286,3 +286,23 @@ fn a_packet_that_is_too_large_is_dropped() {
     let is_dropped = |length| line.pass(&conditions, length, 0).packet == Fate::Dropped;
     assert_eq!([0, 1_200, 1_201, 65_507].map(is_dropped), [false, false, true, true]);
 }
+
+#[test]
+fn order_is_kept_when_conditions_change_in_a_stall() {
+    let stalling = Conditions {
+        latency_msec: 5.0,
+        spike_interval_msec: 100,
+        spike_msec: 30,
+        rng_seed: 1,
+        ..Conditions::default()
+    };
+    let mut line = line(1);
+    let pass = |line: &mut Line, conditions: &Conditions, msec: u64| {
+        arrival(line.pass(conditions, 97, msec * NSEC_PER_MSEC).packet).unwrap().due / NSEC_PER_MSEC
+    };
+    assert_eq!([0, 110].map(|msec| pass(&mut line, &stalling, msec)), [5, 130]);
+    let steady = Conditions { spike_msec: 0, ..stalling };
+    assert_eq!(pass(&mut line, &steady, 112), 130);
+    let mut restarted = line.restarted(2, LINE);
+    assert_eq!(pass(&mut restarted, &stalling, 114), 130);
+}
