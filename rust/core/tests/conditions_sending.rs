@@ -229,11 +229,13 @@ fn what_the_system_refuses_is_refused_at_once() {
     peer.set_destination("127.0.0.1", 9).unwrap();
     let error = peer.send(&vec![0; 65_508]).unwrap_err();
     assert!(matches!(error.reason, Reason::Os(_)), "{error}");
-    assert!(peer.send_to(b"x", "127.0.0.1", 0).is_err());
+    // Wine takes a datagram to port 0.
+    let refuses_port_0 = cfg!(not(windows));
+    assert_eq!(peer.send_to(b"x", "127.0.0.1", 0).is_err(), refuses_port_0);
     assert_eq!(peer.send_many(&[b"x", &vec![0; 65_508], b"y"]).unwrap(), 1);
     assert!(peer.last_error().message.contains("index 1 of 3"), "{}", peer.last_error().message);
     assert!(peer.set_destination("::1", 9).is_ok() && peer.send(b"x").is_err());
-    assert_eq!(peer.stats().send_errors, 4);
+    assert_eq!(peer.stats().send_errors, 3 + u64::from(refuses_port_0));
 }
 
 #[test]
