@@ -113,8 +113,9 @@ pub(crate) struct UdpLinkConditions {
     blackout: PhantomVar<bool>,
     /// With 0, the default, every run is different. With another number, the same sequence of packets meets the same decisions: which
     /// are lost, doubled and held back, and by how much each is late. They depend on the packets' order and sizes, not on the clock.
-    /// Each direction of each peer draws for itself, and begins anew when the peer is opened, and when this is changed. Switching one
-    /// effect on does not change what the others decide.
+    /// The decisions begin anew when the peer is opened, when conditions are assigned, also the same ones, and with another seed. Two peers
+    /// with one seed meet the same decisions; sending and receiving differ. Switching one effect on does not change what the others
+    /// decide.
     #[var(get = get_rng_seed, set = set_rng_seed, usage_flags = [DEFAULT])]
     rng_seed: PhantomVar<i64>,
     shared: Registration<SharedConditions>,
