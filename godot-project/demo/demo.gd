@@ -7,7 +7,8 @@ extends Node
 ## - with `--bob=PORT`: Bob alone, for an Alice in another process;
 ## - with `--lobby=host` or `--lobby=browse`: a LAN lobby without a window (lobby/lobby_process.gd);
 ## - with `--dedicated=server` or `--dedicated=bots`: a dedicated server, or players for it, without
-##   a window (dedicated/server_process.gd, dedicated/bots_process.gd).
+##   a window (dedicated/server_process.gd, dedicated/bots_process.gd);
+## - with `--lab-echo=PORT`: the far end of the Lab alone (lab/lab_echo_process.gd).
 ## These are user arguments: they come after `--` on the command line.
 
 const SAMPLE_WINDOW := "res://demo/window/sample_window.tscn"
@@ -16,6 +17,7 @@ const BOB_PROCESS := "res://demo/peers/bob_process.gd"
 const LOBBY_PROCESS := "res://demo/lobby/lobby_process.gd"
 const SERVER_SCENE := "res://demo/dedicated/server.tscn"
 const BOTS_PROCESS := "res://demo/dedicated/bots_process.gd"
+const LAB_ECHO_PROCESS := "res://demo/lab/lab_echo_process.gd"
 const SUMMARY_PROCESS := "res://demo/dedicated/summary_process.gd"
 
 
@@ -40,6 +42,8 @@ func _ready() -> void:
 		part = load(BOTS_PROCESS).new()
 	elif arguments.get("dedicated") == "summary":
 		part = load(SUMMARY_PROCESS).new()
+	elif arguments.has("lab-echo"):
+		part = load(LAB_ECHO_PROCESS).new()
 	elif arguments.has("scripted") or DisplayServer.get_name() == "headless":
 		part = load(SCRIPTED_SESSION).new()
 	else:

@@ -13,8 +13,7 @@ const END_TITLES: Dictionary[EndKind, String] = {
 	EndKind.NATIVE: "PacketPeerUDP",
 	EndKind.PROCESS: "another process",
 }
-## A packet's number and the time when it was sent.
-const LEAST_PACKET_BYTES := 12
+const LEAST_PACKET_BYTES := LabPattern.LEAST_PACKET_BYTES
 const MOST_PACKET_BYTES := 16_384
 
 ## The end that sends packets and takes their echoes: OURS or NATIVE.
@@ -60,6 +59,18 @@ func problem() -> String:
 	if packet_bytes < LEAST_PACKET_BYTES or packet_bytes > MOST_PACKET_BYTES:
 		return "A packet has %d to %d bytes." % [LEAST_PACKET_BYTES, MOST_PACKET_BYTES]
 	return make_pattern().problem()
+
+
+## How many packets are sent in a second, at most.
+func most_per_second() -> int:
+	if pattern == LabPattern.Kind.FILE:
+		return LabPattern.MOST_PER_SECOND
+	return packets_per_second
+
+
+## Whether a packet may be damaged on its way; now, for a property may change.
+func corrupts() -> bool:
+	return (there != null and there.corrupt > 0.0) or (back != null and back.corrupt > 0.0)
 
 
 ## A pattern with these values, from its beginning.
