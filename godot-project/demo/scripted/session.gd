@@ -1,8 +1,8 @@
 extends Node
 ## The sample as a session in the terminal: Alice talks to all four Bobs, threads wait and are
-## ended, the game freezes for a second, a bad network loses words, hosts announce games, bots play
-## on a server, things go wrong and say so. Every line marked [ok] was checked, and the exit code is
-## 0 only when all of them held.
+## ended, the game freezes for a second, a bad network loses words, the Lab measures networks, hosts
+## announce games, bots play on a server, things go wrong and say so. Every line marked [ok] was
+## checked, and the exit code is 0 only when all of them held.
 
 const ChatChapter := preload("chat_chapter.gd")
 const Claims := preload("claims.gd")
@@ -11,6 +11,7 @@ const Conversation := preload("../conversation.gd")
 const DedicatedChapter := preload("dedicated_chapter.gd")
 const ErrorLog := preload("error_log.gd")
 const ErrorsChapter := preload("errors_chapter.gd")
+const LabChapter := preload("lab_chapter.gd")
 const LobbyChapter := preload("lobby_chapter.gd")
 const StallChapter := preload("stall_chapter.gd")
 const VariantsChapter := preload("variants_chapter.gd")
@@ -34,6 +35,7 @@ var _waiting := WaitingChapter.new()
 var _errors := ErrorsChapter.new()
 var _stall := StallChapter.new()
 var _conditions := ConditionsChapter.new()
+var _lab := LabChapter.new()
 var _lobby := LobbyChapter.new()
 var _dedicated := DedicatedChapter.new()
 var _chapter := 0
@@ -49,7 +51,7 @@ func play(_arguments: Dictionary[String, String]) -> void:
 	_chat.conversation = _conversation
 	_errors.error_log = _log
 	for chapter: Node in [
-		_chat, _variants, _waiting, _stall, _conditions, _lobby, _dedicated, _errors
+		_chat, _variants, _waiting, _stall, _conditions, _lab, _lobby, _dedicated, _errors
 	]:
 		chapter.claims = _claims
 		add_child(chapter)
@@ -89,6 +91,8 @@ func _play_all() -> void:
 	await _stall.play()
 	_begin("A chat under awful")
 	await _conditions.play()
+	_begin("The Lab")
+	await _lab.play()
 	_begin("A LAN lobby")
 	await _lobby.play()
 	_begin("A dedicated server")
