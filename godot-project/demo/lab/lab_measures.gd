@@ -87,6 +87,8 @@ var _jitter := NAN
 var _last_rtt := 0
 # The bucket that has the latest jitter.
 var _jitter_bucket := 0
+# Whether later buckets have an older one.
+var _is_jitter_stale := false
 
 # The series, and one more value each, at SPILL.
 var _sent_in := PackedFloat32Array()
@@ -148,6 +150,7 @@ func begin(usec: int) -> void:
 	_jitter = NAN
 	_last_rtt = 0
 	_jitter_bucket = 0
+	_is_jitter_stale = false
 	_fates.fill(Fate.NONE)
 	for name in _rings:
 		_rings[name].fill(NAN)
@@ -247,6 +250,9 @@ func advance(usec: int) -> void:
 	if (usec - _start_usec) / BUCKET_USEC > _newest:
 		version += 1
 	_bucket(usec)
+	if _is_jitter_stale:
+		_keep_jitter_until(_newest + 1)
+		_is_jitter_stale = false
 	var lost_before := maxi(_newest_arrived_sent_usec - LOST_BEHIND_USEC, usec - LOST_AFTER_USEC)
 	while _undecided < _next:
 		var slot := _undecided & (REMEMBERED - 1)
@@ -353,19 +359,22 @@ func _note_rtt(rtt: int, bucket: int, usec: int) -> void:
 		_jitter = 0.0
 		_jitter_bucket = (usec - _start_usec) / BUCKET_USEC
 	else:
-		_keep_jitter_until((usec - _start_usec) / BUCKET_USEC)
+		var number := (usec - _start_usec) / BUCKET_USEC
+		_keep_jitter_until(number)
+		_jitter_bucket = maxi(_jitter_bucket, number)
 		_jitter += (absi(rtt - _last_rtt) - _jitter) / 16.0
 		_jitter_in[bucket] = _jitter / 1000.0
 	_last_rtt = rtt
+	_is_jitter_stale = true
 	if bucket != SPILL:
 		_histogram.add(bucket, rtt)
 
 
-## The jitter keeps its value where nothing arrives, also in buckets that were opened early.
+## The jitter keeps its value where nothing arrives, also in buckets that were opened before it was
+## known.
 func _keep_jitter_until(number: int) -> void:
 	for between in range(maxi(_jitter_bucket + 1, _newest - BUCKETS + 1), number):
 		_jitter_in[between % BUCKETS] = _jitter / 1000.0
-	_jitter_bucket = maxi(_jitter_bucket, number)
 
 
 func _note_recent(number: int, fate: Fate, usec: int) -> void:

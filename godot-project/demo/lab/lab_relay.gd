@@ -20,6 +20,9 @@ var _proxy := UdpLinkProxy.new()
 ## blocks.
 func start(address: String, listen_port := 0) -> Error:
 	trouble = ""
+	if is_running():
+		trouble = "The relay already runs."
+		return ERR_ALREADY_IN_USE
 	var split := address.strip_edges().rsplit(":", true, 1)
 	var port := split[1] if split.size() == 2 else ""
 	var host := split[0].trim_prefix("[").trim_suffix("]")
@@ -32,7 +35,7 @@ func start(address: String, listen_port := 0) -> Error:
 	var error := _proxy.start(host, port.to_int(), listen_port)
 	if error != OK:
 		trouble = _proxy.get_last_error_message()
-		if trouble.is_empty() or error == ERR_ALREADY_IN_USE:
+		if trouble.is_empty():
 			trouble = "The relay could not be started: %s." % error_string(error)
 	return error
 
