@@ -14,6 +14,9 @@ const WaitingThread := preload("../waiting_thread.gd")
 ## In the order of Conversation.BobKind.
 const BOBS := ["PacketPeerUdpRs", "PacketPeerUDP", "Second Godot process", "Python program"]
 
+## What the last choice of the list of networks stands for. Set it before open().
+var own_network: UdpLinkConditions
+
 var conversation := Conversation.new()
 var error_samples := ErrorSamples.new()
 var waiting: WaitingThread
@@ -131,10 +134,19 @@ func _set_up_network() -> void:
 		%Network.add_item(Networks.NAMES[id])
 		var last: int = %Network.item_count - 1
 		%Network.set_item_tooltip(last, Networks.describe(Networks.preset(id)))
-	%Network.item_selected.connect(
-		func(number: int) -> void: choose_network(ids[number - 1] if number > 0 else "")
-	)
+	if own_network:
+		%Network.add_item("As in the Lab")
+		%Network.set_item_tooltip(-1, "The network that the page Lab has, with every change of it")
+	%Network.item_selected.connect(_on_network_selected)
 	%Network.select(0)
+
+
+func _on_network_selected(number: int) -> void:
+	var ids := Networks.NAMES.keys()
+	if number > ids.size():
+		conversation.network = own_network
+	else:
+		choose_network(ids[number - 1] if number > 0 else "")
 
 
 ## What the chosen network is like, and what it has done to Alice's packets.

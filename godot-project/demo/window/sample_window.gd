@@ -70,6 +70,7 @@ func play(arguments: Dictionary[String, String]) -> void:
 	%Light.pressed.connect(func() -> void: is_light = not is_light)
 	is_light = arguments.get("theme") == "light"
 	_scale_window()
+	chat.own_network = lab_page.editor.there
 	chat.open()
 	var scene: String = arguments.get("scene", _pages.keys()[0])
 	var session: PictureSession
@@ -83,6 +84,7 @@ func play(arguments: Dictionary[String, String]) -> void:
 		session.play()
 	else:
 		chat.choose_bob(Conversation.BobKind.RS)
+		lab_page.focus_start()
 
 
 func _picture_of(scene: String) -> PictureSession:

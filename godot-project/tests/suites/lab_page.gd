@@ -305,6 +305,28 @@ func test_the_page_runs_an_experiment() -> void:
 	page.free()
 
 
+func test_everything_is_reached_by_keyboard() -> void:
+	var page: LabPage = load(PAGE).instantiate()
+	page.size = Vector2(1124, 600)
+	await _show(page)
+	for section: String in ["ends", "network", "relay"]:
+		page.open_section(section)
+		var reached: Array[Control] = []
+		var control: Control = page.get_node("%Start")
+		while control not in reached:
+			reached.append(control)
+			control = control.find_next_valid_focus()
+		var missed := page.find_children("*", "Control", true, false).filter(
+			func(node: Control) -> bool:
+				var is_input := node is BaseButton or node is LineEdit or node is Graph
+				var is_off: bool = node is BaseButton and node.disabled
+				return is_input and node.is_visible_in_tree() and not is_off and node not in reached
+		)
+		check(missed.is_empty(), "%s: not reached: %s" % [section, missed])
+		check(reached.size() > 10, "%d controls" % reached.size())
+	page.free()
+
+
 # ---- colours -------------------------------------------------------------------------------------
 
 

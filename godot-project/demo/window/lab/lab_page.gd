@@ -91,6 +91,12 @@ func stop() -> void:
 	lab.stop()
 
 
+## So that Enter starts the experiment.
+func focus_start() -> void:
+	if is_visible_in_tree():
+		%Start.grab_focus()
+
+
 func freeze() -> void:
 	lab.freeze(FREEZE_MSEC)
 
