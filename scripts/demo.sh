@@ -6,23 +6,23 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<HELP
-Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene chat|stall|lobby] [--help]
+Usage: scripts/demo.sh [--headless | --screenshot FILE.png] [--scene lab|chat|stall|lobby] [--help]
 
-Builds the addon, finds a Godot engine, and runs the sample project: two UDP peers that chat, a game that freezes for a
-second while packets come in, and a lobby that finds games on the local network. It opens a window. Without a display, and
-with --headless, it runs a scripted session in the terminal instead, which checks everything it shows and also lets bots play
-on a dedicated server (scripts/dedicated.sh runs more of them).
+Builds the addon, finds a Godot engine, and runs the sample project: the Lab, which shows what a network does to packets, two
+UDP peers that chat, a game that freezes for a second while packets come in, and a lobby that finds games on the local network.
+It opens a window. Without a display, and with --headless, it runs a scripted session in the terminal instead, which checks
+everything it shows and also lets bots play on a dedicated server (scripts/dedicated.sh runs more of them).
 
   --headless          run in the terminal, without a window
   --screenshot FILE   open the window, run a short session, save a picture of it to FILE, and exit;
                       without a display, in a virtual one (Debian: package xvfb)
-  --scene NAME        the first page of the window or picture: chat (the default), stall (the frozen second) or lobby
+  --scene NAME        the first page of the window or picture: lab (the default), chat, stall (the frozen second) or lobby
 
 The exit code is 0 only if all claims of the demo have been checked. Works from a fresh clone; needs Rust and a C compiler.
 HELP
 }
 
-mode=window picture="" page=chat
+mode=window picture="" page=lab
 while [ $# -gt 0 ]; do
     case $1 in
         --headless) mode=terminal ;;
@@ -33,7 +33,7 @@ while [ $# -gt 0 ]; do
             ;;
         --scene)
             case ${2:-} in
-                chat | stall | lobby) page=$2 ;;
+                lab | chat | stall | lobby) page=$2 ;;
                 *) usage >&2; exit 2 ;;
             esac
             shift

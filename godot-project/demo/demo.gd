@@ -1,8 +1,8 @@
 extends Node
 ## The sample project's main scene. It picks what to play:
-## - in a window: the chat, a game that freezes on purpose, and a LAN lobby (`--scene=stall` or
-##   `--scene=lobby` begins with that; `--screenshot=PATH`: a short session, a picture of it, and
-##   the end);
+## - in a window: the Lab, a chat, a game that freezes on purpose, and a LAN lobby (`--scene=chat`,
+##   `--scene=stall` or `--scene=lobby` begins with that; `--theme=light`; `--screenshot=PATH`: a
+##   short session, a picture of it, and the end; window/lab_picture.gd has more arguments);
 ## - headless, or with `--scripted`: the same as a scripted session in the terminal;
 ## - with `--bob=PORT`: Bob alone, for an Alice in another process;
 ## - with `--lobby=host` or `--lobby=browse`: a LAN lobby without a window (lobby/lobby_process.gd);

@@ -54,6 +54,7 @@ func _ready() -> void:
 	focus_exited.connect(queue_redraw)
 	mouse_exited.connect(_on_mouse_exited)
 	cursor.moved.connect(queue_redraw)
+	_axis_end = smallest_end
 
 
 ## To be called when `lines` have new values.
@@ -98,6 +99,11 @@ func reading_of(is_native: bool) -> String:
 			var age := cursor.age if cursor.is_shown() else line.newest_age(OLDEST_NOW)
 			parts.append(Scale.words(line.value_at(age)))
 	return " / ".join(parts)
+
+
+## Over the head only: below, it would cover the values that the mouse reads.
+func _get_tooltip(at_position: Vector2) -> String:
+	return tooltip_text if at_position.y < HEAD else ""
 
 
 func _gui_input(event: InputEvent) -> void:

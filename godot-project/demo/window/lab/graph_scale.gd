@@ -5,15 +5,17 @@ const Figures := preload("../../figures.gd")
 ## A scale is made smaller when the largest value is below this share of it.
 const SHRINK_BELOW := 0.35
 const STEPS: Array[float] = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
-const LINE_STEPS: Array[float] = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0]
+const LINE_STEPS: Array[float] = [
+	1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 20.0, 25.0, 50.0
+]
 
 
-## The smallest of `steps` times a power of ten that is not below `value`.
-static func round_up(value: float, steps := STEPS) -> float:
+## The smallest of STEPS times a power of ten that is not below `value`.
+static func round_up(value: float) -> float:
 	if value <= 0.0 or not is_finite(value):
 		return 1.0
 	var power := pow(10.0, floorf(log(value) / log(10.0)))
-	for step in steps:
+	for step in STEPS:
 		# A step of 1.0000001 is meant to be 1.
 		if value <= step * power * 1.000001:
 			return step * power
@@ -29,9 +31,15 @@ static func axis_end(largest: float, present_end: float, smallest_end: float) ->
 	return present_end
 
 
-## The distance between two lines of the axis, so that there are at most `most` of them.
+## The distance between two lines of the axis, so that there are at most `most` of them above 0, and
+## the last one is the end.
 static func line_distance(end: float, most: int) -> float:
-	return round_up(end / maxi(most, 1), LINE_STEPS)
+	var power := pow(10.0, floorf(log(end / most) / log(10.0)))
+	for step: float in LINE_STEPS:
+		var lines := end / (step * power)
+		if lines < most + 0.001 and absf(lines - roundf(lines)) < 0.001:
+			return step * power
+	return end
 
 
 ## At most three digits, more for large numbers: "0.42", "7.3", "54", "1,250".

@@ -1,6 +1,6 @@
 extends GridContainer
-## The graphs of an experiment: one for each thing that is measured, with a line for each side. Two
-## of them are brought up to date in a frame, so that no frame has to do all.
+## The graphs of an experiment: one for each thing that is measured, with a line for each side. One
+## of them is brought up to date in a frame, so that no frame has to do all.
 
 const Cursor := preload("graph_cursor.gd")
 const Graph := preload("graph.gd")
@@ -10,7 +10,6 @@ const Line := preload("graph_line.gd")
 const ScriptTime := preload("script_time.gd")
 
 const REFRESH_MSEC := 50
-const GRAPHS_PER_FRAME := 2
 const BUCKETS_PER_SECOND := 1000 / LabMeasures.BUCKET_MSEC
 ## It takes so long, beside the round-trip time, until a packet is known to be lost.
 const UNDECIDED_BUCKETS := 24
@@ -135,7 +134,7 @@ func _process(_delta: float) -> void:
 			_versions = versions
 			_next_refresh_msec = Time.get_ticks_msec() + REFRESH_MSEC
 			_due.assign(GRAPHS.keys())
-	for i in mini(GRAPHS_PER_FRAME, _due.size()):
+	if not _due.is_empty():
 		refresh(_due.pop_front())
 	ScriptTime.add(start_usec)
 

@@ -329,7 +329,8 @@ func save_csv() -> void:
 
 
 func save_picture() -> void:
-	# The button's own look is drawn first.
+	# A frame is drawn only where something has changed.
+	lane.queue_redraw()
 	await RenderingServer.frame_post_draw
 	var path := _path("png")
 	_show_saved(path, LabExport.save_picture(get_viewport(), path))

@@ -100,11 +100,10 @@ func _draw_head() -> void:
 		get_theme_color(&"title", COLOURS)
 	)
 	var left := 16.0 + font.get_string_size(title, HORIZONTAL_ALIGNMENT_LEFT, -1, title_size).x
-	_write(
-		"there above, back below; %s times slower" % Scale.words(_slowness),
-		Vector2(left, 17),
-		words
-	)
+	var explanation := "there above, back below"
+	if _slowness > 1.0:
+		explanation += "; %s times slower" % Scale.words(_slowness)
+	_write(explanation, Vector2(left, 17), words)
 	var right := size.x - MARGIN
 	for fate: Track.Fate in [Track.Fate.LOST, Track.Fate.IS_OVERTAKEN, Track.Fate.ARRIVES]:
 		right -= _width(LEGEND[fate])

@@ -90,6 +90,8 @@ func _add_slider() -> void:
 	_slider = HSlider.new()
 	_slider.size_flags_horizontal = SIZE_EXPAND_FILL
 	_slider.size_flags_vertical = SIZE_SHRINK_CENTER
+	# The wheel scrolls the page.
+	_slider.scrollable = false
 	_slider.max_value = 1.0
 	_slider.step = SLIDER_STEP
 	_slider.value_changed.connect(_on_slider_moved)
