@@ -16,6 +16,7 @@ const FREEZE_BEFORE_SECONDS := 4.0
 const IDLE_MSEC := 1000
 ## Drawn although nothing moves: a caret, or a button that fades.
 const IDLE_FRAMES := 5
+const FRAMES_BEFORE_IDLE := 5
 ## Where the cursor stands in the picture: two seconds before the newest values.
 const CURSOR_AGE := 40
 
@@ -116,7 +117,8 @@ func _check_claims() -> void:
 ## Nothing moves any more, so nothing is drawn.
 func _check_idle() -> void:
 	OS.low_processor_usage_mode = true
-	for i in 5:
+	await until(sample.lab_page.graphs.are_up_to_date)
+	for i in FRAMES_BEFORE_IDLE:
 		await get_tree().process_frame
 	var drawn := Engine.get_frames_drawn()
 	var end_msec := Time.get_ticks_msec() + IDLE_MSEC

@@ -109,17 +109,32 @@ func strokes(place: Transform2D) -> PackedVector2Array:
 	return place * pairs
 
 
-## The points (number of the value, value), without those that are unknown.
+## The points (number of the value, value), without those that are unknown. The same as _joined()
+## for each of them, in one go: it runs for thousands of values a frame.
 func _points_of(from: PackedFloat32Array) -> PackedVector2Array:
 	var points := PackedVector2Array()
-	# Of the point that the oldest value belongs to.
-	var first := -posmod(newest - from.size() + 1, _per_point)
-	var middle := (_per_point - 1) * 0.5
-	while first < from.size():
-		var value := _joined(from, first, first + _per_point) if _per_point > 1 else from[first]
+	var last := from.size() - 1
+	# Of a value among those that share a point.
+	var place := posmod(newest - last, _per_point)
+	var total := 0.0
+	var most := 0.0
+	var count := 0
+	for i in from.size():
+		var value := from[i]
 		if not is_nan(value):
-			points.append(Vector2(clampf(first + middle, 0.0, from.size() - 1.0), value))
-		first += _per_point
+			total += value
+			count += 1
+			if value > most:
+				most = value
+		place += 1
+		if place == _per_point or i == last:
+			if count > 0:
+				var middle := clampf(i + 1.0 - place + (_per_point - 1) * 0.5, 0.0, last)
+				points.append(Vector2(middle, most if shows_largest else total / count))
+			place = 0
+			total = 0.0
+			most = 0.0
+			count = 0
 	return points
 
 

@@ -127,9 +127,7 @@ func show_sides(sides: Array[LabSide]) -> void:
 func _process(_delta: float) -> void:
 	var start_usec := Time.get_ticks_usec()
 	if _due.is_empty() and is_visible_in_tree() and Time.get_ticks_msec() >= _next_refresh_msec:
-		var versions := PackedInt64Array()
-		for side in _sides:
-			versions.append(side.measures.version)
+		var versions := _present_versions()
 		if versions != _versions:
 			_versions = versions
 			_next_refresh_msec = Time.get_ticks_msec() + REFRESH_MSEC
@@ -137,6 +135,18 @@ func _process(_delta: float) -> void:
 	if not _due.is_empty():
 		refresh(_due.pop_front())
 	ScriptTime.add(start_usec)
+
+
+## Whether all graphs show what is measured.
+func are_up_to_date() -> bool:
+	return _due.is_empty() and _versions == _present_versions()
+
+
+func _present_versions() -> PackedInt64Array:
+	var versions := PackedInt64Array()
+	for side in _sides:
+		versions.append(side.measures.version)
+	return versions
 
 
 ## Brings a graph up to date.
