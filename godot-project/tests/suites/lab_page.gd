@@ -72,6 +72,7 @@ func test_words_of_values() -> void:
 		check_equal(Scale.words(value), words[value], "words of %s" % value)
 	check_equal(Scale.words(NAN), "–", "words of nothing")
 	check_equal(Scale.axis_words(2.5), "2.5", "an axis")
+	check_equal(Scale.axis_words(12.5), "12.5", "an axis")
 	check_equal(Scale.axis_words(5.0), "5", "an axis")
 	check_equal(Scale.axis_words(1500.0), "1,500", "an axis")
 

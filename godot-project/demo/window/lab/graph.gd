@@ -18,6 +18,8 @@ const LINE_WIDTH := 1.6
 const THIN_WIDTH := 0.75
 const DASH_PX := 2.8
 const STEEP_PX := 10.0
+## Of the plot's height.
+const STEEP_SHARE := 0.12
 const PX_PER_MARK := 44.0
 const PX_PER_POINT := 1.8
 const BAND_ALPHA := 0.28
@@ -232,7 +234,7 @@ func _draw_line(line: Line) -> void:
 	if is_thin:
 		colour.a = THIN_ALPHA
 	if line.is_native:
-		var dashes := line.dashes(place, DASH_PX, STEEP_PX)
+		var dashes := line.dashes(place, DASH_PX, maxf(STEEP_PX, plot().size.y * STEEP_SHARE))
 		if not dashes.is_empty():
 			draw_multiline(dashes, colour, width, true)
 		return

@@ -53,11 +53,10 @@ static func words(value: float) -> String:
 	return ("%.1f" if absf(value) >= 9.995 else "%.2f") % value
 
 
-## "0", "2.5", "1,000".
+## "0", "12.5", "1,000".
 static func axis_words(value: float) -> String:
-	return (
-		Figures.grouped(roundi(value)) if value >= 10.0 else String.num(value, 3).trim_suffix(".0")
-	)
+	var is_whole := is_equal_approx(value, roundf(value))
+	return Figures.grouped(roundi(value)) if is_whole else String.num(value, 3)
 
 
 static func round_to_two_digits(value: float) -> float:
