@@ -102,7 +102,7 @@ class Checker:
         self.problems.append(f"{page}:{line}: {what}" if line else f"{page}: {what}")
 
     def pages(self):
-        places = ("", "docs", "packaging", "store", ".github")
+        places = ("", "docs", "docs/samples", "packaging", "store", ".github")
         return sorted(
             name for name in self.files
             if name.endswith(".md") and posixpath.dirname(name) in places and name not in GENERATED

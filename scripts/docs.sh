@@ -8,7 +8,8 @@ usage() {
     cat <<HELP
 Usage: scripts/docs.sh [--help] [ROOT]
 
-Checks the pages of the documentation: README.md, CONTRIBUTING.md and the other pages beside them, docs/*.md, packaging/README.md.
+Checks the pages of the documentation: README.md, CONTRIBUTING.md and the other pages beside them, docs/*.md, docs/samples/*.md,
+packaging/README.md.
 Fails if the README has more than 1,200 words; if a link, an anchor or a picture leads nowhere, or a picture is shown by no
 page; if a script, an option of a script or another path of the repository that a page names does not exist; or if a page is
 linked from no other. The pages that lie in the addon's folder are also checked there. ROOT is the repository by default.
