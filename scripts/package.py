@@ -19,7 +19,7 @@ ADDON = f"addons/{NAME}"
 DATE = (1980, 1, 1, 0, 0, 0)
 
 # The sample project's: what is not there for this project's own tests.
-SAMPLE = ["project.godot", "icon.svg", "icon.svg.import", "demo"]
+SAMPLE = ["project.godot", "icon.svg", "icon.svg.import", "demo", "samples"]
 
 
 def version(root):
