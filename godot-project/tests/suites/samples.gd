@@ -5,7 +5,7 @@ extends "../support/suite.gd"
 ## The repository, from the project's folder.
 const REPOSITORY := ".."
 ## Folders of the repository whose pages are read: every *.md in them. Not all have to exist.
-const PAGES: Array[String] = ["", "docs", "packaging", "store"]
+const PAGES: Array[String] = ["", "docs", "docs/samples", "packaging", "store"]
 ## The folder of the sources that contain the class reference, with all folders in it.
 const REFERENCE := "rust/gdext/src"
 ## Pages and sources that have samples: if one is not found or not understood, the test fails.
@@ -14,6 +14,8 @@ const EXPECTED: Array[String] = [
 	"docs/guide.md",
 	"docs/conditions.md",
 	"docs/dedicated-servers.md",
+	"docs/samples/ping.md",
+	"docs/samples/reliable.md",
 	"packaging/README.md",
 	"rust/gdext/src/packet_peer/mod.rs",
 	"rust/gdext/src/udp_link_conditions.rs",
