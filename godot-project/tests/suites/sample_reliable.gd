@@ -178,6 +178,25 @@ func test_a_handler_may_send_and_poll() -> void:
 	ends[1].on_message = Callable()
 
 
+func test_a_handler_may_drop_the_object_and_close_the_peer() -> void:
+	var ends := _pair(OURS)
+	_connect(ends)
+	var gone: WeakRef = weakref(ends[1].link)
+	ends[1].on_message = func(_message: PackedByteArray) -> void:
+		ends[1].link = null
+		ends[1].peer.close()
+	for i in 5:
+		ends[0].link.send(numbered(i))
+	var dropped := func() -> bool:
+		ends[0].link.poll()
+		if ends[1].link != null:
+			ends[1].link.poll()
+		return ends[1].link == null
+	check(wait_until(dropped), "no message arrived")
+	check(gone.get_ref() == null, "the object is still there")
+	ends[1].on_message = Callable()
+
+
 func test_clients_of_a_server() -> void:
 	var server := UdpServerRs.new()
 	check_equal(server.listen(0, LOOPBACK), OK, "listen")
