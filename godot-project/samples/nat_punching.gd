@@ -26,7 +26,8 @@ extends RefCounted
 ## the server sees the player. PEER: that, whether the player is the host, the token, the other's
 ## endpoints. REFUSED: nothing.
 
-## The way to the other player is open. Both get this, with a moment in between.
+## The way to the other player is open. The guest hears of it a moment before the host: go on with
+## [method poll] for a second at least, so that the host learns of it though packets are lost.
 signal connected(ip: String, port: int)
 signal failed(reason: Reason)
 ## The other player has not been heard of for [member silence_msec].

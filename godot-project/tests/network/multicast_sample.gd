@@ -1,6 +1,6 @@
 extends "../support/two_hosts.gd"
-## The sample of multicast receivers on two cables: loopback has no IPv6 multicast, and what comes by
-## two interfaces has two arrival times.
+## The sample of multicast receivers on two cables: loopback has no IPv6 multicast, and a packet
+## that comes by two interfaces has two arrival times.
 
 const MulticastReceivers := preload("res://samples/multicast_receivers.gd")
 

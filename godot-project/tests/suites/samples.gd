@@ -16,6 +16,8 @@ const EXPECTED: Array[String] = [
 	"docs/dedicated-servers.md",
 	"docs/samples/ping.md",
 	"docs/samples/reliable.md",
+	"docs/samples/multicast_receivers.md",
+	"docs/samples/nat_punching.md",
 	"packaging/README.md",
 	"rust/gdext/src/packet_peer/mod.rs",
 	"rust/gdext/src/udp_link_conditions.rs",
