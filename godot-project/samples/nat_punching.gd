@@ -380,9 +380,10 @@ func _take_punch(packet: PackedByteArray, ip: String, port: int) -> bool:
 	_heard = Time.get_ticks_msec()
 	match kind:
 		Wire.PUNCH:
-			_send_punch(Wire.ANSWER, nonce, candidate)
+			# In this order the other one can choose this way as soon as it has the answer.
 			if not candidate.answers:
 				_send_to_candidate(candidate, Wire.PUNCH)
+			_send_punch(Wire.ANSWER, nonce, candidate)
 		Wire.ANSWER when not candidate.answers:
 			candidate.answers = true
 			if is_host:

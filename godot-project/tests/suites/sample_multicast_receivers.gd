@@ -216,6 +216,8 @@ func test_hostile_packets_change_nothing() -> void:
 		check_equal(stream.get_lost(), 0, "lost")
 		check_equal(stream.highest, 10, "the last number")
 		check(receiver.streams.size() <= MulticastReceivers.MAX_STREAMS, "streams")
+		for one in receiver.streams:
+			check_equal(one.group, GROUP, "the group of a stream")
 
 
 func test_what_cannot_be_opened() -> void:
@@ -228,6 +230,9 @@ func test_what_cannot_be_opened() -> void:
 		check(not lines.is_empty(), "the log explains it")
 	check_equal(receivers.receivers.size(), 0, "receivers")
 	receivers.poll()
+	# Elsewhere a port may be shared with one that did not agree.
+	if not Platform.has(&"shared ports"):
+		return
 	var taken := taken_port(OURS, "0.0.0.0")
 	lines_of(func() -> void: check(receivers.add(taken, [GROUP]) == null, "a port that is taken"))
 

@@ -189,6 +189,9 @@ func test_which_addresses_are_sent_to_on_anothers_word() -> void:
 	]:
 		var endpoint := NatPunching.Endpoint.at(row[0], 4433)
 		check_equal(endpoint.is_usable(false), row[1], row[0])
+		if not ":" in row[0]:
+			var player := _Wireless.new(true, bytes("the right token."), row[0])
+			check_equal(player._candidates.size(), int(row[1]), "addresses to try: " + row[0])
 		endpoint.port = 0
 		check(not endpoint.is_usable(true), "port 0 of " + row[0])
 	check(NatPunching.Endpoint.at("127.0.0.1", 1).is_usable(true), "loopback where the server is")
@@ -235,11 +238,16 @@ func test_strangers_get_no_answer_and_no_room() -> void:
 			noise[random.randi() % 6] = random.randi() & 0xFF
 		noise[random.randi() % 4] ^= 1 + random.randi() % 255
 		packets.append(noise)
-	for packet in packets:
-		check_equal(stranger.send_to(packet, LOOPBACK, server.peer.get_local_port()), OK, "send")
+	var sent := [0]
 	var are_read := func() -> bool:
 		server.poll()
-		return server.peer.get_stats().packets_received >= packets.size()
+		return server.peer.get_stats().packets_received >= sent[0]
+	for packet in packets:
+		check_equal(stranger.send_to(packet, LOOPBACK, server.peer.get_local_port()), OK, "send")
+		sent[0] += 1
+		# Not more at a time than the system's buffer holds.
+		if sent[0] % 50 == 0:
+			check(wait_until(are_read), "they have arrived")
 	check(wait_until(are_read), "all have arrived")
 	server.poll()
 	check_equal(server.get_room_count(), 0, "rooms")
@@ -495,6 +503,52 @@ func test_nobody_without_the_token_gets_between_them() -> void:
 	check_equal(ends[0].packets + ends[1].packets, [], "what the games got")
 	check(players[0].strangers + players[1].strangers > 0, "strangers were counted")
 	_stop(players, [server])
+
+
+func test_recorded_packets_connect_nobody_else() -> void:
+	const HOST := "203.0.113.11"
+	const GUEST := "203.0.113.12"
+	const THIEF := "203.0.113.66"
+	var host := _Wireless.new(true, bytes("the right token."), GUEST)
+	var guest := _Wireless.new(false, bytes("the right token."), HOST)
+	host._punch(Time.get_ticks_msec())
+	guest.hear(host.take_sent(), HOST)
+	host.hear(guest.take_sent(), GUEST)
+	# By now the host has answered and chosen this way; somebody else sends the same.
+	var recorded := host.take_sent()
+	var kinds := recorded.map(func(one: PackedByteArray) -> int: return one[5])
+	check(NatPunching.Wire.ANSWER in kinds and NatPunching.Wire.CHOICE in kinds, "%s" % [kinds])
+	guest.hear(recorded, THIEF)
+	check_equal(guest.state, NatPunching.State.PUNCHING, "not connected with the thief")
+	# Nor does what the guest sends to the thief help it, with a token of its own.
+	var thief := _Wireless.new(true, bytes("another token..."), GUEST)
+	for i in 5:
+		thief.hear(guest.take_sent(), GUEST)
+		thief._send_to_candidate(thief._candidates[0], NatPunching.Wire.PUNCH)
+		for row: Array in [[NatPunching.Wire.ANSWER, 0], [NatPunching.Wire.CHOICE, 0]]:
+			for candidate in guest._candidates:
+				thief._send_punch(row[0], candidate.nonce, thief._candidates[0])
+		guest.hear(thief.take_sent(), THIEF)
+	check_equal(guest.state, NatPunching.State.PUNCHING, "not with a thief who guesses")
+	check_equal(thief.state, NatPunching.State.PUNCHING, "nor the other way")
+	# What comes back to its own sender is not the other player either.
+	guest._send_to_candidate(guest._candidates[0], NatPunching.Wire.PUNCH)
+	var own := guest.take_sent()
+	guest.hear(own, HOST)
+	check_equal(guest.take_sent(), [] as Array[PackedByteArray], "no answer to oneself")
+	guest.hear(recorded, HOST)
+	check_equal(guest.state, NatPunching.State.CONNECTED, "connected with the host")
+	check_equal(guest.peer_ip, HOST, "its address")
+	host.hear(guest.take_sent(), GUEST)
+	check_equal(host.state, NatPunching.State.CONNECTED, "and the host with the guest")
+	# An old answer is no sign of life.
+	host._keep_alive(Time.get_ticks_msec() + host.keep_alive_msec)
+	guest.hear(host.take_sent(), HOST)
+	var answer := guest.take_sent()
+	host._keep_alive(Time.get_ticks_msec() + 2 * host.keep_alive_msec)
+	host._heard = 0
+	host.hear(answer, GUEST)
+	check_equal(host._heard, 0, "the answer to an earlier question")
 
 
 func test_the_server_cannot_be_forged() -> void:
@@ -817,6 +871,36 @@ class _Behind:
 			for endpoint in found:
 				endpoint.ip = "127.0.0.9"
 		return found
+
+
+## A player on paper: what it sends is kept, and what it hears is given. It begins when the
+## rendezvous has named the other.
+class _Wireless:
+	extends NatPunching
+
+	const PORT := 4433
+
+	var sent: Array[PackedByteArray] = []
+
+	func _init(as_host: bool, token: PackedByteArray, other_ip: String) -> void:
+		_server = Endpoint.at("203.0.113.1", PORT)
+		_local = [Endpoint.at("192.168.1.2", PORT)]
+		var others: Array[Endpoint] = [Endpoint.at(other_ip, PORT)]
+		var body := _local[0].to_bytes() + PackedByteArray([int(as_host)]) + token
+		_take_peer(body + Endpoint.list_to_bytes(others), Time.get_ticks_msec())
+
+	func take_sent() -> Array[PackedByteArray]:
+		var packets := sent.duplicate()
+		sent.clear()
+		return packets
+
+	func hear(packets: Array[PackedByteArray], ip: String) -> void:
+		for packet in packets:
+			_take(packet, ip, PORT)
+
+	func _send(packet: PackedByteArray, _ip: String, _port: int) -> Error:
+		sent.append(packet)
+		return OK
 
 
 ## A player that speaks to the rendezvous by hand.
