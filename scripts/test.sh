@@ -389,6 +389,7 @@ fi
 
 if $all; then
     step "dependencies" scripts/repository.sh --dependencies
+    after import "NAT punching between hosts behind two NATs" scripts/nat_test.sh
     step "bill of materials" scripts/sbom.sh
     step "packages for other systems" packages_for_other_systems
     after "packages for other systems" "core tests and Godot test scenes on arm64 (qemu)" scripts/arm64_tests.sh
