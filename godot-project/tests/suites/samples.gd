@@ -18,6 +18,8 @@ const EXPECTED: Array[String] = [
 	"docs/samples/reliable.md",
 	"docs/samples/multicast_receivers.md",
 	"docs/samples/nat_punching.md",
+	"docs/samples/motion_capture.md",
+	"docs/samples/state_replication.md",
 	"packaging/README.md",
 	"rust/gdext/src/packet_peer/mod.rs",
 	"rust/gdext/src/udp_link_conditions.rs",
