@@ -153,14 +153,24 @@ func test_twenty_clients_over_an_awful_network() -> void:
 	check(snaps > 0, "stalls of 500 ms are no gaps")
 
 
-func test_a_long_frame_of_the_client_is_no_gap() -> void:
+func test_after_long_frames_and_a_frozen_second_it_goes_on() -> void:
 	var server := _server()
 	var clients: Array[Sample.Client] = [_client(server), _client(server)]
 	var watches := await _all_shown(server, clients, 2)
 	for i in 3:
 		OS.delay_msec(150)
 		await Frames.wait(20)
+	# The server skips what it cannot make up for. The clients jump, and go on as before.
+	OS.delay_msec(1000)
+	var end := server.tick + 90
+	check(await Frames.until(func() -> bool: return server.tick >= end), "it takes too long")
 	_check_watches(watches)
+	for watch in watches:
+		check(watch.client.players.size() == 2 and watch.frames > 20, "it has stopped")
+		check(watch.snaps.size() > 0, "a frozen second is no gap")
+		var behind := watch.client._newest_tick / 30.0 - watch.client.render_time
+		check(behind < 0.6, "%.3f s behind" % behind)
+		note("longest missing %.3f, delay %.3f" % [watch.longest_missing, watch.client.delay_sec])
 	_free([server] + clients + watches)
 
 
