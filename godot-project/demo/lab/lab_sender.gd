@@ -1,4 +1,4 @@
-extends RefCounted
+extends "../sender_thread.gd"
 ## Sends the packets of a pattern from a thread, so that they go on when the game stands still, as
 ## those of other players do. A packet begins with its number, 4 bytes, and the time when it was
 ## sent, 8 bytes; the rest is zeros.
@@ -21,16 +21,12 @@ const NOTED_AT_ONCE := 200
 # PacketPeerUdpRs or PacketPeerUDP: they have the same methods but no common type.
 var _peer
 var _pattern: LabPattern
-var _thread := Thread.new()
 # What follows is shared with the thread, under the mutex.
-var _mutex := Mutex.new()
 # When each packet was sent, at number % NOTED.
 var _sent_usec := PackedInt64Array()
 var _sent := 0
 var _taken := 0
 var _in_flight := 0
-var _stopped := false
-var _trouble := ""
 
 
 func _init(peer, pattern: LabPattern) -> void:
@@ -56,23 +52,6 @@ func note_sent(measures: LabMeasures) -> void:
 		_in_flight = measures.in_flight()
 		is_behind = _taken < _sent
 		_mutex.unlock()
-
-
-## Why it ended by itself; empty while all is well.
-func trouble() -> String:
-	_mutex.lock()
-	var words := _trouble
-	_mutex.unlock()
-	return words
-
-
-## Ends the thread and waits for it. Packets that were not taken can still be taken.
-func stop() -> void:
-	_mutex.lock()
-	_stopped = true
-	_mutex.unlock()
-	if _thread.is_started():
-		_thread.wait_to_finish()
 
 
 func _send_all() -> void:
@@ -120,6 +99,4 @@ func _send(packets: PackedByteArray, first: int, count: int, usec: int) -> void:
 			var sent: Error = _peer.put_packet(packets.slice(i * size, end))
 			error = error if sent == OK else sent
 	if error != OK:
-		_mutex.lock()
-		_trouble = "%s could not send: %s." % [_peer.get_class(), error_string(error)]
-		_mutex.unlock()
+		_give_up("%s could not send: %s." % [_peer.get_class(), error_string(error)])

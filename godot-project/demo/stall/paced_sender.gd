@@ -1,4 +1,4 @@
-extends RefCounted
+extends "../sender_thread.gd"
 ## The players of a busy server, played by one thread: it sends numbered packets at a steady rate to
 ## each receiver, and goes on when the game stands still, as players do. It sends with the engine's
 ## own class, to all receivers alike.
@@ -20,12 +20,8 @@ const PAUSE_USEC := 1000
 const MOST_AT_ONCE := 3 * PACKETS_PER_SECOND / 1000
 
 var _sockets: Array[PacketPeerUDP] = []
-var _thread := Thread.new()
-# What follows is shared with the thread, under the mutex.
-var _mutex := Mutex.new()
+# Shared with the thread, under the mutex.
 var _begun := 0
-var _stopped := false
-var _trouble := ""
 
 
 ## Begins to send to these ports of this machine.
@@ -44,23 +40,6 @@ func next_number() -> int:
 	var number := _begun
 	_mutex.unlock()
 	return number
-
-
-## Why it ended by itself; empty while all is well.
-func trouble() -> String:
-	_mutex.lock()
-	var words := _trouble
-	_mutex.unlock()
-	return words
-
-
-## Ends the thread and waits for it. What was sent by then has reached the sockets.
-func stop() -> void:
-	_mutex.lock()
-	_stopped = true
-	_mutex.unlock()
-	if _thread.is_started():
-		_thread.wait_to_finish()
 
 
 func _send_all() -> void:
@@ -95,9 +74,3 @@ func _may_send(number: int) -> bool:
 		_begun = number + 1
 	_mutex.unlock()
 	return may
-
-
-func _give_up(words: String) -> void:
-	_mutex.lock()
-	_trouble = words
-	_mutex.unlock()

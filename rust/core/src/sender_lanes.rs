@@ -123,9 +123,9 @@ impl SenderLanes {
                     lane.count_by(LinkCounts::of_server(&self.counts));
                 }
                 *standing = Standing::Accepted(id);
-                let is_same = conditions.as_ref().is_some_and(|conditions| Arc::ptr_eq(conditions, lane.conditions()));
                 let counts = Arc::clone(lane.counts());
-                if is_same {
+                // The line goes on where it is the peer's already.
+                if conditions.as_ref().is_some_and(|conditions| Arc::ptr_eq(conditions, lane.conditions())) {
                     return counts;
                 }
                 counts

@@ -26,7 +26,7 @@ const NEVER: u64 = u64::MAX;
 
 /// Which lane the packets of a sender take.
 pub(crate) trait Lanes: Send + fmt::Debug {
-    /// The lane of a packet from that sender, which may begin with it. `None` if it passes at once.
+    /// Where a packet from that sender goes. A lane may begin with it.
     fn enter(&mut self, sender: &RemoteAddr) -> Way<'_>;
 
     /// The lane of a packet that was held back.
@@ -38,7 +38,8 @@ pub(crate) trait Lanes: Send + fmt::Debug {
     /// Called when nothing is held back.
     fn tidy(&mut self);
 
-    /// Whether packets may have to be delayed. Not before a [`tidy`](Self::tidy) while anything is held back.
+    /// Whether packets may have to be delayed. While anything is held back they may: what has no conditions any more is forgotten by
+    /// [`tidy`](Self::tidy) only.
     fn are_active(&self) -> bool;
 }
 
