@@ -7,38 +7,18 @@ use packet_peer_udp_core::{Conditions, Proxy, SharedConditions};
 use super::fixture::{Relayed, balanced, receive, receive_all, send_numbers};
 use crate::common::eventually;
 
-/// So long that nothing falls due in a test.
-const HELD: Conditions = Conditions { latency_msec: 600_000.0, ..none() };
-
-const fn none() -> Conditions {
-    Conditions {
-        loss: 0.0,
-        loss_burst: 1.0,
-        duplicate: 0.0,
-        latency_msec: 0.0,
-        jitter_msec: 0.0,
-        jitter: packet_peer_udp_core::Jitter::Normal,
-        jitter_reorders: false,
-        reorder: 0.0,
-        reorder_delay_msec: 10.0,
-        bandwidth_kbps: 0,
-        queue_limit_msec: 200,
-        spike_interval_msec: 0,
-        spike_msec: 0,
-        max_packet_size: 0,
-        corrupt: 0.0,
-        blackout: false,
-        rng_seed: 0,
-    }
-}
-
 fn shared(values: Conditions) -> Arc<SharedConditions> {
     SharedConditions::new(values)
 }
 
+/// So much latency that nothing falls due in a test.
+fn held() -> Arc<SharedConditions> {
+    shared(Conditions { latency_msec: 600_000.0, ..Conditions::default() })
+}
+
 #[test]
 fn every_packet_is_accounted_for() {
-    let delay = Conditions { latency_msec: 3.0, ..none() };
+    let delay = Conditions { latency_msec: 3.0, ..Conditions::default() };
     let bad = Conditions {
         loss: 0.2,
         loss_burst: 3.0,
@@ -49,14 +29,14 @@ fn every_packet_is_accounted_for() {
         ..delay
     };
     for (index, values) in [
-        none(),
-        Conditions { loss: 0.3, ..none() },
-        Conditions { duplicate: 0.3, ..none() },
+        Conditions::default(),
+        Conditions { loss: 0.3, ..Conditions::default() },
+        Conditions { duplicate: 0.3, ..Conditions::default() },
         delay,
         bad,
-        Conditions { bandwidth_kbps: 2_000, queue_limit_msec: 2, ..none() },
-        Conditions { max_packet_size: 3, ..none() },
-        Conditions { blackout: true, ..none() },
+        Conditions { bandwidth_kbps: 2_000, queue_limit_msec: 2, ..Conditions::default() },
+        Conditions { max_packet_size: 3, ..Conditions::default() },
+        Conditions { blackout: true, ..Conditions::default() },
     ]
     .into_iter()
     .enumerate()
@@ -81,8 +61,8 @@ fn every_packet_is_accounted_for() {
 #[test]
 fn both_directions_have_conditions_of_their_own() {
     let relayed = Relayed::new();
-    relayed.proxy.set_to_target_conditions(Some(shared(Conditions { duplicate: 1.0, ..none() })));
-    relayed.proxy.set_to_client_conditions(Some(shared(Conditions { latency_msec: 5.0, ..none() })));
+    relayed.proxy.set_to_target_conditions(Some(shared(Conditions { duplicate: 1.0, ..Conditions::default() })));
+    relayed.proxy.set_to_client_conditions(Some(shared(Conditions { latency_msec: 5.0, ..Conditions::default() })));
     let client = relayed.client();
     client.send(b"question").unwrap();
     let (_, from) = receive(&relayed.target);
@@ -100,12 +80,14 @@ fn both_directions_have_conditions_of_their_own() {
 fn conditions_change_in_the_middle_and_no_packet_is_gone_or_overtaken() {
     let relayed = Relayed::new();
     let client = relayed.client();
-    let conditions = SharedConditions::new(none());
+    let conditions = SharedConditions::new(Conditions::default());
     let mut came = Vec::new();
     for round in 0..60_u32 {
         match round % 6 {
             0 => relayed.proxy.set_to_target_conditions(None),
-            1 => relayed.proxy.set_to_target_conditions(Some(shared(Conditions { latency_msec: 4.0, ..none() }))),
+            1 => relayed
+                .proxy
+                .set_to_target_conditions(Some(shared(Conditions { latency_msec: 4.0, ..Conditions::default() }))),
             2 => relayed.proxy.set_to_target_conditions(Some(Arc::clone(&conditions))),
             3 => conditions.change(|values| values.latency_msec = 7.0),
             4 => conditions.change(|values| values.latency_msec = 0.0),
@@ -126,8 +108,8 @@ fn conditions_change_in_the_middle_and_no_packet_is_gone_or_overtaken() {
 fn null_sends_what_is_held_at_once_in_its_order() {
     let relayed = Relayed::new();
     let (client, from) = relayed.greeted();
-    relayed.proxy.set_to_target_conditions(Some(shared(HELD)));
-    relayed.proxy.set_to_client_conditions(Some(shared(HELD)));
+    relayed.proxy.set_to_target_conditions(Some(held()));
+    relayed.proxy.set_to_client_conditions(Some(held()));
     send_numbers(10, |packet| client.send(packet));
     send_numbers(10, |packet| relayed.target.send_to(packet, from));
     eventually("all are held", || {
@@ -149,8 +131,8 @@ fn null_sends_what_is_held_at_once_in_its_order() {
 fn what_is_held_when_the_relay_stops_is_dropped_and_counted() {
     let relayed = Relayed::new();
     let (client, from) = relayed.greeted();
-    relayed.proxy.set_to_target_conditions(Some(shared(HELD)));
-    relayed.proxy.set_to_client_conditions(Some(shared(HELD)));
+    relayed.proxy.set_to_target_conditions(Some(held()));
+    relayed.proxy.set_to_client_conditions(Some(held()));
     send_numbers(10, |packet| client.send(packet));
     send_numbers(5, |packet| relayed.target.send_to(packet, from));
     eventually("all are held", || {
@@ -173,7 +155,7 @@ fn what_is_held_when_the_relay_stops_is_dropped_and_counted() {
 fn the_counters_can_be_reset() {
     let relayed = Relayed::new();
     let (client, _) = relayed.greeted();
-    relayed.proxy.set_to_target_conditions(Some(shared(HELD)));
+    relayed.proxy.set_to_target_conditions(Some(held()));
     client.send(b"x").unwrap();
     relayed.await_in(2);
     relayed.proxy.reset_stats();
@@ -194,7 +176,7 @@ fn survivors(proxy: Proxy, values: Conditions) -> [Vec<u32>; 2] {
 
 #[test]
 fn each_client_has_a_line_of_its_own_and_the_same_seed_decides_the_same() {
-    let values = Conditions { loss: 0.5, rng_seed: 7, ..none() };
+    let values = Conditions { loss: 0.5, rng_seed: 7, ..Conditions::default() };
     let [first, second] = survivors(Proxy::default(), values);
     assert_ne!(first, second);
     assert!((10..54).contains(&first.len()), "{first:?}");
@@ -209,7 +191,7 @@ fn each_client_has_a_line_of_its_own_and_the_same_seed_decides_the_same() {
 #[test]
 fn a_line_holds_four_mebibytes_and_all_together_sixty_four() {
     let relayed = Relayed::new();
-    relayed.proxy.set_to_target_conditions(Some(shared(HELD)));
+    relayed.proxy.set_to_target_conditions(Some(held()));
     let clients: Vec<_> = (0..18).map(|_| relayed.client()).collect();
     let packet = vec![0; 60_000];
     let cost = packet.len() as u64 + 128;
