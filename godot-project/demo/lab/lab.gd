@@ -10,6 +10,7 @@ signal froze(msec: int)
 ## The experiment cannot run, or has ended by itself. Comes before `stopped`.
 signal trouble(words: String)
 
+const LabSchedule := preload("lab_schedule.gd")
 const LabSetup := preload("lab_setup.gd")
 const LabSide := preload("lab_side.gd")
 
@@ -22,6 +23,7 @@ var setup: LabSetup
 var sides: Array[LabSide] = []
 
 var _is_running := false
+var _schedule: LabSchedule
 # Of `started` and of stop(); 0 before.
 var _start_usec := 0
 var _stop_usec := 0
@@ -52,6 +54,7 @@ func start(new_setup: LabSetup) -> Error:
 	if setup.compare_with_native and setup.near == LabSetup.EndKind.OURS:
 		sides.append(LabSide.new(setup, LabSetup.EndKind.NATIVE))
 	_is_running = true
+	_schedule = null
 	_start_usec = 0
 	_stop_usec = 0
 	_freeze_msec = 0
@@ -67,6 +70,8 @@ func stop() -> void:
 		return
 	_is_running = false
 	_stop_usec = Time.get_ticks_usec()
+	if _schedule:
+		_schedule.end()
 	for side in sides:
 		side.stop()
 	stopped.emit()
@@ -74,6 +79,8 @@ func stop() -> void:
 
 ## Sends nothing more, and goes on taking what comes; see is_settled().
 func stop_sending() -> void:
+	if _schedule:
+		_schedule.end()
 	for side in sides:
 		side.stop_sending()
 
@@ -140,8 +147,9 @@ func _begin_when_ready() -> void:
 		return
 	if sides.all(func(side: LabSide) -> bool: return side.state == LabSide.State.READY):
 		_start_usec = Time.get_ticks_usec()
+		_schedule = LabSchedule.new(setup.make_pattern(), _start_usec)
 		for side in sides:
-			side.begin(_start_usec)
+			side.begin(_start_usec, _schedule)
 		started.emit()
 		_look_for_trouble()
 

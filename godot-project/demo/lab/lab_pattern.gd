@@ -24,8 +24,7 @@ const LEAST_PACKET_BYTES := 12
 const MOST_PER_SECOND := 10_000
 const BURST_USEC := 250_000
 const TICKS_PER_SECOND := 60
-## A sender that was kept waiting for longer leaves out what is overdue: no game would send all that
-## in one burst.
+## What is overdue for longer is left out: no game would send all that in one burst.
 const MOST_OVERDUE_USEC: Dictionary[Kind, int] = {
 	Kind.STEADY: 5000, Kind.BURSTS: BURST_USEC, Kind.GAME: USEC_PER_SECOND / TICKS_PER_SECOND
 }
@@ -60,21 +59,22 @@ func begin(usec: int) -> void:
 	_left_out = 0
 
 
-## How many packets are to be sent now, if `in_flight` are on their way. Each call counts them as
-## sent.
-func take_due(usec: int, in_flight: int) -> int:
-	var due := 0
-	if kind == Kind.FILE:
-		due = clampi(window_packets - in_flight, 0, file_packets() - _taken)
-	else:
-		var target := _target(usec)
-		due = target - _taken - _left_out
-		var most := maxi(1, target - _target(usec - MOST_OVERDUE_USEC[kind]))
-		if due > most:
-			_left_out += due - most
-			due = most
+## How many packets are due since the last call. Not of FILE.
+func take_due(usec: int) -> int:
+	var target := _target(usec)
+	var due := maxi(0, target - _taken - _left_out)
+	var most := maxi(1, target - _target(usec - MOST_OVERDUE_USEC[kind]))
+	if due > most:
+		_left_out += due - most
+		due = most
 	_taken += due
 	return due
+
+
+## How many packets of a FILE may be sent now, if `sent` were sent and `in_flight` of them are on
+## their way.
+func room_in_window(sent: int, in_flight: int) -> int:
+	return clampi(window_packets - in_flight, 0, file_packets() - sent)
 
 
 ## The size of a packet by its number. The last one of a file has the rest, but room for its number.
@@ -86,11 +86,6 @@ func size_of(number: int) -> int:
 
 func file_packets() -> int:
 	return (file_bytes + packet_bytes - 1) / packet_bytes
-
-
-## Whether all has been sent; only FILE ends.
-func is_over() -> bool:
-	return kind == Kind.FILE and _taken == file_packets()
 
 
 ## How many are due by then, since the start.

@@ -1,5 +1,5 @@
 extends "../sender_thread.gd"
-## Sends the packets of a pattern from a thread, so that they go on when the game stands still, as
+## Sends what a schedule says from a thread, so that they go on when the game stands still, as
 ## those of other players do. A packet begins with its number, 4 bytes, and the time when it was
 ## sent, 8 bytes; the rest is zeros.
 ## [br]The peer is shared with the main thread, which takes packets from it meanwhile.
@@ -7,7 +7,7 @@ extends "../sender_thread.gd"
 ## between sending and receiving.
 
 const LabMeasures := preload("lab_measures.gd")
-const LabPattern := preload("lab_pattern.gd")
+const LabSchedule := preload("lab_schedule.gd")
 
 const TIME_OFFSET := 4
 const PAUSE_USEC := 500
@@ -20,7 +20,7 @@ const NOTED_AT_ONCE := 200
 
 # PacketPeerUdpRs or PacketPeerUDP: they have the same methods but no common type.
 var _peer
-var _pattern: LabPattern
+var _schedule: LabSchedule
 # What follows is shared with the thread, under the mutex.
 # When each packet was sent, at number % NOTED.
 var _sent_usec := PackedInt64Array()
@@ -29,14 +29,14 @@ var _taken := 0
 var _in_flight := 0
 
 
-func _init(peer, pattern: LabPattern) -> void:
+func _init(peer, schedule: LabSchedule) -> void:
 	_peer = peer
-	_pattern = pattern
+	_schedule = schedule
 	_sent_usec.resize(NOTED)
 
 
-func start(usec: int) -> Error:
-	_pattern.begin(usec)
+## stop() first sends the rest of what the schedule has released.
+func start() -> Error:
 	return _thread.start(_send_all)
 
 
@@ -47,7 +47,7 @@ func note_sent(measures: LabMeasures) -> void:
 		_mutex.lock()
 		var end := mini(_sent, _taken + NOTED_AT_ONCE)
 		for number in range(_taken, end):
-			measures.note_sent(number, _sent_usec[number % NOTED], _pattern.size_of(number))
+			measures.note_sent(number, _sent_usec[number % NOTED], _schedule.size_of(number))
 		_taken = end
 		_in_flight = measures.in_flight()
 		is_behind = _taken < _sent
@@ -56,19 +56,19 @@ func note_sent(measures: LabMeasures) -> void:
 
 func _send_all() -> void:
 	var packets := PackedByteArray()
-	packets.resize(MOST_AT_ONCE * _pattern.packet_bytes)
+	packets.resize(MOST_AT_ONCE * _schedule.packet_bytes())
 	var due := 0
 	while true:
 		if due == 0:
 			OS.delay_usec(PAUSE_USEC)
 		_mutex.lock()
-		if _stopped or _trouble:
-			_mutex.unlock()
-			return
 		var first := _sent
 		if due == 0:
-			due = _pattern.take_due(Time.get_ticks_usec(), _in_flight + _sent - _taken)
+			due = _schedule.due(Time.get_ticks_usec(), _sent, _in_flight + _sent - _taken)
 		var count := mini(mini(due, MOST_AT_ONCE), NOTED - (_sent - _taken))
+		if _trouble or (_stopped and count == 0):
+			_mutex.unlock()
+			return
 		var usec := Time.get_ticks_usec()
 		# Noted before they are sent: their echoes find them noted.
 		for number in range(first, first + count):
@@ -83,12 +83,12 @@ func _send_all() -> void:
 
 
 func _send(packets: PackedByteArray, first: int, count: int, usec: int) -> void:
-	var size := _pattern.packet_bytes
+	var size := _schedule.packet_bytes()
 	for i in count:
 		packets.encode_u32(i * size, first + i)
 		packets.encode_u64(i * size + TIME_OFFSET, usec)
 	# Only the last packet of a file has another size.
-	var bytes := (count - 1) * size + _pattern.size_of(first + count - 1)
+	var bytes := (count - 1) * size + _schedule.size_of(first + count - 1)
 	var error := OK
 	if _peer is PacketPeerUdpRs:
 		if _peer.put_segmented(packets.slice(0, bytes), size) != count:

@@ -11,6 +11,7 @@ enum State { IDLE, STARTING, READY, RUNNING, SETTLING, SETTLED, STOPPED }
 const LabFarEnd := preload("lab_far_end.gd")
 const LabMeasures := preload("lab_measures.gd")
 const LabProcess := preload("lab_process.gd")
+const LabSchedule := preload("lab_schedule.gd")
 const LabSender := preload("lab_sender.gd")
 const LabSetup := preload("lab_setup.gd")
 
@@ -112,12 +113,12 @@ func open() -> void:
 	step()
 
 
-## The conversation begins; the start of all times.
-func begin(usec: int) -> void:
+## The conversation begins; the start of all times. Other sides may have the same schedule.
+func begin(usec: int, schedule: LabSchedule) -> void:
 	measures.recent_every = maxi(1, _setup.most_per_second() / LANE_PER_SECOND)
 	measures.begin(usec)
-	_sender = LabSender.new(_peer, _setup.make_pattern())
-	var error := _sender.start(usec)
+	_sender = LabSender.new(_peer, schedule)
+	var error := _sender.start()
 	if error != OK:
 		trouble = "The thread that sends could not be started: %s." % error_string(error)
 	state = State.RUNNING
@@ -136,7 +137,7 @@ func step() -> void:
 			_talk()
 
 
-## Sends nothing more.
+## Sends nothing more than what the schedule has released.
 func stop_sending() -> void:
 	if state == State.RUNNING:
 		_sender.stop()
@@ -149,6 +150,7 @@ func stop() -> void:
 		return
 	if _sender:
 		_sender.stop()
+		_sender.note_sent(measures)
 	if _peer:
 		_last_counted = counted()
 		_peer.close()

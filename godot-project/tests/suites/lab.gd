@@ -5,6 +5,7 @@ extends "../support/suite.gd"
 const LabExport := preload("res://demo/lab/lab_export.gd")
 const LabMeasures := preload("res://demo/lab/lab_measures.gd")
 const LabPattern := preload("res://demo/lab/lab_pattern.gd")
+const LabSchedule := preload("res://demo/lab/lab_schedule.gd")
 const LabRelay := preload("res://demo/lab/lab_relay.gd")
 const LabSetup := preload("res://demo/lab/lab_setup.gd")
 const Networks := preload("res://demo/conditions/networks.gd")
@@ -28,7 +29,7 @@ func test_steady_packets_have_equal_distances() -> void:
 	var pattern := _pattern(LabPattern.Kind.STEADY, 100)
 	var moments := PackedInt32Array()
 	for msec in 1000:
-		for i in pattern.take_due(START + msec * 1000, 0):
+		for i in pattern.take_due(START + msec * 1000):
 			moments.append(msec)
 	check_equal(moments, PackedInt32Array(range(0, 1000, 10)), "when they are due, in ms")
 
@@ -44,7 +45,7 @@ func test_bursts_and_ticks_come_at_once() -> void:
 		var pattern := _pattern(case[0], case[1])
 		var sizes := PackedInt32Array()
 		for msec in 1000:
-			var due := pattern.take_due(START + msec * 1000, 0)
+			var due := pattern.take_due(START + msec * 1000)
 			if due:
 				sizes.append(due)
 		check_equal(sizes.size(), case[3], "%s: bursts" % [case])
@@ -56,14 +57,42 @@ func test_a_sender_that_was_kept_waiting_leaves_out_what_is_overdue() -> void:
 		LabPattern.Kind.STEADY, LabPattern.Kind.BURSTS, LabPattern.Kind.GAME
 	]:
 		var pattern := _pattern(kind, 10_000)
-		pattern.take_due(START, 0)
-		var due := pattern.take_due(START + 3 * SECOND, 0)
+		pattern.take_due(START)
+		var due := pattern.take_due(START + 3 * SECOND)
 		check(due >= 1 and due <= 2500, "%s: %d at once" % [LabPattern.TITLES[kind], due])
 		# It does not catch up later.
 		var after := 0
 		for msec in range(3001, 4001):
-			after += pattern.take_due(START + msec * 1000, 0)
+			after += pattern.take_due(START + msec * 1000)
 		check(after in range(9833, 10_168), "%s: %d in a second" % [LabPattern.TITLES[kind], after])
+
+
+func test_senders_of_one_schedule_send_the_same_packets() -> void:
+	var random := RandomNumberGenerator.new()
+	random.seed = 17
+	for kind: LabPattern.Kind in [
+		LabPattern.Kind.STEADY, LabPattern.Kind.BURSTS, LabPattern.Kind.GAME
+	]:
+		var schedule := LabSchedule.new(_pattern(kind, 10_000), START)
+		var sent: Array[int] = [0, 0]
+		var usec := START
+		var largest := 0
+		for i in 1000:
+			# One of them comes every millisecond, the other one sometimes; once, both are away.
+			usec += 3 * SECOND if i == 500 else 1000
+			for sender in 2:
+				if sender == 0 or random.randf() < 0.1:
+					var due := schedule.due(usec, sent[sender], 0)
+					largest = maxi(largest, due)
+					sent[sender] += due
+		var title := LabPattern.TITLES[kind]
+		check(sent[0] in range(7500, 15_100), "%s: %d sent" % [title, sent[0]])
+		check(largest < 10_000, "%s: %d at once" % [title, largest])
+		schedule.end()
+		for sender in 2:
+			sent[sender] += schedule.due(usec + SECOND, sent[sender], 0)
+			check_equal(schedule.due(usec + 2 * SECOND, sent[sender], 0), 0, title + ": the end")
+		check_equal(sent[1], sent[0], title + ": both")
 
 
 func test_a_file_is_sent_as_fast_as_its_window_allows() -> void:
@@ -72,13 +101,14 @@ func test_a_file_is_sent_as_fast_as_its_window_allows() -> void:
 	pattern.packet_bytes = 1000
 	pattern.window_packets = 64
 	check_equal(pattern.problem(), "", "problem")
-	check_equal(pattern.take_due(START, 0), 64, "the first window")
-	check_equal(pattern.take_due(START, 64), 0, "while it is full")
-	check_equal(pattern.take_due(START, 44), 20, "when 20 have come")
-	check(not pattern.is_over(), "not yet over")
-	check_equal(pattern.take_due(START + 100 * SECOND, 0), 17, "the rest")
-	check(pattern.is_over(), "over")
-	check_equal(pattern.take_due(START + 200 * SECOND, 0), 0, "no more")
+	var schedule := LabSchedule.new(pattern, START)
+	check_equal(schedule.due(START, 0, 0), 64, "the first window")
+	check_equal(schedule.due(START, 64, 64), 0, "while it is full")
+	check_equal(schedule.due(START, 64, 44), 20, "when 20 have come")
+	check_equal(schedule.due(START, 84, 0), 17, "the rest")
+	check_equal(schedule.due(START + 200 * SECOND, 101, 0), 0, "no more")
+	schedule.end()
+	check_equal(schedule.due(START, 64, 0), 0, "nothing of a file after its end")
 	var bytes := 0
 	for number in 101:
 		bytes += pattern.size_of(number)
@@ -228,10 +258,10 @@ func _pattern(kind: LabPattern.Kind, rate: int) -> LabPattern:
 func _check_rate(kind: LabPattern.Kind, rate: int, expected: int) -> void:
 	var pattern := _pattern(kind, rate)
 	check_equal(pattern.problem(), "", "problem")
-	check_equal(pattern.take_due(START - 1, 0), 0, "before the start")
+	check_equal(pattern.take_due(START - 1), 0, "before the start")
 	var sum := 0
 	for msec in 10_000:
-		sum += pattern.take_due(START + msec * 1000, 0)
+		sum += pattern.take_due(START + msec * 1000)
 	var what := "%s, %d a second: %d in 10 s" % [LabPattern.TITLES[kind], rate, sum]
 	# Without what is due in the last millisecond; a part of a packet counts as one.
 	check(absi(sum - 10 * expected) <= 1 + rate / 1000, what)

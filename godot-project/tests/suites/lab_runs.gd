@@ -66,6 +66,8 @@ func test_a_changed_property_takes_effect_at_once() -> void:
 	setup.there.blackout = true
 	_step_for(lab, 200)
 	_settle(lab)
+	var sent: Array = lab.sides.map(_sent_by)
+	check_equal(sent[1], sent[0], "sent by both")
 	for side in lab.sides:
 		_check_lost(side)
 		var totals := side.measures.totals()
@@ -75,6 +77,23 @@ func test_a_changed_property_takes_effect_at_once() -> void:
 			side.measures.fate_of(totals[&"sent"] - 1), LabMeasures.Fate.LOST, "of the last"
 		)
 	_end(lab)
+
+
+func test_both_sides_have_sent_the_same_however_it_ends() -> void:
+	var setup := LabSetup.new()
+	setup.packets_per_second = 10_000
+	setup.compare_with_native = true
+	for kind: LabPattern.Kind in [
+		LabPattern.Kind.STEADY, LabPattern.Kind.BURSTS, LabPattern.Kind.GAME
+	]:
+		setup.pattern = kind
+		var lab := _started(setup)
+		_step_for(lab, 100)
+		lab.stop()
+		var sent: Array = lab.sides.map(_sent_by)
+		check(sent[0] > 0, "nothing sent")
+		check_equal(sent[1], sent[0], LabPattern.TITLES[kind])
+		lab.free()
 
 
 func test_what_was_measured_stays_after_stop() -> void:
@@ -163,6 +182,10 @@ func _lossy() -> LabSetup:
 
 
 ## Both ends and the counters say the same.
+func _sent_by(side: LabSide) -> int:
+	return side.measures.totals()[&"sent"]
+
+
 func _check_lost(side: LabSide) -> void:
 	var totals := side.measures.totals()
 	check(totals[&"lost"] > 0, side.title() + ": none lost")
