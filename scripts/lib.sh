@@ -144,9 +144,11 @@ apt_install() {
     [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 1
     say "installing $* with apt …"
     mkdir -p "$cache"
-    {
+    # One at a time: apt does not wait for another apt that reads its lists.
+    (
+        flock 9
         apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
-    } < /dev/null > "$cache/apt.log" 2>&1 || {
+    ) < /dev/null > "$cache/apt.log" 2>&1 9> "$cache/apt.lock" || {
         tail -n 20 "$cache/apt.log" >&2
         return 1
     }

@@ -17,6 +17,7 @@ Options:
   --project DIR       the project (default: godot-project)
   --timeout SECONDS   the time limit (default: 120)
   --success REGEX     a line of the log must match this (grep -E)
+  --log NAME          the log's name in .cache/logs/ (default: of project and scene), for two runs of a scene at once
   --window            run in a window instead of headless; without a display, in xvfb-run
   --brief             do not show error lines, except at the end those that caused a failure
   --help              this text
@@ -24,15 +25,16 @@ scripts/get_godot.sh chooses the engine. Scenes find its path in the environment
 HELP
 }
 
-seconds=120 success="" window=false brief=false scene=""
+seconds=120 success="" window=false brief=false scene="" name=""
 while [ $# -gt 0 ]; do
     case $1 in
-        --project | --timeout | --success)
+        --project | --timeout | --success | --log)
             [ $# -ge 2 ] || { echo "run_scene: $1 needs a value" >&2; exit 2; }
             case $1 in
                 --project) project=$(cd "$2" && pwd) ;;
                 --timeout) seconds=$2 ;;
                 --success) success=$2 ;;
+                --log) name=$2 ;;
             esac
             shift 2
             ;;
@@ -54,7 +56,7 @@ done
 find_engine
 logs=$cache/logs
 mkdir -p "$logs"
-log=$logs/$(basename "$project")-$(basename "${scene%.*}").log
+log=$logs/${name:-$(basename "$project")-$(basename "${scene%.*}")}.log
 prepare_project "$project"
 
 command=("$GODOT" --path "$project")

@@ -159,7 +159,7 @@ part_valgrind() {
     write_launcher || return 77
     prepare_project "$project"
     mkdir -p "$cache/logs"
-    GODOT=$home/godot scripts/run_scene.sh --brief --timeout 3000 --success '^All tests passed\.$' res://tests/runner.tscn \
+    GODOT=$home/godot scripts/run_scene.sh --brief --log valgrind_scenes --timeout 3000 --success '^All tests passed\.$' res://tests/runner.tscn \
         -- --limit=1500 "--only=$scenes" | grep -v '^Unicode parsing error' || code=$?
     if [ -s "$cache/logs/valgrind.log" ]; then
         head -n 80 "$cache/logs/valgrind.log"

@@ -41,18 +41,16 @@ need_python
 
 # ---- bookkeeping --------------------------------------------------------------------------------------------
 
-rows=() passed=0 failed=0 skipped=0
-declare -A outcome
+# A line for each step, in the order in which they end: result, seconds, name, reason.
+results=$(mktemp "${TMPDIR:-/tmp}/packet_peer_udp_rs.XXXXXX")
+second=""
+trap 'rm -f "$results" "$results.second"; [ -z "$second" ] || kill -- "-$second" 2> /dev/null || true' EXIT
 
 record() { # RESULT NAME SECONDS [REASON]
-    outcome[$2]=$1
-    rows+=("$(printf '%-7s %4ss  %s' "$1" "$3" "$2${4:+ ($4)}")")
-    case $1 in
-        passed) passed=$((passed + 1)) ;;
-        failed) failed=$((failed + 1)) ;;
-        skipped) skipped=$((skipped + 1)) ;;
-    esac
+    printf '%s\t%s\t%s\t%s\n' "$1" "$3" "$2" "${4:-}" >> "$results"
 }
+
+has_passed() { awk -F '\t' -v name="$1" '$1 == "passed" && $3 == name { found = 1 } END { exit !found }' "$results"; }
 
 # step NAME COMMAND...: runs COMMAND in a subshell, where any failing command fails the step. A command that cannot do its
 # work on this machine prints the reason and exits with 77.
@@ -89,17 +87,31 @@ skip() { # NAME REASON
 after() {
     local needed=$1
     shift
-    if [ "${outcome[$needed]:-}" = passed ]; then
+    if has_passed "$needed"; then
         step "$@"
     else
         skip "$1" "needs the step '$needed'"
     fi
 }
 
+# at_once FIRST SECOND: runs two functions of steps at the same time; most tests wait more than they compute. What the second one
+# prints follows what the first one prints.
+at_once() {
+    # A process group of its own, so that all of it ends when this script is interrupted.
+    set -m
+    "$2" > "$results.second" 2>&1 < /dev/null &
+    second=$!
+    set +m
+    "$1"
+    wait "$second" || record failed "the steps of $2" 0 "they ended early"
+    second=""
+    cat "$results.second"
+}
+
 summary() {
     printf '\n==== summary\n'
-    printf '%s\n' "${rows[@]}"
-    printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    awk -F '\t' '{ printf "%-7s %4ss  %s%s\n", $1, $2, $3, $4 == "" ? "" : " (" $4 ")" }' "$results"
+    awk -F '\t' '{ n[$1]++ } END { printf "\n%d passed, %d failed, %d skipped, %d s\n", n["passed"], n["failed"], n["skipped"], '$SECONDS' }' "$results"
 }
 
 # ---- the files that are checked -----------------------------------------------------------------------------
@@ -315,77 +327,93 @@ dedicated_server() {
     done
 }
 
-step "formatting: Rust" rust_format
-step "lints: Rust" rust_lint
-if python_tools; then
-    step "formatting: GDScript" gdformat --check "${gdscript[@]}"
-    step "lints: GDScript" gdlint "${gdscript[@]}"
-    step "lints: shell" shellcheck -x "${shell_scripts[@]}"
-else
-    step "the tools for GDScript and shell" false
-fi
-step "scripts answer --help" scripts_answer_help
-step "import cycles" import_cycles
-step "workflows" scripts/repository.sh --workflows
-step "third-party notices" scripts/notices.sh --check
-step "documentation: links, scripts, length" scripts/docs.sh
-step "core tests" cargo test --workspace --locked
-# The I/O mode depends on the platform; Linux supports all modes and uses 'offload' by default.
-traffic_tests=()
-for test in receiving sending full_queue flooding waiting connecting background statistics threads \
-    server_accepting server_closing server_traffic; do
-    traffic_tests+=(--test "$test")
-done
-for mode in batch portable; do
-    step "core tests of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode \
-        cargo test --package packet_peer_udp_core "${traffic_tests[@]}" --locked
-done
-command -v ip > /dev/null || [ "$(platform)" != linux ] || apt_install iproute2 || true
-step "core tests in a network of their own" scripts/namespace_tests.sh
-step "documentation: Rust" rust_docs
-step "build" scripts/build.sh
-
-after build "no paths of this machine in the libraries" libraries_have_no_paths
-
-engine_found() { scripts/get_godot.sh; }
-after build "engine" engine_found
-if [ "${outcome[engine]}" = passed ]; then
+engine_found() {
+    scripts/get_godot.sh
     find_engine
     "$GODOT" --headless --version | tail -n 1
-fi
-after build "package of this machine's libraries" package_is_reproducible
-after "package of this machine's libraries" "the zip in an empty project" zip_works_in_an_empty_project
-after engine "import" prepare_project "$project"
-after import "exported games" scripts/export_test.sh
-after import "beside another extension" scripts/two_extensions_test.sh
-after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
-    --success '^All tests passed\.$' res://tests/runner.tscn
-for mode in batch portable; do
-    after import "Godot test scenes of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode scripts/run_scene.sh \
-        --brief --timeout 900 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
-done
-after import "Godot test scenes on two hosts" scripts/network_tests.sh
-after import "demo in the terminal" scripts/demo.sh --headless
-after import "LAN lobby between two hosts" scripts/lobby.sh
-after import "dedicated server with bots" dedicated_server
-after build "benchmark, a few rounds" quick_benchmark
-after import "soak, 12 seconds" scripts/soak.sh --minutes 0.2
+}
 
-if $fast; then
-    skip "test scenes under valgrind" "--fast"
-    skip "the test runner notices failures" "--fast"
-    skip "the editor reloads the addon" "--fast"
-    skip "demo in a window" "--fast"
-else
-    after import "test scenes under valgrind" scripts/sanitize.sh --quick valgrind
-    after import "the test runner notices failures" scripts/selftest.sh
-    after import "the editor reloads the addon" scripts/reload_test.sh
-    if command -v xvfb-run > /dev/null || apt_install xvfb xauth; then
+sources() {
+    step "formatting: Rust" rust_format
+    step "lints: Rust" rust_lint
+    step "core tests" cargo test --workspace --locked
+    # The I/O mode depends on the platform; Linux supports all modes and uses 'offload' by default.
+    local mode test traffic_tests=()
+    for test in receiving sending full_queue flooding waiting connecting background statistics threads \
+        server_accepting server_closing server_traffic; do
+        traffic_tests+=(--test "$test")
+    done
+    for mode in batch portable; do
+        step "core tests of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode \
+            cargo test --package packet_peer_udp_core "${traffic_tests[@]}" --locked
+    done
+    command -v ip > /dev/null || [ "$(platform)" != linux ] || apt_install iproute2 || true
+    step "core tests in a network of their own" scripts/namespace_tests.sh
+    step "documentation: Rust" rust_docs
+}
+
+the_addon() {
+    step "build" scripts/build.sh
+    after build "no paths of this machine in the libraries" libraries_have_no_paths
+    after build "engine" engine_found
+    after build "package of this machine's libraries" package_is_reproducible
+    after "package of this machine's libraries" "the zip in an empty project" zip_works_in_an_empty_project
+    after engine "import" prepare_project "$project"
+    if python_tools; then
+        step "formatting: GDScript" gdformat --check "${gdscript[@]}"
+        step "lints: GDScript" gdlint "${gdscript[@]}"
+        step "lints: shell" shellcheck -x "${shell_scripts[@]}"
+    else
+        step "the tools for GDScript and shell" false
+    fi
+    step "scripts answer --help" scripts_answer_help
+    step "import cycles" import_cycles
+    step "workflows" scripts/repository.sh --workflows
+    step "third-party notices" scripts/notices.sh --check
+    step "documentation: links, scripts, length" scripts/docs.sh
+}
+
+# What uses network namespaces or the sample's lobby is all in here: two of them at once would meet.
+scenes() {
+    local mode
+    after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
+        --success '^All tests passed\.$' res://tests/runner.tscn
+    for mode in batch portable; do
+        after import "Godot test scenes of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode scripts/run_scene.sh \
+            --brief --timeout 900 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
+    done
+    after import "Godot test scenes on two hosts" scripts/network_tests.sh
+    after import "demo in the terminal" scripts/demo.sh --headless
+    after import "LAN lobby between two hosts" scripts/lobby.sh
+    after import "dedicated server with bots" dedicated_server
+    if $fast; then
+        skip "demo in a window" "--fast"
+    elif command -v xvfb-run > /dev/null || apt_install xvfb xauth; then
         after import "demo in a window" windowed_demo
     else
         skip "demo in a window" "needs xvfb-run (Debian, Ubuntu: apt install xvfb)"
     fi
-fi
+}
+
+other_engines() {
+    after import "exported games" scripts/export_test.sh
+    after import "beside another extension" scripts/two_extensions_test.sh
+    after build "benchmark, a few rounds" quick_benchmark
+    after import "soak, 12 seconds" scripts/soak.sh --minutes 0.2
+    if $fast; then
+        skip "test scenes under valgrind" "--fast"
+        skip "the test runner notices failures" "--fast"
+        skip "the editor reloads the addon" "--fast"
+    else
+        after import "test scenes under valgrind" scripts/sanitize.sh --quick valgrind
+        after import "the test runner notices failures" scripts/selftest.sh
+        after import "the editor reloads the addon" scripts/reload_test.sh
+    fi
+}
+
+at_once sources the_addon
+! has_passed engine || find_engine
+at_once scenes other_engines
 
 if $all; then
     step "dependencies" scripts/repository.sh --dependencies
@@ -406,4 +434,4 @@ if $all; then
 fi
 
 summary
-[ "$failed" = 0 ]
+! grep -q '^failed' "$results"
