@@ -41,6 +41,11 @@ func share_points(per_point: int) -> void:
 	_lower_points = _points_of(lower)
 
 
+## How far two points are apart on the screen.
+func point_width(place: Transform2D) -> float:
+	return place.x.x * _per_point
+
+
 ## Of what is drawn.
 func largest() -> float:
 	var found := 0.0
