@@ -30,7 +30,6 @@ const LIGHT: Dictionary[String, String] = {
 	"b3bed1": "465163",
 	"a5b1c6": "4b5768",
 	"8793aa": "5a6677",
-	"808ba1": "5f6b7c",
 	"6b758a": "98a3b4",
 	# Alice and Bob, and words on their badges.
 	"4f9cf9": "1f6bd0",

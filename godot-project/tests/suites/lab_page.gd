@@ -358,6 +358,10 @@ func test_text_is_readable() -> void:
 			[&"BigButton", &"font_hover_color", &"hover"],
 			[&"LineEdit", &"font_color", &"normal"],
 			[&"LineEdit", &"font_placeholder_color", &"normal"],
+			# What can be set only between experiments is read while one runs.
+			[&"Button", &"font_disabled_color", &"disabled"],
+			[&"LineEdit", &"font_uneditable_color", &"read_only"],
+			[&"PopupMenu", &"font_disabled_color", &"panel"],
 			[&"TabBar", &"font_selected_color", &"tab_selected"],
 			[&"TabBar", &"font_hovered_color", &"tab_hovered"],
 			[&"PopupMenu", &"font_color", &"panel"],
@@ -373,6 +377,7 @@ func test_text_is_readable() -> void:
 			least = minf(least, _check_contrast(theme, colour, pair[2], pair[0], pair[0]))
 		var on_panel: Array[Array] = [
 			[&"CheckBox", &"font_color", &"PanelContainer"],
+			[&"CheckBox", &"font_disabled_color", &"PanelContainer"],
 			[&"TabBar", &"font_unselected_color", &"WindowPanel"],
 			[&"TooltipLabel", &"font_color", &"TooltipPanel"],
 			[&"Graph", &"title", &"Graph"],
@@ -397,8 +402,11 @@ func test_marks_are_visible() -> void:
 		var theme := Themes.theme(is_light)
 		for item: StringName in [&"ours", &"native", &"lost", &"late", &"cursor"]:
 			var surface := (theme.get_stylebox(&"panel", &"Graph") as StyleBoxFlat).bg_color
-			var contrast := Themes.contrast(theme.get_color(item, &"Graph"), surface)
+			var colour := theme.get_color(item, &"Graph")
+			var contrast := Themes.contrast(colour, surface)
 			check(contrast >= MARK_CONTRAST, "%s: %.2f" % [item, contrast])
+			contrast = Themes.contrast(surface.lerp(colour, Graph.THIN_ALPHA), surface)
+			check(contrast >= MARK_CONTRAST, "%s, as a thin line: %.2f" % [item, contrast])
 		for type: StringName in [&"Button", &"LineEdit", &"CheckBox", &"TabBar", &"Graph"]:
 			var item := &"tab_focus" if type == &"TabBar" else &"focus"
 			var border := (theme.get_stylebox(item, type) as StyleBoxFlat).border_color
@@ -406,6 +414,20 @@ func test_marks_are_visible() -> void:
 				(theme.get_stylebox(&"panel", &"PanelContainer") as StyleBoxFlat).bg_color
 			)
 			check(Themes.contrast(border, surface) >= MARK_CONTRAST, "focus of " + type)
+
+
+## Red and green look alike to some: what was lost is pale in a frame.
+func test_lost_and_received_differ_without_colour() -> void:
+	for is_light: bool in [false, true]:
+		var theme := Themes.theme(is_light)
+		var bar := (theme.get_stylebox(&"panel", &"BarPanel") as StyleBoxFlat).bg_color
+		var lost: StyleBoxFlat = theme.get_stylebox(&"panel", &"LostPart")
+		var received: StyleBoxFlat = theme.get_stylebox(&"panel", &"ReceivedPart")
+		var inside := bar.lerp(Color(lost.bg_color, 1.0), lost.bg_color.a)
+		var contrast := Themes.contrast(inside, received.bg_color)
+		check(contrast >= 2.0, "lost beside received: %.2f" % contrast)
+		check(Themes.contrast(lost.border_color, bar) >= MARK_CONTRAST, "the frame of lost")
+		check(lost.border_width_left >= 2, "how wide the frame is")
 
 
 # ---- helpers -------------------------------------------------------------------------------------
