@@ -416,20 +416,6 @@ func test_marks_are_visible() -> void:
 			check(Themes.contrast(border, surface) >= MARK_CONTRAST, "focus of " + type)
 
 
-## Red and green look alike to some: what was lost is pale in a frame.
-func test_lost_and_received_differ_without_colour() -> void:
-	for is_light: bool in [false, true]:
-		var theme := Themes.theme(is_light)
-		var bar := (theme.get_stylebox(&"panel", &"BarPanel") as StyleBoxFlat).bg_color
-		var lost: StyleBoxFlat = theme.get_stylebox(&"panel", &"LostPart")
-		var received: StyleBoxFlat = theme.get_stylebox(&"panel", &"ReceivedPart")
-		var inside := bar.lerp(Color(lost.bg_color, 1.0), lost.bg_color.a)
-		var contrast := Themes.contrast(inside, received.bg_color)
-		check(contrast >= 2.0, "lost beside received: %.2f" % contrast)
-		check(Themes.contrast(lost.border_color, bar) >= MARK_CONTRAST, "the frame of lost")
-		check(lost.border_width_left >= 2, "how wide the frame is")
-
-
 # ---- helpers -------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 extends "../support/suite.gd"
 ## The sample project's window in its smallest size and on a 4K screen, in both themes: on every
-## page, no words are cut off, nothing lies outside the window, and tooltips can be seen.
+## page, no words are cut off, nothing lies outside the window, and tooltips can be seen. The
+## contrast of words is tested in lab_page.gd.
 
 const ErrorSamples := preload("res://demo/error_samples.gd")
 const Graph := preload("res://demo/window/lab/graph.gd")
@@ -10,6 +11,7 @@ const Line := preload("res://demo/window/lab/graph_line.gd")
 const LobbyClaims := preload("res://demo/scripted/lobby_claims.gd")
 const Message := preload("res://demo/message.gd")
 const SampleWindow := preload("res://demo/window/sample_window.gd")
+const Themes := preload("res://demo/window/themes.gd")
 
 const WINDOW := "res://demo/window/sample_window.tscn"
 ## The size of the window in pixels: how many of them there are to a unit of the layout.
@@ -73,6 +75,20 @@ func test_heads_of_graphs_have_room() -> void:
 			is_shortened = is_shortened or words[0] != graph.title
 		check_equal(is_shortened, id == &"rtt", "the short title of " + id)
 	_close()
+
+
+## Red and green look alike to some: what was lost is pale in a frame.
+func test_lost_and_received_differ_without_colour() -> void:
+	for is_light: bool in [false, true]:
+		var theme := Themes.theme(is_light)
+		var bar := (theme.get_stylebox(&"panel", &"BarPanel") as StyleBoxFlat).bg_color
+		var lost: StyleBoxFlat = theme.get_stylebox(&"panel", &"LostPart")
+		var received: StyleBoxFlat = theme.get_stylebox(&"panel", &"ReceivedPart")
+		var inside := bar.lerp(Color(lost.bg_color, 1.0), lost.bg_color.a)
+		var contrast := Themes.contrast(inside, received.bg_color)
+		check(contrast >= 2.0, "lost beside received: %.2f" % contrast)
+		check(Themes.contrast(lost.border_color, bar) >= 3.0, "the frame of lost")
+		check(lost.border_width_left >= 2, "how wide the frame is")
 
 
 # ---- helpers -------------------------------------------------------------------------------------
