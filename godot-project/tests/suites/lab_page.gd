@@ -88,6 +88,14 @@ func test_a_line_has_gaps_where_nothing_is_known() -> void:
 	line.values[20] = NAN
 	line.share_points(1)
 	check_equal(line.pieces(Transform2D.IDENTITY).size(), 1, "pieces around a short gap")
+	line.lower = line.values.duplicate()
+	line.share_points(1)
+	check_equal(line.area(Transform2D.IDENTITY).size(), 38 * 6, "corners around a short gap")
+	for i in range(10, 30):
+		line.values[i] = NAN
+		line.lower[i] = NAN
+	line.share_points(1)
+	check_equal(line.area(Transform2D.IDENTITY).size(), 18 * 6, "corners around a long gap")
 	line.values = PackedFloat32Array([NAN, NAN])
 	line.share_points(1)
 	check_equal(line.pieces(Transform2D.IDENTITY).size(), 0, "pieces of nothing")

@@ -239,10 +239,7 @@ func _draw_line(line: Line) -> void:
 	var colour := get_theme_color(&"native" if line.is_native else &"ours", COLOURS)
 	if line.style == Line.Style.BAND:
 		colour.a = BAND_ALPHA
-		var strokes := line.strokes(place)
-		if not strokes.is_empty():
-			# Side by side: with gaps the area would be striped.
-			draw_multiline(strokes, colour, line.point_width(place))
+		_draw_area(line.area(place), colour)
 		return
 	var is_thin := line.style == Line.Style.THIN
 	var width := THIN_WIDTH if is_thin else LINE_WIDTH
@@ -255,6 +252,13 @@ func _draw_line(line: Line) -> void:
 		return
 	for piece in line.pieces(place):
 		draw_polyline(piece, colour, width, true)
+
+
+func _draw_area(corners: PackedVector2Array, colour: Color) -> void:
+	if not corners.is_empty():
+		RenderingServer.canvas_item_add_triangle_array(
+			get_canvas_item(), PackedInt32Array(range(corners.size())), corners, [colour]
+		)
 
 
 func _draw_cursor() -> void:
