@@ -8,7 +8,7 @@ usage() {
     cat <<HELP
 Usage: scripts/store_pictures.sh [--output DIR] [--help]
 
-Draws what the Asset Store shows into DIR (store): the three pages of the demo, each after a short session in the real window, and
+Draws what the Asset Store shows into DIR (store): the four pages of the demo, each after a short session in the real window, and
 the thumbnail. All are 1280 × 720, the smallest size that the store takes.
 
 Needs what scripts/demo.sh needs; without a display also xvfb-run (Debian, Ubuntu: apt install xvfb).
@@ -53,9 +53,9 @@ draw() {
     fi
 }
 
-for page in chat stall lobby; do
+for page in lab chat stall lobby; do
     draw $page '^demo: all [1-9][0-9]* claims held$' --path "$project" res://demo/demo.tscn \
-        -- --screenshot="$temporary/$page.png" --scene=$page
+        -- --screenshot="$temporary/$page.png" --scene=$page --preset=awful --compare --seconds=30
 done
 # In an empty project: without one, the engine shows its list of projects.
 mkdir "$temporary/empty"
@@ -72,5 +72,5 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.png")):
     if size != (1280, 720):
         sys.exit(f"store_pictures: {file.name} is {size[0]} × {size[1]} pixels; the store takes 1280 × 720.")
 PYTHON
-for name in thumbnail chat stall lobby; do replace_file "$temporary/$name.png" "$output/$name.png"; done
+for name in thumbnail lab chat stall lobby; do replace_file "$temporary/$name.png" "$output/$name.png"; done
 say "the pictures are in $output."

@@ -83,17 +83,17 @@ func provoke(sample: Callable) -> void:
 		error_samples.run(sample)
 
 
-## The text of the status line.
+## The text of the status line. The addresses stand beside the names below it.
 func status() -> String:
-	var alice := conversation.alice
-	var parts := PackedStringArray()
-	parts.append("Alice %s" % conversation.alice_address())
-	parts.append("is_bound() %s" % alice.is_bound())
-	parts.append(
-		"Bob %s" % conversation.bob_address() if conversation.bob_is_here else "Bob is not here"
+	var is_here := "is here" if conversation.bob_is_here else "is not here"
+	return (
+		"Alice: is_bound() %s  ·  Bob %s  ·  waiting thread: %s"
+		% [
+			conversation.alice.is_bound(),
+			is_here,
+			waiting.state_words() if waiting else "not started",
+		]
 	)
-	parts.append("waiting thread: %s" % (waiting.state_words() if waiting else "not started"))
-	return "  ·  ".join(parts)
 
 
 func _set_up_peers() -> void:

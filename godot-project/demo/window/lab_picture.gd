@@ -2,7 +2,7 @@ extends "picture_session.gd"
 ## An experiment in the Lab, and what is drawn of it. Arguments beside those of the window:
 ## `--preset=NAME` (none, wifi, mobile_4g, awful …), `--compare` (with PacketPeerUDP), `--freeze`
 ## (for a second), `--rate=N` (packets a second), `--seconds=N` (of data, before the picture),
-## `--size=WxH` (the window's), `--section=ends|network|relay` (folded open).
+## `--section=ends|network|relay` (folded open).
 
 const LabMeasures := preload("../lab/lab_measures.gd")
 const LabPattern := preload("../lab/lab_pattern.gd")
@@ -26,9 +26,6 @@ var _arguments: Dictionary[String, String] = {}
 func prepare(window: SampleWindow, arguments: Dictionary[String, String]) -> void:
 	super(window, arguments)
 	_arguments = arguments
-	if arguments.has("size"):
-		var size: PackedStringArray = arguments["size"].split("x")
-		window.get_window().size = Vector2i(size[0].to_int(), size[1].to_int())
 
 
 func perform() -> void:

@@ -5,6 +5,9 @@ const Entry := preload("../lobby/lobby_entry.gd")
 const Message := preload("../lobby/lobby_message.gd")
 const Path := preload("../lobby/lobby_path.gd")
 
+## Of the addresses, so that what stands beside them is in line from card to card.
+const ADDRESS_WIDTH := 224.0
+
 var entry: Entry
 
 # The paths that the lines show; the lines are made again when these change.
@@ -44,7 +47,9 @@ func _make_lines() -> void:
 		%Paths.remove_child(old)
 		old.queue_free()
 	for path in entry.paths:
-		%Paths.add_child(_label(path.short_ip(), &"Label"))
+		var address := _label(path.short_ip(), &"Label")
+		address.custom_minimum_size.x = ADDRESS_WIDTH
+		%Paths.add_child(address)
 		var ways := HBoxContainer.new()
 		ways.size_flags_horizontal = SIZE_EXPAND_FILL
 		for way in path.ways:

@@ -1,5 +1,6 @@
 extends "../scripted/chapter.gd"
 ## A short session in the real window, and a picture of it. It checks what the picture shows.
+## `--size=WxH` is the window's size.
 
 const SampleWindow := preload("sample_window.gd")
 
@@ -13,6 +14,9 @@ func prepare(window: SampleWindow, arguments: Dictionary[String, String]) -> voi
 	claims = Claims.new()
 	sample = window
 	_path = arguments["screenshot"]
+	if arguments.has("size"):
+		var size: PackedStringArray = arguments["size"].split("x")
+		window.get_window().size = Vector2i(size[0].to_int(), size[1].to_int())
 
 
 func play() -> void:

@@ -41,6 +41,8 @@ func _process(_delta: float) -> void:
 	for page: Control in _pages.values():
 		if page.visible:
 			%Status.text = page.call(&"status")
+			# In a small window the label may show the beginning only.
+			%Status.tooltip_text = %Status.text
 
 
 func _unhandled_key_input(event: InputEvent) -> void:

@@ -30,7 +30,6 @@ const LIGHT: Dictionary[String, String] = {
 	"b3bed1": "465163",
 	"a5b1c6": "4b5768",
 	"8793aa": "5a6677",
-	"808ba1": "5f6b7c",
 	"6b758a": "98a3b4",
 	# Alice and Bob, and words on their badges.
 	"4f9cf9": "1f6bd0",
@@ -124,13 +123,15 @@ static func _add_icons(theme: Theme) -> void:
 	var faint := theme.get_color(&"font_disabled_color", &"Button").to_html(false)
 	var accent := _box_colour(theme, &"normal", &"BigButton").to_html(false)
 	var surface := _box_colour(theme, &"normal", &"LineEdit").to_html(false)
+	var list := _box_colour(theme, &"panel", &"PopupMenu").to_html(false)
 	for type: StringName in [&"CheckBox", &"PopupMenu"]:
 		_set_icon(theme, &"unchecked", type, _square(words, surface))
 		_set_icon(theme, &"unchecked_disabled", type, _square(faint, surface))
 		_set_icon(theme, &"checked", type, _square(accent, accent) + _path(TICK, "ffffff"))
 		_set_icon(theme, &"checked_disabled", type, _square(faint, surface) + _path(TICK, faint))
 		_set_icon(theme, &"radio_unchecked", type, "")
-		_set_icon(theme, &"radio_checked", type, _path(TICK, words))
+		# The rim shows it on the line that the mouse is over, which has the accent's colour.
+		_set_icon(theme, &"radio_checked", type, _path(TICK, list, 5) + _path(TICK, words))
 	_set_icon(theme, &"grabber", &"HSlider", _disc(words, 5))
 	_set_icon(theme, &"grabber_highlight", &"HSlider", _disc(words, 6))
 	_set_icon(theme, &"grabber_disabled", &"HSlider", _disc(faint, 5))
@@ -166,11 +167,11 @@ static func _disc(colour: String, radius: int) -> String:
 	return '<circle cx="8" cy="8" r="%d" fill="#%s"/>' % [radius, colour]
 
 
-static func _path(points: String, colour: String) -> String:
+static func _path(points: String, colour: String, width := 2) -> String:
 	return (
 		(
-			'<path d="%s" fill="none" stroke="#%s" stroke-width="2" stroke-linecap="round"'
-			% [points, colour]
+			'<path d="%s" fill="none" stroke="#%s" stroke-width="%d" stroke-linecap="round"'
+			% [points, colour, width]
 		)
 		+ ' stroke-linejoin="round"/>'
 	)

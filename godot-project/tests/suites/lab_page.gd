@@ -88,6 +88,14 @@ func test_a_line_has_gaps_where_nothing_is_known() -> void:
 	line.values[20] = NAN
 	line.share_points(1)
 	check_equal(line.pieces(Transform2D.IDENTITY).size(), 1, "pieces around a short gap")
+	line.lower = line.values.duplicate()
+	line.share_points(1)
+	check_equal(line.area(Transform2D.IDENTITY).size(), 38 * 6, "corners around a short gap")
+	for i in range(10, 30):
+		line.values[i] = NAN
+		line.lower[i] = NAN
+	line.share_points(1)
+	check_equal(line.area(Transform2D.IDENTITY).size(), 18 * 6, "corners around a long gap")
 	line.values = PackedFloat32Array([NAN, NAN])
 	line.share_points(1)
 	check_equal(line.pieces(Transform2D.IDENTITY).size(), 0, "pieces of nothing")
@@ -358,6 +366,10 @@ func test_text_is_readable() -> void:
 			[&"BigButton", &"font_hover_color", &"hover"],
 			[&"LineEdit", &"font_color", &"normal"],
 			[&"LineEdit", &"font_placeholder_color", &"normal"],
+			# What can be set only between experiments is read while one runs.
+			[&"Button", &"font_disabled_color", &"disabled"],
+			[&"LineEdit", &"font_uneditable_color", &"read_only"],
+			[&"PopupMenu", &"font_disabled_color", &"panel"],
 			[&"TabBar", &"font_selected_color", &"tab_selected"],
 			[&"TabBar", &"font_hovered_color", &"tab_hovered"],
 			[&"PopupMenu", &"font_color", &"panel"],
@@ -373,6 +385,7 @@ func test_text_is_readable() -> void:
 			least = minf(least, _check_contrast(theme, colour, pair[2], pair[0], pair[0]))
 		var on_panel: Array[Array] = [
 			[&"CheckBox", &"font_color", &"PanelContainer"],
+			[&"CheckBox", &"font_disabled_color", &"PanelContainer"],
 			[&"TabBar", &"font_unselected_color", &"WindowPanel"],
 			[&"TooltipLabel", &"font_color", &"TooltipPanel"],
 			[&"Graph", &"title", &"Graph"],
@@ -397,8 +410,11 @@ func test_marks_are_visible() -> void:
 		var theme := Themes.theme(is_light)
 		for item: StringName in [&"ours", &"native", &"lost", &"late", &"cursor"]:
 			var surface := (theme.get_stylebox(&"panel", &"Graph") as StyleBoxFlat).bg_color
-			var contrast := Themes.contrast(theme.get_color(item, &"Graph"), surface)
+			var colour := theme.get_color(item, &"Graph")
+			var contrast := Themes.contrast(colour, surface)
 			check(contrast >= MARK_CONTRAST, "%s: %.2f" % [item, contrast])
+			contrast = Themes.contrast(surface.lerp(colour, Graph.THIN_ALPHA), surface)
+			check(contrast >= MARK_CONTRAST, "%s, as a thin line: %.2f" % [item, contrast])
 		for type: StringName in [&"Button", &"LineEdit", &"CheckBox", &"TabBar", &"Graph"]:
 			var item := &"tab_focus" if type == &"TabBar" else &"focus"
 			var border := (theme.get_stylebox(item, type) as StyleBoxFlat).border_color

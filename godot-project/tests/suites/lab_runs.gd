@@ -197,9 +197,20 @@ func _check_lost(side: LabSide) -> void:
 func _run(setup: LabSetup, msec: int) -> Lab:
 	var lab := _started(setup)
 	_step_for(lab, msec)
+	# On a busy machine the thread that sends may have had no turn in that time.
+	if setup.pattern == LabPattern.Kind.FILE:
+		check(wait_until(_is_file_sent.bind(lab)), "the file is not sent")
 	_settle(lab)
 	_end(lab)
 	return lab
+
+
+func _is_file_sent(lab: Lab) -> bool:
+	lab.step()
+	return lab.sides.all(
+		func(side: LabSide) -> bool:
+			return side.measures.totals()[&"bytes_sent"] >= lab.setup.file_bytes
+	)
 
 
 ## Without a tree: it is stepped by hand.

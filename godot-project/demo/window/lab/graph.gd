@@ -21,17 +21,24 @@ const STEEP_PX := 10.0
 ## Of the plot's height.
 const STEEP_SHARE := 0.12
 const PX_PER_MARK := 44.0
+const MARK_WIDTH := 60.0
 const PX_PER_POINT := 1.8
 const BAND_ALPHA := 0.28
-const THIN_ALPHA := 0.8
+const THIN_ALPHA := 0.9
 ## Of the line in front of a reading.
 const KEY_WIDTH := 18.0
+const KEY_GAP := 5.0
+const READING_GAP := 12.0
+const TITLE_LEFT := 10.0
+const TITLE_GAP := 6.0
 ## Without a cursor, the newest values are read that are known, unless they are older.
 const OLDEST_NOW := 40
 const CURSOR_STEP := 1
 const CURSOR_PAGE := 20
 
 var title := ""
+## Instead of `title` where the unit has no room beside that.
+var short_title := ""
 var unit := ""
 ## What a reading consists of: "p50 / p95 / p99", or nothing.
 var reading := ""
@@ -198,9 +205,16 @@ func _draw_axes() -> void:
 		var x := roundf(area.end.x - area.size.x * second / span) + 0.5
 		draw_line(Vector2(x, area.position.y), Vector2(x, area.end.y + 3.0), grid)
 		var words := "−%d s" % second if second else "now"
-		var left := clampf(x - 30.0, 0.0, size.x - 64.0)
-		var alignment := HORIZONTAL_ALIGNMENT_CENTER if second else HORIZONTAL_ALIGNMENT_RIGHT
-		_write(words, Vector2(left, size.y - 4.0), 60.0, alignment)
+		# The outer ones stay within the plot: on the left, the axis has its 0.
+		var left := x - MARK_WIDTH / 2.0
+		var alignment := HORIZONTAL_ALIGNMENT_CENTER
+		if second == 0:
+			left = area.end.x - MARK_WIDTH
+			alignment = HORIZONTAL_ALIGNMENT_RIGHT
+		elif second == span:
+			left = area.position.x
+			alignment = HORIZONTAL_ALIGNMENT_LEFT
+		_write(words, Vector2(left, size.y - 4.0), MARK_WIDTH, alignment)
 
 
 ## A grey area where the game stood still.
@@ -225,9 +239,7 @@ func _draw_line(line: Line) -> void:
 	var colour := get_theme_color(&"native" if line.is_native else &"ours", COLOURS)
 	if line.style == Line.Style.BAND:
 		colour.a = BAND_ALPHA
-		var strokes := line.strokes(place)
-		if not strokes.is_empty():
-			draw_multiline(strokes, colour, maxf(place.x.x, PX_PER_POINT))
+		_draw_area(line.area(place), colour)
 		return
 	var is_thin := line.style == Line.Style.THIN
 	var width := THIN_WIDTH if is_thin else LINE_WIDTH
@@ -240,6 +252,13 @@ func _draw_line(line: Line) -> void:
 		return
 	for piece in line.pieces(place):
 		draw_polyline(piece, colour, width, true)
+
+
+func _draw_area(corners: PackedVector2Array, colour: Color) -> void:
+	if not corners.is_empty():
+		RenderingServer.canvas_item_add_triangle_array(
+			get_canvas_item(), PackedInt32Array(range(corners.size())), corners, [colour]
+		)
 
 
 func _draw_cursor() -> void:
@@ -255,38 +274,67 @@ func _draw_cursor() -> void:
 
 
 func _draw_head() -> void:
-	var font := get_theme_default_font()
-	var title_size := get_theme_font_size(&"title", COLOURS)
-	var words_size := get_theme_font_size(&"words", COLOURS)
-	draw_string(
-		font,
-		Vector2(10, 17),
-		title,
-		HORIZONTAL_ALIGNMENT_LEFT,
-		-1,
-		title_size,
-		get_theme_color(&"title", COLOURS)
-	)
 	var right := size.x - MARGIN_RIGHT
-	var has_native := lines.any(func(line: Line) -> bool: return line.is_native)
-	var has_ours := lines.any(func(line: Line) -> bool: return not line.is_native)
+	var words := head_words()
 	for of_native: bool in [true, false]:
-		if not (has_native if of_native else has_ours):
+		if not _has_lines(of_native):
 			continue
-		var words := reading_of(of_native)
+		var reading_words := words[2 if of_native else 1]
 		var colour := get_theme_color(&"native_words" if of_native else &"ours_words", COLOURS)
 		# Digits have one width, so that the words stand still.
-		var width := font.get_string_size(words, HORIZONTAL_ALIGNMENT_LEFT, -1, words_size).x
-		right -= width
-		_write(words, Vector2(right, 17.0), -1.0, HORIZONTAL_ALIGNMENT_LEFT, colour)
-		right -= KEY_WIDTH + 5.0
+		right -= _width(reading_words)
+		_write(reading_words, Vector2(right, 17.0), -1.0, HORIZONTAL_ALIGNMENT_LEFT, colour)
+		right -= KEY_WIDTH + KEY_GAP
 		draw_key(self, Vector2(right, 12.5), of_native)
-		right -= 12.0
-	var left := 16.0 + font.get_string_size(title, HORIZONTAL_ALIGNMENT_LEFT, -1, title_size).x
-	for words: String in [unit + "   " + reading, unit]:
-		if left + font.get_string_size(words, HORIZONTAL_ALIGNMENT_LEFT, -1, words_size).x < right:
-			_write(words, Vector2(left, 17.0))
-			break
+		right -= READING_GAP
+	draw_string(
+		get_theme_default_font(),
+		Vector2(TITLE_LEFT, 17.0),
+		words[0],
+		HORIZONTAL_ALIGNMENT_LEFT,
+		-1,
+		get_theme_font_size(&"title", COLOURS),
+		get_theme_color(&"title", COLOURS)
+	)
+	_write(words[3], Vector2(TITLE_LEFT + _width(words[0], &"title") + TITLE_GAP, 17.0))
+
+
+## What stands above the plot: title, the readings of both peers, and the unit with what a reading
+## consists of. Where there is less room, a reading is explained by the tooltip only, the title is
+## the short one, and at last a reading has its first value only. The unit stays.
+func head_words() -> PackedStringArray:
+	var readings: Array[String] = [reading_of(false), reading_of(true)]
+	var words := PackedStringArray()
+	for names: Array in [[title, unit + "   " + reading], [title, unit], [short_title, unit]]:
+		words = PackedStringArray([names[0], readings[0], readings[1], names[1]])
+		if width_of_head(words) <= size.x:
+			return words
+	for i: int in [1, 2]:
+		words[i] = words[i].get_slice(" / ", 0)
+	return words
+
+
+## How wide a graph must be for these words.
+func width_of_head(words: PackedStringArray) -> float:
+	var width := TITLE_LEFT + _width(words[0], &"title") + TITLE_GAP + _width(words[3])
+	for of_native: bool in [false, true]:
+		if _has_lines(of_native):
+			width += READING_GAP + KEY_WIDTH + KEY_GAP + _width(words[2 if of_native else 1])
+	return width + MARGIN_RIGHT
+
+
+func _has_lines(of_native: bool) -> bool:
+	return lines.any(func(line: Line) -> bool: return line.is_native == of_native)
+
+
+func _width(words: String, font_size := &"words") -> float:
+	return (
+		get_theme_default_font()
+		. get_string_size(
+			words, HORIZONTAL_ALIGNMENT_LEFT, -1, get_theme_font_size(font_size, COLOURS)
+		)
+		. x
+	)
 
 
 ## The line that stands for a peer, in front of words.

@@ -100,13 +100,19 @@ func dashes(place: Transform2D, length_px: float, steep_px: float) -> PackedVect
 	return place * pairs
 
 
-## A vertical stroke from `lower` to `values` for each point.
-func strokes(place: Transform2D) -> PackedVector2Array:
-	var pairs := PackedVector2Array()
-	for i in mini(_points.size(), _lower_points.size()):
-		pairs.append(_lower_points[i])
-		pairs.append(_points[i])
-	return place * pairs
+## The area between `lower` and `values` as triangles, two between two points; short gaps are
+## bridged, as in a line.
+func area(place: Transform2D) -> PackedVector2Array:
+	var corners := PackedVector2Array()
+	for i in range(1, mini(_points.size(), _lower_points.size())):
+		if _points[i].x - _points[i - 1].x <= LONGEST_BRIDGE:
+			corners.append(_lower_points[i - 1])
+			corners.append(_points[i - 1])
+			corners.append(_points[i])
+			corners.append(_lower_points[i - 1])
+			corners.append(_points[i])
+			corners.append(_lower_points[i])
+	return place * corners
 
 
 ## The points (number of the value, value), without those that are unknown. The same as _joined()

@@ -82,6 +82,8 @@ const GRAPHS: Dictionary[StringName, Array] = {
 	],
 }
 
+const SHORT_TITLES: Dictionary[StringName, String] = {&"rtt": "Round trip"}
+
 const FOR_ALL := (
 	"\nGrey: the game stood still.\nThe mouse, or left and right (with Shift further, Home, End), move"
 	+ " the cursor. Esc: none."
@@ -100,6 +102,7 @@ func _ready() -> void:
 	for id in GRAPHS:
 		var graph := Graph.new()
 		graph.title = GRAPHS[id][0]
+		graph.short_title = SHORT_TITLES.get(id, graph.title)
 		graph.unit = GRAPHS[id][1]
 		graph.reading = GRAPHS[id][2]
 		graph.smallest_end = GRAPHS[id][3]

@@ -290,10 +290,13 @@ func _show_totals() -> void:
 			var is_native := side.near == LabSetup.EndKind.NATIVE
 			labels[number].theme_type_variation = &"NativeLabel" if is_native else &"OursLabel"
 			labels[number].text = _totals_words(side)
-			labels[number].tooltip_text = "%s\n%s" % [side.title(), _counted_words(side)]
+			labels[number].tooltip_text = "\n".join(
+				[side.title(), labels[number].text, _counted_words(side)]
+			)
 	if lab.sides.size() == 1:
 		%Second.theme_type_variation = &"FieldLabel"
 		%Second.text = _counted_words(lab.sides[0])
+		%Second.tooltip_text = %Second.text
 
 
 func _totals_words(side: LabSide) -> String:
