@@ -23,6 +23,7 @@ var setup: LabSetup
 var sides: Array[LabSide] = []
 
 var _is_running := false
+var _is_finishing := false
 var _schedule: LabSchedule
 # Of `started` and of stop(); 0 before.
 var _start_usec := 0
@@ -64,11 +65,12 @@ func start(new_setup: LabSetup) -> Error:
 	return OK if _is_running else ERR_CANT_CREATE
 
 
-## Ends at once; what is on its way is no longer counted.
+## Ends at once; what is on its way is no longer counted. See finish().
 func stop() -> void:
 	if not _is_running:
 		return
 	_is_running = false
+	_is_finishing = false
 	_stop_usec = Time.get_ticks_usec()
 	if _schedule:
 		_schedule.end()
@@ -83,6 +85,20 @@ func stop_sending() -> void:
 		_schedule.end()
 	for side in sides:
 		side.stop_sending()
+
+
+## Sends nothing more, and stops when everything that was sent has arrived or is lost.
+func finish() -> void:
+	if _start_usec == 0:
+		stop()
+	elif _is_running and not _is_finishing:
+		_is_finishing = true
+		stop_sending()
+
+
+## From finish() until it has stopped.
+func is_finishing() -> bool:
+	return _is_finishing
 
 
 ## Whether everything that was sent has arrived or is lost, and nothing more can come.
@@ -129,6 +145,8 @@ func step() -> void:
 	for side in sides:
 		side.step()
 	_look_for_trouble()
+	if _is_finishing and is_settled():
+		stop()
 
 
 ## The conditions' decisions depend on the seed, the direction and the order of the packets: so both

@@ -407,7 +407,8 @@ func _in_order(ring: PackedFloat32Array) -> PackedFloat32Array:
 	return ordered
 
 
-## Of what was sent in the second that ends with each bucket.
+## Of what was sent in the second that ends with each bucket. None where less than a second is
+## known: at the beginning of the experiment, and of the series.
 func _loss_percent() -> PackedFloat32Array:
 	var sent := _in_order(_sent_in)
 	var lost := _in_order(_lost_in)
@@ -423,6 +424,6 @@ func _loss_percent() -> PackedFloat32Array:
 		if i - LOSS_BUCKETS >= first:
 			sent_sum -= sent[i - LOSS_BUCKETS]
 			lost_sum -= lost[i - LOSS_BUCKETS]
-		if sent_sum > 0.0:
+		if sent_sum > 0.0 and i - first >= LOSS_BUCKETS - 1:
 			percent[i] = 100.0 * lost_sum / sent_sum
 	return percent

@@ -16,7 +16,7 @@ enum Kind {
 const TITLES: Dictionary[Kind, String] = {
 	Kind.STEADY: "steady",
 	Kind.BURSTS: "bursts",
-	Kind.GAME: "a game's state, 60 Hz",
+	Kind.GAME: "a game's state",
 	Kind.FILE: "a file",
 }
 ## A packet's number and the time when it was sent.

@@ -1,6 +1,8 @@
 extends RefCounted
 ## A UdpLinkProxy to put before one's own server: address in, port out.
 
+const HOST := "127.0.0.1"
+
 ## Set before or while it runs; used as they are (see LabSetup.there).
 var there: UdpLinkConditions = null:
 	set(value):
@@ -14,29 +16,36 @@ var back: UdpLinkConditions = null:
 var trouble := ""
 
 var _proxy := UdpLinkProxy.new()
+var _last_port := 0
 
 
-## Relays to "host:port" or "[IPv6]:port". `listen_port` 0: any free one. May resolve a name, which
-## blocks.
+## Relays to "host:port", "[IPv6]:port", or a port of this machine. `listen_port` 0: the one before,
+## if it is still free, else any. Counts from 0. May resolve a name, which blocks.
 func start(address: String, listen_port := 0) -> Error:
 	trouble = ""
 	if is_running():
 		trouble = "The relay already runs."
 		return ERR_ALREADY_IN_USE
-	var split := address.strip_edges().rsplit(":", true, 1)
+	var text := address.strip_edges()
+	var split := (text if ":" in text else "%s:%s" % [HOST, text]).rsplit(":", true, 1)
 	var port := split[1] if split.size() == 2 else ""
 	var host := split[0].trim_prefix("[").trim_suffix("]")
 	if host.is_empty() or not port.is_valid_int() or port.to_int() < 1 or port.to_int() > 65535:
-		trouble = "Write the server's address as host:port, such as 127.0.0.1:4433."
+		trouble = "Write the server's address as host:port, such as 127.0.0.1:4242."
 		return ERR_INVALID_PARAMETER
 	if ":" in host and not split[0].begins_with("["):
-		trouble = "Write an IPv6 address in brackets, such as [::1]:4433."
+		trouble = "Write an IPv6 address in brackets, such as [::1]:4242."
 		return ERR_INVALID_PARAMETER
-	var error := _proxy.start(host, port.to_int(), listen_port)
+	_proxy.reset_stats()
+	var wanted := listen_port if listen_port else _last_port
+	var error := _proxy.start(host, port.to_int(), wanted)
+	if error == ERR_ALREADY_IN_USE or error == ERR_UNAVAILABLE and wanted != listen_port:
+		error = _proxy.start(host, port.to_int())
 	if error != OK:
 		trouble = _proxy.get_last_error_message()
 		if trouble.is_empty():
 			trouble = "The relay could not be started: %s." % error_string(error)
+	_last_port = port()
 	return error
 
 

@@ -155,7 +155,7 @@ func _network_words() -> String:
 		return "Nothing is lost or late here. Try another one, and write to each other."
 	var stats := conversation.alice.get_stats()
 	return (
-		"So far %d lost, %d twice, %d held back, %d on the way.  %s."
+		"Packets so far, keep-alives too: %d lost, %d doubled, %d reordered, %d on the way.  %s."
 		% [
 			stats["conditions_lost"],
 			stats["conditions_duplicated"],

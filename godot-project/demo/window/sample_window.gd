@@ -19,6 +19,7 @@ const SMALLEST_WINDOW := Vector2i(1152, 648)
 ## them.
 const USUAL_HEIGHT := 1080.0
 const SCALE_STEP := 0.25
+const SMALLEST_SCALE := 0.75
 const LARGEST_SCALE := 4.0
 
 var is_light := false:
@@ -87,6 +88,8 @@ func play(arguments: Dictionary[String, String]) -> void:
 	else:
 		chat.choose_bob(Conversation.BobKind.RS)
 		lab_page.focus_start()
+		if get_viewport().gui_get_focus_owner() == null:
+			%Tabs.grab_focus()
 
 
 func _picture_of(scene: String) -> PictureSession:
@@ -118,5 +121,6 @@ func _scale_window() -> void:
 	var own := maxf(1.0, snappedf(window.size.y / USUAL_HEIGHT, SCALE_STEP))
 	var room := Vector2(window.size) / Vector2(SMALLEST_WINDOW)
 	var largest := clampf(minf(room.x, room.y), 1.0, LARGEST_SCALE)
-	_scale_steps = clampi(_scale_steps, -8, ceili((largest - own) / SCALE_STEP))
-	window.content_scale_factor = clampf(own + _scale_steps * SCALE_STEP, 0.5, largest)
+	var fewest := floori((SMALLEST_SCALE - own) / SCALE_STEP)
+	_scale_steps = clampi(_scale_steps, fewest, ceili((largest - own) / SCALE_STEP))
+	window.content_scale_factor = clampf(own + _scale_steps * SCALE_STEP, SMALLEST_SCALE, largest)

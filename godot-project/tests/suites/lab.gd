@@ -159,7 +159,18 @@ func test_a_setup_has_copies_of_presets() -> void:
 func test_the_relay_wants_an_address_with_a_port() -> void:
 	var relay := LabRelay.new()
 	for address: String in [
-		"", ":", "127.0.0.1", "127.0.0.1:", ":5", "127.0.0.1:0", "127.0.0.1:65536", "h:x", "::1:5"
+		"",
+		":",
+		"127.0.0.1",
+		"127.0.0.1:",
+		":5",
+		"0",
+		"65536",
+		"x",
+		"127.0.0.1:0",
+		"127.0.0.1:65536",
+		"h:x",
+		"::1:5"
 	]:
 		check_equal(relay.start(address), ERR_INVALID_PARAMETER, "start(%s)" % address)
 		check(not relay.trouble.is_empty(), "trouble with %s" % address)
@@ -180,8 +191,20 @@ func test_the_relay_relays() -> void:
 	var are_known := func() -> bool: return relay.stats()["to_target_packets_out"] == 1
 	check(wait_until(are_known), "stats: %s" % relay.stats())
 	check_equal(relay.stats()["clients"], 1, "clients")
+	var port := relay.port()
 	relay.stop()
 	check_equal([relay.is_running(), relay.port()], [false, 0], "stopped")
+	check_equal(relay.stats()["to_target_packets_out"], 1, "its counts stay")
+	check_equal(relay.start(str(server.get_local_port())), OK, "start with a port alone")
+	check_equal(relay.port(), port, "its own port is the one before")
+	check_equal(relay.stats()["to_target_packets_out"], 0, "it counts from 0")
+	relay.stop()
+	var taken := PacketPeerUDP.new()
+	check_equal(taken.bind(port, LOOPBACK), OK, "another program takes the port")
+	allow_lines("another socket has this port")
+	check_equal(relay.start(str(server.get_local_port())), OK, "start when it is taken")
+	check(relay.port() not in [0, port], "then it has another port: %d" % relay.port())
+	relay.stop()
 
 
 func test_csv_has_the_values_of_the_series() -> void:

@@ -153,7 +153,7 @@ func test_a_loss_is_known_when_a_later_packet_has_come() -> void:
 	check_equal(measures.fate_of(0), LabMeasures.Fate.LOST, "fate of 0")
 	check_equal(measures.fate_of(1), LabMeasures.Fate.FLYING, "fate of 1")
 	check_equal(_at(measures, &"lost", 0), 1.0, "in the bucket in which it was sent")
-	check_equal(_at(measures, &"loss_percent", 0), 50.0, "of the two sent until then")
+	check(is_nan(_at(measures, &"loss_percent", 18)), "a share of less than a second")
 	_check_close(
 		_at(measures, &"loss_percent", 19), 100.0 / 3.0, 1e-6, "of three in the first second"
 	)
@@ -285,6 +285,8 @@ func test_the_series_are_those_of_the_last_30_seconds() -> void:
 	_check_close(measures.series(&"throughput_sent")[7], 102.4, 1e-6, "throughput_sent")
 	_check_close(_mean(measures, &"throughput_received"), 92.16, 1e-5, "throughput_received")
 	_check_close(measures.series(&"loss_percent")[LAST], 10.0, 1e-6, "loss_percent")
+	check(is_nan(measures.series(&"loss_percent")[18]), "the second before it is forgotten")
+	_check_close(measures.series(&"loss_percent")[19], 10.0, 1e-6, "in the oldest whole second")
 	_check_close(measures.seconds_at(0), 17.0, 1e-6, "the oldest bucket")
 	_check_close(measures.seconds_at(LAST), 46.95, 1e-6, "the newest one")
 

@@ -133,11 +133,12 @@ func test_dashes_do_not_hide_a_peak() -> void:
 
 
 func test_share_of_a_second() -> void:
-	var parts := PackedFloat32Array([0, 1, 0, 0, 0, NAN])
-	var wholes := PackedFloat32Array([1, 1, 1, 1, 0, 0])
+	var parts := PackedFloat32Array([NAN, 1, 1, 0, 0, 0, NAN])
+	var wholes := PackedFloat32Array([NAN, 1, 1, 1, 1, 0, 0])
 	var shares := LabGraphs.share_of_second(parts, wholes, 2)
-	check_equal(shares.slice(0, 5), PackedFloat32Array([0, 50, 50, 0, 0]), "shares")
-	check(is_nan(shares[5]), "no share of nothing")
+	check(is_nan(shares[1]), "no share of half the time")
+	check_equal(shares.slice(2, 6), PackedFloat32Array([100, 50, 0, 0]), "shares")
+	check(is_nan(shares[6]), "no share of nothing")
 
 
 # ---- the cursor ----------------------------------------------------------------------------------
@@ -308,9 +309,29 @@ func test_the_page_runs_an_experiment() -> void:
 		page.graphs.refresh(id)
 		check(page.graphs.graph(id).lines.size() >= 2, "lines of " + id)
 	page.stop()
+	check(page.lab.is_running() and page.lab.is_finishing(), "it waits for the last packets")
+	while page.lab.is_running() and Time.get_ticks_msec() < deadline:
+		await tree.process_frame
 	check(
 		not page.lab.is_running() and not page.lane.is_processing(), "it stops, and the lane rests"
 	)
+	for side in page.lab.sides:
+		var totals := side.measures.totals()
+		check_equal(totals[&"in_flight"], 0, "under way in the end")
+		check_equal(totals[&"received"] + totals[&"lost"], totals[&"sent"], "what was sent")
+	var sent: int = page.lab.sides[0].measures.totals()[&"sent"]
+	check_equal(page.lab.sides[1].measures.totals()[&"sent"], sent, "both have sent the same")
+	setup.rng_seed = 0
+	page.show_setup(setup)
+	page.start()
+	var drawn := page.lab.setup.rng_seed
+	check_equal(page.editor.there.rng_seed, drawn, "a drawn seed while it is used")
+	page.stop()
+	page.stop()
+	check(not page.lab.is_running(), "the second stop does not wait")
+	check_equal(page.editor.there.rng_seed, 0, "the seed when it is over")
+	check("seed %d" % drawn in page.status(), "the status line: " + page.status())
+	page.start()
 	page.free()
 
 

@@ -33,7 +33,6 @@ const TITLE_LEFT := 10.0
 const TITLE_GAP := 6.0
 ## Without a cursor, the newest values are read that are known, unless they are older.
 const OLDEST_NOW := 40
-const CURSOR_STEP := 1
 const CURSOR_PAGE := 20
 
 var title := ""
@@ -59,6 +58,7 @@ func _ready() -> void:
 	focus_mode = Control.FOCUS_ALL
 	mouse_filter = Control.MOUSE_FILTER_STOP
 	custom_minimum_size = Vector2(260, 96)
+	clip_contents = true
 	focus_entered.connect(_on_focus_entered)
 	focus_exited.connect(queue_redraw)
 	mouse_exited.connect(_on_mouse_exited)
@@ -110,6 +110,14 @@ func reading_of(is_native: bool) -> String:
 	return " / ".join(parts)
 
 
+## Where the cursor is: seconds before now, and since the start, as in the CSV file.
+func cursor_words() -> String:
+	var second := cursor.age * bucket_msec / 1000.0
+	if lines.is_empty():
+		return "−%.2f s" % second
+	return "−%.2f s (at %.2f s)" % [second, lines[0].newest * bucket_msec / 1000.0 - second]
+
+
 ## Over the head only: below, it would cover the values that the mouse reads.
 func _get_tooltip(at_position: Vector2) -> String:
 	return tooltip_text if at_position.y < HEAD else ""
@@ -125,7 +133,7 @@ func _gui_input(event: InputEvent) -> void:
 
 
 func _move_cursor(event: InputEventKey) -> bool:
-	var step := CURSOR_PAGE if event.shift_pressed else CURSOR_STEP
+	var step := CURSOR_PAGE if event.shift_pressed else _values_per_point()
 	match event.keycode:
 		KEY_LEFT:
 			cursor.age = mini(cursor.age + step, buckets - 1)
@@ -154,8 +162,9 @@ func _on_mouse_exited() -> void:
 
 func _notification(what: int) -> void:
 	if what == NOTIFICATION_RESIZED:
-		_share_points()
-	if what == NOTIFICATION_THEME_CHANGED or what == NOTIFICATION_RESIZED:
+		# Other values share a point, so the largest is another one.
+		refresh()
+	elif what == NOTIFICATION_THEME_CHANGED:
 		queue_redraw()
 
 
@@ -177,11 +186,14 @@ func _draw() -> void:
 	ScriptTime.add(start_usec)
 
 
-## A point for each PX_PER_POINT, at most.
 func _share_points() -> void:
-	var per_point := maxi(1, ceili(PX_PER_POINT / place_of_values().x.x))
 	for line in lines:
-		line.share_points(per_point)
+		line.share_points(_values_per_point())
+
+
+## A point for each PX_PER_POINT, at most.
+func _values_per_point() -> int:
+	return maxi(1, ceili(PX_PER_POINT / place_of_values().x.x))
 
 
 func _draw_axes() -> void:
@@ -271,6 +283,13 @@ func _draw_cursor() -> void:
 		if is_finite(value):
 			var y := area.end.y - area.size.y * value / _axis_end
 			draw_circle(Vector2(x, y), 3.0, colour)
+	var words := cursor_words()
+	var words_size := get_theme_font_size(&"words", COLOURS)
+	var wide := get_theme_default_font().get_string_size(words, 0, -1, words_size).x + 8.0
+	var left := clampf(x - wide * 0.5, 0.0, size.x - wide)
+	var back := Rect2(left, size.y - FOOT + 2.0, wide, FOOT - 3.0)
+	draw_rect(back, get_theme_color(&"axis", COLOURS))
+	_write(words, Vector2(left + 4.0, size.y - 4.0), -1.0, HORIZONTAL_ALIGNMENT_LEFT, colour)
 
 
 func _draw_head() -> void:

@@ -124,6 +124,7 @@ func graph(id: StringName) -> Graph:
 ## Shows these sides from now on.
 func show_sides(sides: Array[LabSide]) -> void:
 	_sides = sides
+	cursor.age = Cursor.NOWHERE
 	_versions.clear()
 	_due.assign(GRAPHS.keys())
 
@@ -162,7 +163,8 @@ func refresh(id: StringName) -> void:
 	for number in _sides.size():
 		var side := _sides[number]
 		var lines := _lines(id, side.measures, _is_native(number))
-		if id == &"loss" and side.state != LabSide.State.STOPPED:
+		var is_over := side.state == LabSide.State.STOPPED and side.measures.in_flight() == 0
+		if id == &"loss" and not is_over:
 			_leave_out_newest(lines[0], side.measures)
 		shown.lines.append_array(lines)
 	if not _sides.is_empty():
@@ -218,7 +220,7 @@ func _lines(id: StringName, measures: LabMeasures, is_native: bool) -> Array[Lin
 
 
 ## For each bucket, the share in percent that `parts` are of `wholes` in so many buckets up to it;
-## NAN where there is no whole.
+## NAN where there is no whole, or where not all of the buckets are known.
 static func share_of_second(
 	parts: PackedFloat32Array, wholes: PackedFloat32Array, buckets: int
 ) -> PackedFloat32Array:
@@ -226,11 +228,13 @@ static func share_of_second(
 	shares.resize(parts.size())
 	var part := 0.0
 	var whole := 0.0
+	var known := 0
 	for i in parts.size():
+		known = 0 if is_nan(wholes[i]) else known + 1
 		part += 0.0 if is_nan(parts[i]) else parts[i]
 		whole += 0.0 if is_nan(wholes[i]) else wholes[i]
 		if i >= buckets:
 			part -= 0.0 if is_nan(parts[i - buckets]) else parts[i - buckets]
 			whole -= 0.0 if is_nan(wholes[i - buckets]) else wholes[i - buckets]
-		shares[i] = 100.0 * part / whole if whole > 0.0 else NAN
+		shares[i] = 100.0 * part / whole if whole > 0.0 and known >= buckets else NAN
 	return shares

@@ -26,22 +26,26 @@ const FAR_ENDS: Array[LabSetup.EndKind] = [
 const COUNTED: Dictionary[StringName, String] = {
 	&"lost": "lost",
 	&"dropped": "dropped",
-	&"reordered": "held back",
+	&"reordered": "reordered",
 	&"duplicated": "doubled",
 	&"waiting": "waiting",
-	&"dropped_queue": "for want of room",
+	&"dropped_queue": "dropped by a full queue",
 }
 const PATTERN_WORDS := (
 	"Steady: one packet after the other.\nBursts: a quarter of a second's packets at once.\n"
-	+ "A game's state: 60 times a second.\nA file: as fast as a window allows, then nothing."
+	+ "A game's state: 60 times a second, as many packets at once as Packets a second needs.\n"
+	+ "A file: as fast as a window allows, then nothing."
 )
+
+const START_WORDS := "Begins an experiment"
+const STOP_WORDS := "Sends nothing more, and waits for packets on their way; again: does not wait"
 
 var lab := Lab.new()
 
 var _next_totals_msec := 0
 var _trouble := ""
 var _saved := ""
-# The seed was drawn by the experiment, so the next one draws another.
+# The experiment has drawn its seed, so the field says 0 again when it is over.
 var _is_seed_drawn := false
 
 @onready var editor: ConditionsEditor = %Editor
@@ -76,8 +80,6 @@ func _process(_delta: float) -> void:
 func start() -> void:
 	_trouble = ""
 	_saved = ""
-	if _is_seed_drawn:
-		_set_seed(0)
 	var setup := setup_of_controls()
 	_is_seed_drawn = setup.rng_seed == 0
 	if lab.start(setup) == OK:
@@ -87,8 +89,13 @@ func start() -> void:
 	_show_state()
 
 
+## Waits for what is on its way; again: does not wait.
 func stop() -> void:
-	lab.stop()
+	if lab.is_finishing():
+		lab.stop()
+	else:
+		lab.finish()
+		_show_state()
 
 
 ## So that Enter starts the experiment.
@@ -147,16 +154,17 @@ func open_section(id: String) -> void:
 
 ## The text of the status line.
 func status() -> String:
-	if _saved:
-		return _saved
 	if lab.sides.is_empty():
 		return "Choose a network, and press Start."
 	if lab.is_running() and lab.sides.any(_is_starting):
 		return "The second process starts …"
 	var words := "%.0f s" % lab.seconds()
-	if not lab.is_running():
+	if lab.is_finishing():
+		words = "waiting for the last packets"
+	elif not lab.is_running():
 		words = "stopped after " + words
-	return "%s  ·  seed %d" % [words, lab.setup.rng_seed]
+	words += "  ·  seed %d" % lab.setup.rng_seed
+	return "%s  ·  %s" % [words, _saved] if _saved else words
 
 
 func _fill_choices() -> void:
@@ -196,6 +204,11 @@ func _connect_controls() -> void:
 	lab.trouble.connect(_on_trouble)
 
 
+func _unhandled_key_input(event: InputEvent) -> void:
+	if event.is_action_pressed(&"ui_cancel") and is_visible_in_tree():
+		graphs.cursor.age = LabGraphs.Cursor.NOWHERE
+
+
 func _on_start_pressed() -> void:
 	if lab.is_running():
 		stop()
@@ -231,6 +244,11 @@ func _set_seed(value: int) -> void:
 
 
 func _on_stopped() -> void:
+	# When the page is freed, its controls go first, and then the experiment ends.
+	if not has_node(^"%Start"):
+		return
+	if _is_seed_drawn:
+		_set_seed(0)
 	_show_state()
 	_show_totals()
 
@@ -247,7 +265,8 @@ func _is_starting(side: LabSide) -> bool:
 func _show_state() -> void:
 	var is_running := lab.is_running()
 	%Start.text = "Stop" if is_running else "Start"
-	%Freeze.disabled = not is_running
+	%Start.tooltip_text = STOP_WORDS if is_running else START_WORDS
+	%Freeze.disabled = not is_running or lab.is_finishing()
 	for control in _fixed:
 		if control is SpinBox:
 			control.editable = not is_running
@@ -308,7 +327,7 @@ func _totals_words(side: LabSide) -> String:
 			"%s back" % Figures.grouped(totals.get(&"received", 0)),
 			"%s lost" % Figures.grouped(totals.get(&"lost", 0)),
 			"%s overtaken" % Figures.grouped(totals.get(&"reordered", 0)),
-			"%s twice" % Figures.grouped(totals.get(&"duplicated", 0)),
+			"%s doubled" % Figures.grouped(totals.get(&"duplicated", 0)),
 			"%s under way" % Figures.grouped(totals.get(&"in_flight", 0)),
 		]
 	)
@@ -332,6 +351,7 @@ func save_csv() -> void:
 
 
 func save_picture() -> void:
+	_saved = ""
 	# A frame is drawn only where something has changed.
 	lane.queue_redraw()
 	await RenderingServer.frame_post_draw
@@ -349,5 +369,5 @@ func _path(ending: String) -> String:
 
 func _show_saved(path: String, error: Error) -> void:
 	_saved = "Saved: %s" % path if error == OK else "%s: %s" % [path, error_string(error)]
-	%Show.visible = error == OK
+	%Show.disabled = error != OK
 	%Show.set_meta(&"path", path)

@@ -13,9 +13,9 @@ const COUNTS: Dictionary[String, String] = {
 	"packets_out": "went out",
 	"lost": "lost",
 	"dropped": "dropped",
-	"reordered": "held back",
+	"reordered": "reordered",
 	"duplicated": "doubled",
-	"waiting": "waiting now",
+	"waiting": "held now",
 }
 
 var relay := LabRelay.new()
@@ -70,10 +70,12 @@ func refresh() -> void:
 	%Toggle.text = "Stop" if is_running else "Start"
 	%Address.editable = not is_running
 	%Out.visible = is_running
-	%Counts.visible = is_running
+	# The counts stay when it has stopped.
+	%Counts.visible = is_running or %Counts.visible
+	%Toggle.tooltip_text = "Ends it" if is_running else "Begins to listen for your clients"
 	%Trouble.visible = relay.trouble != "" and not is_running
 	%Trouble.text = relay.trouble
-	if not is_running:
+	if not %Counts.visible:
 		return
 	var stats := relay.stats()
 	%Port.text = "Connect to %s" % address()
