@@ -30,8 +30,8 @@ const STRICT: Array[String] = [
 	WARNINGS + "unsafe_method_access",
 	WARNINGS + "unsafe_property_access",
 ]
-## Warnings that the files in samples/ may cause. Projects that switch them on forbid what the engine's
-## style guide recommends, and a call whose result does not matter.
+## Warnings that the files in samples/ may cause. Projects that switch them on forbid what the
+## engine's style guide recommends, and a call whose result does not matter.
 const ALLOWED: Array[String] = [
 	WARNINGS + "inferred_declaration",
 	WARNINGS + "return_value_discarded",

@@ -20,31 +20,35 @@ const CONTEXT: Dictionary[String, String] = {
 	"PORT": "const PORT := 4433",
 	"read_sample": "func read_sample(_x: float, _y: float) -> void:\n\tpass",
 }
+## The function that statements are put into.
+const STATEMENTS := "sample"
+## The name of snippet_marks.gd in a script that notes what it runs.
+const MARKS := "SNIPPET_MARKS"
 
 
 ## The pages of the documentation, from the repository.
 static func pages() -> PackedStringArray:
-	var pages: PackedStringArray
+	var found: PackedStringArray
 	for folder in PAGES:
 		for file in _files(folder):
 			if file.get_extension() == "md":
-				pages.append(folder.path_join(file))
-	return pages
+				found.append(folder.path_join(file))
+	return found
 
 
 ## The sources that contain the class reference, from the repository.
 static func sources() -> PackedStringArray:
-	var sources: PackedStringArray
+	var found: PackedStringArray
 	var folders: PackedStringArray = [REFERENCE]
 	while not folders.is_empty():
 		var folder := folders[-1]
 		folders.remove_at(folders.size() - 1)
 		for file in _files(folder):
 			if file.get_extension() == "rs":
-				sources.append(folder.path_join(file))
+				found.append(folder.path_join(file))
 			elif file.ends_with("/"):
 				folders.append(folder.path_join(file.trim_suffix("/")))
-	return sources
+	return found
 
 
 # The files of a folder of the repository, and its folders with "/" at the end. Prints nothing where
@@ -78,7 +82,9 @@ static func wrapped(snippet: String) -> String:
 			text += CONTEXT[name] + "\n"
 	# Statements go into a function.
 	var is_whole := RegEx.create_from_string("(?m)^func ").search(snippet) != null
-	return text + (snippet if is_whole else "func sample() -> void:\n" + snippet.indent("\t"))
+	return (
+		text + (snippet if is_whole else "func %s() -> void:\n" % STATEMENTS + snippet.indent("\t"))
+	)
 
 
 ## What is between "```gdscript" and "```", also in a list and in Rust's documentation comments.
@@ -88,6 +94,15 @@ static func snippets_of(text: String) -> PackedStringArray:
 		if block.language == "gdscript":
 			snippets.append("\n".join(block.lines))
 	return snippets
+
+
+## The line in which each begins, in the same order.
+static func lines_of(text: String) -> PackedInt32Array:
+	var lines: PackedInt32Array
+	for block in _blocks(text):
+		if block.language == "gdscript":
+			lines.append(block.line)
+	return lines
 
 
 ## What keeps snippets of a page from being found: blocks in an unknown language or without an end.
@@ -101,27 +116,35 @@ static func problems_of(text: String) -> PackedStringArray:
 	return problems
 
 
-# The blocks of a page: language, lines, has_end.
+# The blocks of a page: language, line (of the backticks), lines, has_end.
 static func _blocks(text: String) -> Array[Dictionary]:
 	var blocks: Array[Dictionary] = []
 	var fence := RegEx.create_from_string("^([ \t]*)(```+)([^`]*)$")
 	var is_inside := false
 	var begin: RegExMatch
 	var lines: PackedStringArray
+	var number := 0
+	var first := 0
 	for line in _lines(text):
+		number += 1
 		var found := fence.search(line)
 		var is_end := found != null and found.get_string(3).strip_edges().is_empty()
 		if not is_inside and found != null:
 			is_inside = true
 			begin = found
+			first = number
 			lines = []
 		elif is_inside and is_end and found.get_string(2).length() >= begin.get_string(2).length():
 			is_inside = false
-			blocks.append({language = begin.get_string(3), lines = lines, has_end = true})
+			blocks.append(
+				{language = begin.get_string(3), line = first, lines = lines, has_end = true}
+			)
 		elif is_inside:
 			lines.append(line.trim_prefix(begin.get_string(1)))
 	if is_inside:
-		blocks.append({language = begin.get_string(3), lines = lines, has_end = false})
+		blocks.append(
+			{language = begin.get_string(3), line = first, lines = lines, has_end = false}
+		)
 	return blocks
 
 
@@ -140,3 +163,76 @@ static func _path(of: String) -> String:
 
 static func text_of(source: String) -> String:
 	return FileAccess.get_file_as_string(_path(source))
+
+
+## A script that notes which of its blocks it runs, see support/snippet_marks.gd. A block is what
+## stands behind a colon, indented or in a lambda of one line, what follows an [code]await[/code],
+## and the end of statements without a function. Appends to [param blocks] the function and the
+## beginning of each, in the order of the numbers that they note. What only reports an error has
+## none.
+static func marked(script: String, blocks: PackedStringArray) -> String:
+	var lambda := RegEx.create_from_string("\\bfunc\\([^()]*\\)[^:()]*:[ ](?=\\S)")
+	var function := RegEx.create_from_string("^func (\\w+)")
+	var current := ""
+	var result: PackedStringArray
+	var lines := script.split("\n")
+	for i in lines.size():
+		var line := lines[i]
+		var code := _without_comment(line)
+		var begun := function.search(line)
+		if begun != null:
+			current = begun.get_string(1) + ": "
+		for found in lambda.search_all(code):
+			var at := line.find(found.get_string())
+			line = line.insert(
+				at + found.get_string().length(), _mark(blocks, current + code.strip_edges()) + "; "
+			)
+		result.append(line)
+		var next := _next_code(lines, i + 1)
+		var is_head := code.ends_with(":") and _indentation(next) > _indentation(line)
+		if is_head and not code.strip_edges().begins_with("match "):
+			if not next.strip_edges().begins_with("push_error("):
+				result.append(
+					_indented(
+						next, _mark(blocks, current + code.strip_edges() + " " + next.strip_edges())
+					)
+				)
+		elif code.contains("await ") and not code.ends_with(":"):
+			result.append(_indented(line, _mark(blocks, current + "after " + code.strip_edges())))
+	if "\nfunc %s() -> void:\n" % STATEMENTS in script:
+		result.append("\t" + _mark(blocks, current + "the end"))
+	result.append('\n\nconst %s := preload("%s")' % [MARKS, "res://tests/support/snippet_marks.gd"])
+	return "\n".join(result)
+
+
+static func _mark(blocks: PackedStringArray, what: String) -> String:
+	blocks.append(what)
+	return "%s.reach(%d)" % [MARKS, blocks.size() - 1]
+
+
+static func _indented(like: String, code: String) -> String:
+	return "\t".repeat(_indentation(like)) + code
+
+
+static func _indentation(line: String) -> int:
+	return line.length() - line.lstrip("\t").length()
+
+
+# The first line with code at or after one.
+static func _next_code(lines: PackedStringArray, from: int) -> String:
+	for i in range(from, lines.size()):
+		if not _without_comment(lines[i]).is_empty():
+			return lines[i]
+	return ""
+
+
+static func _without_comment(line: String) -> String:
+	var quote := ""
+	for i in line.length():
+		if line[i] == quote:
+			quote = ""
+		elif quote.is_empty() and line[i] in ["'", '"']:
+			quote = line[i]
+		elif quote.is_empty() and line[i] == "#":
+			return line.left(i).rstrip(" \t")
+	return line.rstrip(" \t")
