@@ -9,8 +9,9 @@ usage() {
 Usage: scripts/snippets.sh [--help] [arguments for the runner]
 
 Runs every GDScript snippet of README.md, docs/, packaging/, store/ and the class reference, with peers that answer it: the suite
-in godot-project/tests/snippets/. A snippet must reach all its blocks, but those that only report an error, cause no line in the
-log, and leave nothing behind.
+in godot-project/tests/snippets/. A snippet must reach all its blocks, but those that report an error, cause no line in the log,
+and leave nothing behind. Then those that open a port run again while it is taken: they must report it, and go on without a
+script error.
 
 Snippets have fixed ports, broadcasts, multicast groups, addresses and host names, so they run in a network of their own (Linux,
 iproute2, and root or user namespaces): an interface eth0 with the addresses of the documentation, and a file of hosts. The

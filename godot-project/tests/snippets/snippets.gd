@@ -1,7 +1,7 @@
 extends "../support/suite.gd"
 ## Every GDScript snippet of the documentation and of the class reference runs, with somebody who
 ## answers it, in the network that scripts/snippets.sh makes: it reaches all its blocks, but those
-## that only report an error, and leaves nothing behind.
+## that report an error, and leaves nothing behind. Where its port is taken, it reaches those.
 
 const Frames := preload("../support/frames.gd")
 const Marks := preload("../support/snippet_marks.gd")
@@ -87,6 +87,24 @@ func test_every_snippet_runs() -> void:
 		check(row in used, "no snippet is described by the row %s" % [row.slice(0, 2)])
 
 
+func test_every_snippet_reports_that_its_port_is_taken() -> void:
+	await _warm_up()
+	var count := 0
+	for source in Snippets.pages() + Snippets.sources():
+		var text := Snippets.text_of(source)
+		var snippets := Snippets.snippets_of(text)
+		for i in snippets.size():
+			var world := Worlds.Taken.new()
+			world.code = snippets[i]
+			if world.ports_opened().is_empty() or not "push_error" in snippets[i]:
+				continue
+			count += 1
+			for problem in await _run(snippets[i], ["", "", Worlds.Taken]):
+				fail("%s:%d: %s" % [source, Snippets.lines_of(text)[i], problem])
+	note("%d snippets" % count)
+	check(count >= 15, "only %d snippets open a port and report an error" % count)
+
+
 func test_a_snippet_that_does_not_work_is_noticed() -> void:
 	await _warm_up()
 	var plain: Array = ["", "", Worlds.World]
@@ -124,11 +142,14 @@ func test_a_snippet_that_does_not_work_is_noticed() -> void:
 			Engine.remove_meta(&"left")
 			if left is Node:
 				left.free()
+	var silent := 'if peer.bind(0) != OK:\n\tpush_error("never")\npeer.bind(4433)'
+	var missed := await _run(silent, ["", "", Worlds.Taken], 200)
+	check("has not come to: error: " in "\n".join(missed), "an error: not noticed: %s" % [missed])
 	# No line of the log may be a script's error, not even one that was expected.
 	Engine.print_error_messages = false
 	var problems := await _run("var none: Node = null\nprint(none.name)", plain, 200)
 	Engine.print_error_messages = true
-	check("has not come to: sample: the end" in problems, "a script error: %s" % problems)
+	check("has not come to: sample: the end" in problems, "a script error: %s" % [problems])
 
 
 # Lets the tree be set up, which takes no children meanwhile, and has the addon open the descriptor
@@ -168,9 +189,10 @@ func _run(snippet: String, row: Array, patience_msec := PATIENCE_MSEC) -> Packed
 		world.node.call(Snippets.STATEMENTS)
 	world.begin()
 	await Frames.wait(LEAST_FRAMES)
+	var is_error := world is Worlds.Taken
 	var has_run := func() -> bool:
 		world.step()
-		return world.is_done() and _missing(blocks, false).is_empty()
+		return world.is_done() and _missing(blocks, is_error, false).is_empty()
 	await Frames.until(has_run, patience_msec)
 	if not world.is_done():
 		problems.append("what it does is not seen")
@@ -183,11 +205,13 @@ func _run(snippet: String, row: Array, patience_msec := PATIENCE_MSEC) -> Packed
 	world = null
 	Engine.print_to_stdout = true
 	for line in _error_log.take_lines():
-		if _is_allowed(line):
+		if is_error and not _is_fault(line):
+			expected_line_count += 1
+		elif _is_allowed(line):
 			_unclaimed_lines.append(line)
 		else:
 			problems.append("it prints: " + line)
-	for block in _missing(blocks, true):
+	for block in _missing(blocks, is_error, true):
 		problems.append("has not come to: " + block)
 	var is_gone := func() -> bool: return Process.descriptors() <= descriptors
 	if not await Frames.until(is_gone, patience_msec):
@@ -197,11 +221,15 @@ func _run(snippet: String, row: Array, patience_msec := PATIENCE_MSEC) -> Packed
 	return problems
 
 
-# The blocks that have not been run; those of _exit_tree() only if it has left.
-static func _missing(blocks: PackedStringArray, has_left: bool) -> PackedStringArray:
+# The blocks that have not been run: either those that report an error, or the others. Those of
+# _exit_tree() count only if it has left.
+static func _missing(
+	blocks: PackedStringArray, is_error: bool, has_left: bool
+) -> PackedStringArray:
 	var missing: PackedStringArray
 	for i in blocks.size():
-		if not Marks.has(i) and (has_left or not blocks[i].begins_with("_exit_tree: ")):
+		var is_due := has_left or not "_exit_tree: " in blocks[i]
+		if is_due and is_error == blocks[i].begins_with(Snippets.ERROR) and not Marks.has(i):
 			missing.append(blocks[i])
 	return missing
 

@@ -41,7 +41,7 @@ class World:
 
 	## Before the node is in the tree.
 	func prepare() -> void:
-		_ports = _ports_of("\\.(?:bind|listen)\\((\\w+)")
+		_ports = ports_opened()
 		for port in _ports_of('\\.(?:connect_to_host|set_dest_address)\\w*\\("[^"]+", (\\w+)'):
 			if port not in _ports:
 				var peer := PacketPeerUDP.new()
@@ -81,6 +81,9 @@ class World:
 		for peer in _answering:
 			peer.close()
 
+	func ports_opened() -> Array[int]:
+		return _ports_of("\\.(?:bind|listen|open)\\((\\w+)")
+
 	# The ports that the snippet's code names: numbers, or PORT.
 	func _ports_of(pattern: String) -> Array[int]:
 		var ports: Array[int] = []
@@ -109,6 +112,24 @@ class Nobody:
 
 	func prepare() -> void:
 		pass
+
+
+## Another program has the ports that the snippet opens.
+class Taken:
+	extends World
+
+	func prepare() -> void:
+		for port in ports_opened():
+			var peer := PacketPeerUDP.new()
+			if peer.bind(port) != OK:
+				push_error("port %d is taken" % port)
+			_answering.append(peer)
+
+	func step() -> void:
+		pass
+
+	func is_done() -> bool:
+		return true
 
 
 ## A fragment with a peer that has a destination, where frames of numbers are received.

@@ -24,6 +24,8 @@ const CONTEXT: Dictionary[String, String] = {
 const STATEMENTS := "sample"
 ## The name of snippet_marks.gd in a script that notes what it runs.
 const MARKS := "SNIPPET_MARKS"
+## Begins the text of a block that begins with push_error().
+const ERROR := "error: "
 
 
 ## The pages of the documentation, from the repository.
@@ -168,8 +170,7 @@ static func text_of(source: String) -> String:
 ## A script that notes which of its blocks it runs, see support/snippet_marks.gd. A block is what
 ## stands behind a colon, indented or in a lambda of one line, what follows an [code]await[/code],
 ## and the end of statements without a function. Appends to [param blocks] the function and the
-## beginning of each, in the order of the numbers that they note. What only reports an error has
-## none.
+## beginning of each, in the order of the numbers that they note.
 static func marked(script: String, blocks: PackedStringArray) -> String:
 	var lambda := RegEx.create_from_string("\\bfunc\\([^()]*\\)[^:()]*:[ ](?=\\S)")
 	var function := RegEx.create_from_string("^func (\\w+)")
@@ -191,12 +192,10 @@ static func marked(script: String, blocks: PackedStringArray) -> String:
 		var next := _next_code(lines, i + 1)
 		var is_head := code.ends_with(":") and _indentation(next) > _indentation(line)
 		if is_head and not code.strip_edges().begins_with("match "):
-			if not next.strip_edges().begins_with("push_error("):
-				result.append(
-					_indented(
-						next, _mark(blocks, current + code.strip_edges() + " " + next.strip_edges())
-					)
-				)
+			var what := current + code.strip_edges() + " " + next.strip_edges()
+			if next.strip_edges().begins_with("push_error("):
+				what = ERROR + what
+			result.append(_indented(next, _mark(blocks, what)))
 		elif code.contains("await ") and not code.ends_with(":"):
 			result.append(_indented(line, _mark(blocks, current + "after " + code.strip_edges())))
 	if "\nfunc %s() -> void:\n" % STATEMENTS in script:
