@@ -135,7 +135,7 @@ func test_a_snippet_that_does_not_work_is_noticed() -> void:
 			"unused: func unused"
 		],
 	]:
-		var problems := await _run(row[0], plain, 200)
+		var problems := await _run(row[0], plain, 100)
 		check(row[1] in "\n".join(problems), "%s: not noticed: %s" % [row[0], problems])
 		if Engine.has_meta(&"left"):
 			var left: Object = Engine.get_meta(&"left")
@@ -143,11 +143,11 @@ func test_a_snippet_that_does_not_work_is_noticed() -> void:
 			if left is Node:
 				left.free()
 	var silent := 'if peer.bind(0) != OK:\n\tpush_error("never")\npeer.bind(4433)'
-	var missed := await _run(silent, ["", "", Worlds.Taken], 200)
+	var missed := await _run(silent, ["", "", Worlds.Taken], 100)
 	check("has not come to: error: " in "\n".join(missed), "an error: not noticed: %s" % [missed])
 	# No line of the log may be a script's error, not even one that was expected.
 	Engine.print_error_messages = false
-	var problems := await _run("var none: Node = null\nprint(none.name)", plain, 200)
+	var problems := await _run("var none: Node = null\nprint(none.name)", plain, 100)
 	Engine.print_error_messages = true
 	check("has not come to: sample: the end" in problems, "a script error: %s" % [problems])
 
