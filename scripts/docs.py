@@ -27,6 +27,7 @@ PATH = re.compile(rf"(?<![\w./-]){FOLDERS}/[\w./-]*[\w/]")
 # Made by the scripts: not in the repository.
 GENERATED_PATHS = re.compile(r"godot-project/(addons|\.godot)\b")
 SCRIPT = re.compile(r"(?<![\w./-])(scripts/[\w-]+\.sh)([^\n`|;#]*)")
+SCENE = re.compile(r"(?<![\w./-])res://([\w/]+\.tscn)(?: +-- +([^\n`|;#]*))?")
 OPTION = re.compile(r"(?<!\S)--[a-z][\w-]*")
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\(\s*<?([^)\s>]*)>?(?:\s+\"[^\"]*\")?\s*\)")
 REFERENCE = re.compile(r"^ {0,3}\[([^\]]+)\]:\s*<?(\S+?)>?\s*$", re.M)
@@ -92,6 +93,7 @@ class Checker:
         self.linked = set()
         self.checked = 0
         self.texts = {}
+        self.helps = {}
 
     def text(self, name):
         if name not in self.texts:
@@ -165,8 +167,32 @@ class Checker:
                 continue
             line = text.count("\n", 0, found.start()) + 1
             for option in OPTION.findall(found[2].split(" -- ")[0]):
-                if not re.search(rf"{option}(?![\w-])", self.text(found[1])):
+                if not re.search(rf"{option}(?![\w-])", self.help_of(found[1])):
                     self.fail(page, line, f"{found[1]} has no option {option}")
+
+    def help_of(self, script):
+        """What the script answers to --help, which names all its options."""
+        if script not in self.helps:
+            answer = subprocess.run(
+                ["bash", str(self.root / script), "--help"], capture_output=True, encoding="utf-8", timeout=60, stdin=subprocess.DEVNULL
+            )
+            self.helps[script] = answer.stdout
+        return self.helps[script]
+
+    def scenes(self, page):
+        """Scenes that commands start, and the arguments that they get after "--": a script beside the scene reads them by name."""
+        text = self.text(page)
+        for found in SCENE.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            name = f"godot-project/{found[1]}"
+            if name not in self.files:
+                self.fail(page, line, f"there is no such scene: res://{found[1]}")
+                continue
+            folder = posixpath.dirname(name) + "/"
+            code = "".join(self.text(file) for file in self.files if file.startswith(folder) and file.endswith(".gd"))
+            for option in OPTION.findall(found[2] or ""):
+                if not re.search(rf'"(--)?{option[2:]}"', code):
+                    self.fail(page, line, f"no script in {folder} knows the argument {option}")
 
     def run(self):
         pages = self.pages()
@@ -176,6 +202,7 @@ class Checker:
         for page in pages:
             self.page(page)
             self.names(page)
+            self.scenes(page)
         words = len(self.text("README.md").split()) if "README.md" in pages else 0
         if words > MOST_WORDS:
             self.fail("README.md", 0, f"{words} words; at most {MOST_WORDS}")

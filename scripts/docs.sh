@@ -11,10 +11,13 @@ Usage: scripts/docs.sh [--help] [ROOT]
 Checks the pages of the documentation: README.md, CONTRIBUTING.md and the other pages beside them, docs/*.md, docs/samples/*.md,
 packaging/README.md.
 Fails if the README has more than 1,200 words; if a link, an anchor or a picture leads nowhere, or a picture is shown by no
-page; if a script, an option of a script or another path of the repository that a page names does not exist; or if a page is
-linked from no other. The pages that lie in the addon's folder are also checked there. ROOT is the repository by default.
+page; if a script, a scene or another path of the repository that a page names does not exist; if a script's --help does not
+name an option that a page gives it, or no script of a scene reads an argument that a page gives it; or if a page is linked
+from no other. The pages that lie in the addon's folder are also checked there. ROOT is the repository by default; its scripts
+are run with --help.
 
-The samples are checked by the test suite godot-project/tests/suites/samples.gd. Needs Python 3 and git.
+That the samples compile is checked by the test suite godot-project/tests/suites/samples.gd; scripts/snippets.sh runs them.
+Needs Python 3 and git.
 HELP
 }
 

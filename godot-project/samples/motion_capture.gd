@@ -72,7 +72,7 @@ class Arrivals:
 			while _times[_first] < time - window_usec:
 				_first += 1
 		# Cut now and then: each cut moves all that remain.
-		if _first > 1024 and _first > _times.size() / 2:
+		if _first > 1024 and 2 * _first > _times.size():
 			_times = _times.slice(_first)
 			_first = 0
 
@@ -118,7 +118,7 @@ class Osc:
 	var _samples: Array[Sample]
 	var _time_usec := 0
 	var _texts: Dictionary[PackedByteArray, String] = {}
-	# Where the text ends that was read last, with its padding; -1: it is malformed.
+	# Where the text or blob ends that was read last, with its padding; -1: it is malformed.
 	var _end := 0
 
 	## The messages of packets that lie in [param bytes] one after the other, with these sizes and
@@ -192,9 +192,8 @@ class Osc:
 					arguments.append(_text(at, to))
 					at = _end
 				"b" when to - at >= 4:
-					var blob: Variant = _blob(at, to)
-					arguments.append(blob)
-					at = -1 if blob == null else at + 4 + (blob.size() + 3) / 4 * 4
+					arguments.append(_blob(at, to))
+					at = _end
 				"T":
 					arguments.append(true)
 				"F":
@@ -220,12 +219,14 @@ class Osc:
 	func _int(at: int) -> int:
 		return _backwards.decode_s32(_bytes.size() - at - 4)
 
-	## Null if it is malformed.
-	func _blob(at: int, to: int) -> Variant:
+	## The bytes at [param at]; sets [member _end]. They are filled up to a multiple of four bytes.
+	func _blob(at: int, to: int) -> PackedByteArray:
 		var size := _int(at)
+		_end = -1
 		# Compared without adding, which could overflow.
-		if size < 0 or size > to - at - 4 or (size + 3) / 4 * 4 > to - at - 4:
-			return null
+		if size < 0 or size > to - at - 4 or (size + 3) & ~3 > to - at - 4:
+			return []
+		_end = at + 4 + ((size + 3) & ~3)
 		return _bytes.slice(at + 4, at + 4 + size)
 
 	## The text at [param at]; sets [member _end]. Texts are filled up with zeros, one at least, to a

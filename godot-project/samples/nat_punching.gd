@@ -613,6 +613,7 @@ class Rendezvous:
 		)
 
 	static func _period(now: int) -> int:
+		# Whole periods.
 		@warning_ignore("integer_division")
 		return now / COOKIE_MSEC
 

@@ -32,7 +32,8 @@ const MAGIC := 0x31525350
 const MAX_BYTES := 1200
 const SNAPSHOT_HEADER_BYTES := 6
 const PLAYER_BYTES := 17
-## As many as fit into one snapshot.
+## As many as fit into one snapshot; no part of a player does.
+@warning_ignore("integer_division")
 const MAX_PLAYERS := (MAX_BYTES - SNAPSHOT_HEADER_BYTES) / PLAYER_BYTES
 ## Positions are rounded to this many metres and velocities to this many metres per second. 16 bits
 ## hold up to 512 of either.
@@ -354,6 +355,8 @@ class Server:
 		return (_secret.hex_encode() + address).sha256_buffer().decode_u64(0)
 
 	func _run_ticks() -> void:
+		# Whole ticks.
+		@warning_ignore("integer_division")
 		var due := (Time.get_ticks_usec() - _start_usec) * snapshots_per_second / 1_000_000
 		if due <= tick:
 			return
@@ -627,7 +630,7 @@ class Client:
 		if now < _next_input_usec:
 			return
 		# At a lower frame rate there is one a frame.
-		_next_input_usec = maxi(_next_input_usec + 1_000_000 / INPUTS_PER_SECOND, now - 8000)
+		_next_input_usec = maxi(_next_input_usec + floori(1e6 / INPUTS_PER_SECOND), now - 8000)
 		input_number += 1
 		_inputs.push_front(_encoded_input())
 		if _inputs.size() > INPUTS_PER_PACKET:

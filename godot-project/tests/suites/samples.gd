@@ -1,13 +1,10 @@
 extends "../support/suite.gd"
 ## The samples of the documentation and of the class reference compile when they are pasted into a
-## script: they are indented by tabs, as the editor indents.
+## script: they are indented by tabs, as the editor indents. The suite in tests/snippets/ runs them.
+## The files in samples/ compile without warnings, in a project with any settings.
 
-## The repository, from the project's folder.
-const REPOSITORY := ".."
-## Folders of the repository whose pages are read: every *.md in them. Not all have to exist.
-const PAGES: Array[String] = ["", "docs", "docs/samples", "packaging", "store"]
-## The folder of the sources that contain the class reference, with all folders in it.
-const REFERENCE := "rust/gdext/src"
+const Snippets := preload("../support/snippets.gd")
+
 ## Pages and sources that have samples: if one is not found or not understood, the test fails.
 const EXPECTED: Array[String] = [
 	"README.md",
@@ -26,35 +23,33 @@ const EXPECTED: Array[String] = [
 	"rust/gdext/src/udp_link_proxy.rs",
 	"rust/gdext/src/udp_server.rs",
 ]
-## What may stand after the three backticks that begin a block. GDScript has one spelling, so that
-## no sample is missed.
-const LANGUAGES: Array[String] = ["gdscript", "csharp", "sh", "text", ""]
+## The folder of settings in which the levels of the compiler's warnings are.
+const WARNINGS := "debug/gdscript/warnings/"
 ## Warnings that are errors in a sample: without them, a method that does not exist compiles.
 const STRICT: Array[String] = [
-	"debug/gdscript/warnings/unsafe_method_access",
-	"debug/gdscript/warnings/unsafe_property_access",
+	WARNINGS + "unsafe_method_access",
+	WARNINGS + "unsafe_property_access",
 ]
-## What a sample takes for granted, and how it is declared where a sample has none of its own.
-const CONTEXT: Dictionary[String, String] = {
-	"peer": "var peer := PacketPeerUdpRs.new()",
-	"server": "var server := UdpServerRs.new()",
-	"host": "var host := PacketPeerUdpRs.new()",
-	"browser": "var browser := PacketPeerUdpRs.new()",
-	"PORT": "const PORT := 4433",
-	"read_sample": "func read_sample(_x: float, _y: float) -> void:\n\tpass",
-}
+## Warnings that the files in samples/ may cause. Projects that switch them on forbid what the
+## engine's style guide recommends, and a call whose result does not matter.
+const ALLOWED: Array[String] = [
+	WARNINGS + "inferred_declaration",
+	WARNINGS + "return_value_discarded",
+]
+## The files that people copy into their projects.
+const FILES := "res://samples"
 
 
 func test_every_sample_compiles() -> void:
-	var sources := _pages() + _reference()
+	var sources := Snippets.pages() + Snippets.sources()
 	if sources.is_empty():
 		skip("the sources are not beside the project")
 		return
 	var counts: Dictionary[String, int] = {}
 	for source in sources:
-		var text := _text(source)
-		var samples := _samples(text)
-		for problem in _problems(text):
+		var text := Snippets.text_of(source)
+		var samples := Snippets.snippets_of(text)
+		for problem in Snippets.problems_of(text):
 			fail("%s: %s" % [source, problem])
 		for sample in samples:
 			_check_sample(source, sample)
@@ -85,11 +80,32 @@ func test_a_broken_sample_is_noticed() -> void:
 		"``` gdscript\npass\n```",
 		"````gdscript\npass\n```",
 	]:
-		check(not _problems(wrong).is_empty(), "it is not noticed: " + wrong)
+		check(not Snippets.problems_of(wrong).is_empty(), "it is not noticed: " + wrong)
+
+
+func test_the_files_of_the_samples_compile_without_a_warning() -> void:
+	var warnings := _warnings()
+	check(warnings.size() > 30, "the engine's warnings are not found: %s" % [warnings])
+	var text := ""
+	for file in DirAccess.get_files_at(FILES):
+		if file.get_extension() == "gd":
+			text = FileAccess.get_file_as_string(FILES.path_join(file))
+			check(_compiles_with(text, warnings), file + " has warnings")
+	Engine.print_error_messages = false
+	for broken: String in [
+		"func _half(number: int) -> int:\n\treturn number / 2",
+		"func _unused(number: int) -> void:\n\tpass",
+		"func _unsafe(object: Object) -> void:\n\tobject.no_such_method()",
+		"func _untyped(number):\n\tprint(number)",
+		"func _shadows(name: String) -> void:\n\tprint(name)\n\tvar position := name\n\tpass",
+	]:
+		check(_compiles_with(text + "\n\n\n" + broken, []), "it is no script: " + broken)
+		check(not _compiles_with(text + "\n\n\n" + broken, warnings), "no warning: " + broken)
+	Engine.print_error_messages = true
 
 
 func test_the_library_has_the_samples_as_the_sources_have_them() -> void:
-	var sources := _reference()
+	var sources := Snippets.sources()
 	if sources.is_empty() or not OS.has_feature("linux"):
 		skip("needs the sources, and Linux to find the library")
 		return
@@ -100,46 +116,10 @@ func test_the_library_has_the_samples_as_the_sources_have_them() -> void:
 	var registered := _registered_samples(library)
 	var count := 0
 	for source in sources:
-		for sample in _samples(_text(source)):
+		for sample in Snippets.snippets_of(Snippets.text_of(source)):
 			count += 1
 			check(sample in registered, "the class reference has not, or has otherwise:\n" + sample)
 	check_equal(registered.size(), count, "samples in the class reference")
-
-
-# The pages of the documentation, from the repository.
-static func _pages() -> PackedStringArray:
-	var pages: PackedStringArray
-	for folder in PAGES:
-		for file in _files(folder):
-			if file.get_extension() == "md":
-				pages.append(folder.path_join(file))
-	return pages
-
-
-# The sources that contain the class reference, from the repository.
-static func _reference() -> PackedStringArray:
-	var sources: PackedStringArray
-	var folders: PackedStringArray = [REFERENCE]
-	while not folders.is_empty():
-		var folder := folders[-1]
-		folders.remove_at(folders.size() - 1)
-		for file in _files(folder):
-			if file.get_extension() == "rs":
-				sources.append(folder.path_join(file))
-			elif file.ends_with("/"):
-				folders.append(folder.path_join(file.trim_suffix("/")))
-	return sources
-
-
-# The files of a folder of the repository, and its folders with "/" at the end. Prints nothing where
-# there is no such folder.
-static func _files(folder: String) -> PackedStringArray:
-	var files: PackedStringArray
-	if DirAccess.dir_exists_absolute(_path(folder)):
-		files = DirAccess.get_files_at(_path(folder))
-		for inner in DirAccess.get_directories_at(_path(folder)):
-			files.append(inner + "/")
-	return files
 
 
 # The addon's library with the class reference, as a file; null where it is not found.
@@ -173,7 +153,7 @@ static func _registered_samples(library: FileAccess) -> PackedStringArray:
 
 
 func _check_sample(source: String, sample: String) -> void:
-	var where := '%s, the sample with "%s"' % [source, _first_line(sample)]
+	var where := '%s, the sample with "%s"' % [source, Snippets.first_line(sample)]
 	for line in sample.split("\n"):
 		check(not line.begins_with(" "), where + ": indented by spaces: " + line)
 	allow_lines("(?s).*")
@@ -181,105 +161,36 @@ func _check_sample(source: String, sample: String) -> void:
 	check(_compiles(sample, source.get_extension() == "md"), where + " does not compile")
 
 
-# The first line that tells samples apart.
-static func _first_line(sample: String) -> String:
-	for line in sample.split("\n", false):
-		if not line.begins_with("extends "):
-			return line
-	return sample
-
-
 # Pasted without a line's end at its end, as a selection may be.
 static func _compiles(sample: String, is_strict := true) -> bool:
+	return _compiles_with(Snippets.wrapped(sample), STRICT if is_strict else [])
+
+
+# Whether a script compiles while these warnings are errors.
+static func _compiles_with(source: String, warnings: Array) -> bool:
 	var script := GDScript.new()
-	script.source_code = _wrapped(sample)
-	if not is_strict:
-		return script.reload() == OK
-	var levels := STRICT.map(func(name: String) -> int: return ProjectSettings.get_setting(name))
-	_set_levels(STRICT.map(func(_name: String) -> int: return 2))
+	script.source_code = source
+	var levels := warnings.map(ProjectSettings.get_setting)
+	_set_levels(warnings, warnings.map(func(_name: String) -> int: return 2))
 	var compiles := script.reload() == OK
-	_set_levels(levels)
+	_set_levels(warnings, levels)
 	return compiles
 
 
-static func _set_levels(levels: Array) -> void:
-	for i in STRICT.size():
-		ProjectSettings.set_setting(STRICT[i], levels[i])
+static func _set_levels(warnings: Array, levels: Array) -> void:
+	for i in warnings.size():
+		ProjectSettings.set_setting(warnings[i], levels[i])
 	# The compiler reads its settings when it hears of a change, which is otherwise in the next frame.
 	ProjectSettings.settings_changed.emit()
 
 
-# The sample as part of a script that declares what it takes for granted.
-static func _wrapped(sample: String) -> String:
-	if sample.begins_with("extends "):
-		return sample
-	var text := "extends Node\n"
-	for name: String in CONTEXT:
-		var is_used := RegEx.create_from_string("(?<![.\\w])%s\\b" % name).search(sample) != null
-		var own := "(?m)^(var|const|func) %s\\b" % name
-		if is_used and RegEx.create_from_string(own).search(sample) == null:
-			text += CONTEXT[name] + "\n"
-	# Statements go into a function.
-	var is_whole := RegEx.create_from_string("(?m)^func ").search(sample) != null
-	return text + (sample if is_whole else "func sample() -> void:\n" + sample.indent("\t"))
-
-
-# What is between "```gdscript" and "```", also in a list and in Rust's documentation comments.
-static func _samples(text: String) -> PackedStringArray:
-	var samples: PackedStringArray
-	for block in _blocks(text):
-		if block.language == "gdscript":
-			samples.append("\n".join(block.lines))
-	return samples
-
-
-# What keeps samples of a page from being found: blocks in an unknown language or without an end.
-static func _problems(text: String) -> PackedStringArray:
-	var problems: PackedStringArray
-	for block in _blocks(text):
-		if block.language not in LANGUAGES:
-			problems.append('a block in an unknown language: "%s"' % block.language)
-		if not block.has_end:
-			problems.append('a block without an end: "%s"' % "\n".join(block.lines).left(40))
-	return problems
-
-
-# The blocks of a page: language, lines, has_end.
-static func _blocks(text: String) -> Array[Dictionary]:
-	var blocks: Array[Dictionary] = []
-	var fence := RegEx.create_from_string("^([ \t]*)(```+)([^`]*)$")
-	var is_inside := false
-	var begin: RegExMatch
-	var lines: PackedStringArray
-	for line in _lines(text):
-		var found := fence.search(line)
-		var is_end := found != null and found.get_string(3).strip_edges().is_empty()
-		if not is_inside and found != null:
-			is_inside = true
-			begin = found
-			lines = []
-		elif is_inside and is_end and found.get_string(2).length() >= begin.get_string(2).length():
-			is_inside = false
-			blocks.append({language = begin.get_string(3), lines = lines, has_end = true})
-		elif is_inside:
-			lines.append(line.trim_prefix(begin.get_string(1)))
-	if is_inside:
-		blocks.append({language = begin.get_string(3), lines = lines, has_end = false})
-	return blocks
-
-
-static func _lines(text: String) -> PackedStringArray:
-	var lines := text.split("\n")
-	for i in lines.size():
-		var stripped := lines[i].strip_edges()
-		if stripped.begins_with("///"):
-			lines[i] = stripped.substr(3).trim_prefix(" ")
-	return lines
-
-
-static func _path(of: String) -> String:
-	return ProjectSettings.globalize_path("res://").path_join(REPOSITORY).path_join(of)
-
-
-static func _text(source: String) -> String:
-	return FileAccess.get_file_as_string(_path(source))
+# The names of all warnings that this engine has, as settings, without those that are allowed. Other
+# settings of the same folder are no levels.
+static func _warnings() -> Array[String]:
+	var names: Array[String] = []
+	for property in ProjectSettings.get_property_list():
+		var title: String = property.name
+		if title.begins_with(WARNINGS) and property.hint_string == "Ignore,Warn,Error":
+			if title not in ALLOWED:
+				names.append(title)
+	return names
