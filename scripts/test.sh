@@ -383,6 +383,7 @@ scenes() {
             --brief --timeout 900 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
     done
     after import "Godot test scenes on two hosts" scripts/network_tests.sh
+    after import "snippets of the documentation" scripts/snippets.sh
     after import "demo in the terminal" scripts/demo.sh --headless
     after import "LAN lobby between two hosts" scripts/lobby.sh
     after import "dedicated server with bots" dedicated_server
