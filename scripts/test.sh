@@ -373,11 +373,17 @@ the_addon() {
     step "documentation: links, scripts, length" scripts/docs.sh
 }
 
+# Tests of ten seconds and more whose subject a shorter one has too.
+readonly LONG_TESTS=("sample_reliable: thirty percent loss" "sample_state_replication: twenty clients over an awful network")
+
 # What uses network namespaces or the sample's lobby is all in here: two of them at once would meet.
 scenes() {
-    local mode
+    local mode test leave_out=()
+    if ! $all; then
+        for test in "${LONG_TESTS[@]}"; do leave_out+=("--skip=$test=--all runs it"); done
+    fi
     after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
-        --success '^All tests passed\.$' res://tests/runner.tscn
+        --success '^All tests passed\.$' res://tests/runner.tscn -- ${leave_out[@]+"${leave_out[@]}"}
     for mode in batch portable; do
         after import "Godot test scenes of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode scripts/run_scene.sh \
             --brief --timeout 900 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
