@@ -29,7 +29,7 @@ const COUNTED: Dictionary[StringName, String] = {
 	&"reordered": "reordered",
 	&"duplicated": "doubled",
 	&"waiting": "waiting",
-	&"dropped_queue": "dropped by a full queue",
+	&"dropped_queue": "for a full queue",
 }
 const PATTERN_WORDS := (
 	"Steady: one packet after the other.\nBursts: a quarter of a second's packets at once.\n"
