@@ -45,7 +45,7 @@ def main():
     rows = list(csv.DictReader(Path(sys.argv[1]).open()))
     picture = Picture()
     top = EDGE + 34
-    picture.text(EDGE + INSET, EDGE + 20, f"{len(rows) / 60:g} minutes of mixed traffic", 15, TEXT, weight=600)
+    picture.text(EDGE + INSET, EDGE + 20, f"Mixed traffic for {len(rows) / 60:.3g} min", 15, TEXT, weight=600)
     for name, title, words in SERIES:
         panel(picture, top, title, [int(row[name]) for row in rows], words)
         top += HEIGHT + GAP

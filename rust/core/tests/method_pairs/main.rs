@@ -26,7 +26,8 @@ use worlds::{PeerWorld, RelayWorld, ServerWorld, World};
 
 /// How often each of two methods is called beside the other one at least, unless the environment variable says otherwise.
 const CALLS: u32 = 2;
-const MOST_CALLS: u32 = 200;
+/// So many times as often at most, while the other one runs.
+const MOST_TIMES: u32 = 20;
 /// One pair of so many is tried: Wine would take minutes for all.
 const EVERY: usize = if cfg!(windows) { 16 } else { 1 };
 const CALLS_VARIABLE: &str = "PACKET_PEER_UDP_RS_CALLS_PER_PAIR";
@@ -78,7 +79,7 @@ fn run_pairs<W: World>(world: &W, methods: &[Method<W>]) {
                     both.wait();
                     let mut done = 0;
                     // A short method goes on until a long one has ended, so that they overlap.
-                    while done < calls || (done < MOST_CALLS && !finished[1 - side].load(Ordering::Relaxed)) {
+                    while done < calls || (done < MOST_TIMES * calls && !finished[1 - side].load(Ordering::Relaxed)) {
                         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| methods[side].call(world))) {
                             *panicked.lock() = Some(panic);
                         }
