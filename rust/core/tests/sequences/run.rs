@@ -1,8 +1,8 @@
 //! How many sequences are run, and how often each call succeeded and failed.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,11 +17,13 @@ const SEQUENCES: u32 = 2_000;
 /// While a sequence is shortened that has failed, nothing is waited for longer: many of its parts may wait in vain.
 const SHORT: Duration = Duration::from_millis(300);
 
-static HAS_FAILED: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    static HAS_FAILED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// For how long something is waited for that has to come.
 pub(crate) fn patience() -> Duration {
-    if HAS_FAILED.load(Ordering::Relaxed) { SHORT } else { LONG }
+    if HAS_FAILED.get() { SHORT } else { LONG }
 }
 
 /// How often each call has succeeded and failed.
@@ -67,7 +69,7 @@ pub(crate) fn run<T: Debug>(
     let start = Instant::now();
     let run_one = |sequence: Vec<T>| {
         let result = test(&sequence, &tally);
-        HAS_FAILED.fetch_or(result.is_err(), Ordering::Relaxed);
+        HAS_FAILED.set(HAS_FAILED.get() || result.is_err());
         result
     };
     if let Err(error) = runner.run(sequences, run_one) {
