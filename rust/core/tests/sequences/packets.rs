@@ -28,9 +28,9 @@ pub(crate) fn payload(number: usize, length: usize) -> Vec<u8> {
     payload
 }
 
-/// Lengths of packets: mostly small ones, some as large as a frame, few larger.
+/// Lengths of packets: mostly small ones, some as large as a frame, few larger, of what macOS sends by default.
 pub(crate) fn lengths() -> impl Strategy<Value = usize> {
-    prop_oneof![1 => Just(0_usize), 8 => 1..40_usize, 4 => 40..1_500_usize, 1 => 1_500..12_000_usize]
+    prop_oneof![1 => Just(0_usize), 8 => 1..40_usize, 4 => 40..1_500_usize, 1 => 1_500..9_000_usize]
 }
 
 /// A socket at the other end.

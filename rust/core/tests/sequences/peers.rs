@@ -791,7 +791,9 @@ impl<'a> Pair<'a> {
         // What was held back or has not been read yet would go in part: that is made certain.
         self.settle()?;
         self.read_strays()?;
-        if self.model.receive_link != Link::None && self.model.open.is_some() {
+        // Windows discards what it holds when a socket is connected.
+        let is_cut = self.model.receive_link != Link::None || cfg!(windows);
+        if is_cut && self.model.open.is_some() {
             self.make_room()?;
         }
         let (host, port) = self.host(target);
@@ -1244,6 +1246,15 @@ impl<'a> Pair<'a> {
             self.check()?;
             let (got, expected) = (self.peer.stats().conditions, self.model.link);
             ensure!(got == expected, "the conditions have done {got:?}, in the model {expected:?}");
+        }
+        // A closed peer keeps its destination, and nothing else.
+        self.peer.close();
+        self.model.close();
+        self.check()?;
+        ensure!(self.peer.available().is_none(), "packets can be taken from a closed peer");
+        if let Some(to) = self.model.destination {
+            let has_it = self.peer.has_destination(&to.ip().to_string(), to.port());
+            ensure!(has_it, "the destination is not {to}");
         }
         for far in &self.fars {
             ensure!(!far.has_more(), "a packet has arrived that was not sent");
