@@ -84,8 +84,8 @@ fn sequences() -> impl Strategy<Value = Vec<Call>> {
         1 => (0..2_000_usize, select(vec![7_usize, 100, 1_200])).prop_map(|(length, segment)| {
             PeerCall::SendSegmented(length.min(40 * segment), segment)
         }),
-        2 => policy.prop_map(PeerCall::SetPolicy),
-        1 => Just(PeerCall::ResetStats),
+        4 => policy.prop_map(PeerCall::SetPolicy),
+        3 => Just(PeerCall::ResetStats),
         2 => Just(PeerCall::Wait),
         2 => Just(PeerCall::WaitNoTime),
         1 => Just(PeerCall::InterruptWait),
@@ -110,9 +110,11 @@ fn sequences() -> impl Strategy<Value = Vec<Call>> {
     let first = [
         (0.9, Call::Listen("*")),
         (0.4, Call::SetBackground(true)),
+        (0.4, Call::SetQueueSize(300)),
         (0.8, Call::Arrive(0, vec![5, 6], true)),
         (0.8, Call::Poll),
         (0.8, Call::Accept),
+        (0.3, Call::OfPeer(0, PeerCall::SetPolicy(OverflowPolicy::DropOldest))),
     ];
     let first = first.map(|(share, call)| prop::option::weighted(share, Just(call)));
     (first, vec(call, 1..40)).prop_map(|(first, calls)| first.into_iter().flatten().chain(calls).collect())
