@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::error::{Error, Operation, Reason};
-use crate::sys::{Interface, IoMode, Payloads, Sent, Source, Target};
+use crate::sys::{Cause, Interface, IoMode, Payloads, Sent, Source, Target};
 use crate::{address, sys};
 
 pub(crate) mod group;
@@ -147,7 +147,7 @@ impl Socket {
     /// Makes a socket that is bound to `to`, or with `None` to `port` on every address of both families. The kernel is
     /// asked for a receive buffer of `receive_buffer` bytes, unless the options say otherwise.
     ///
-    /// Where the machine has no IPv6, `None` means every IPv4 address.
+    /// Where the machine has no IPv6, `None` means every IPv4 address; not where it lacks descriptors or memory at the moment.
     pub(crate) fn bound(
         to: Option<SocketAddr>,
         port: u16,
@@ -179,6 +179,8 @@ impl Socket {
         Self::bound(Some((Ipv4Addr::UNSPECIFIED, port).into()), port, receive_buffer, setup)
     }
 
+            // A socket for IPv4 alone would be deaf to IPv6, and nothing would tell of it.
+            (Err(error), None) if is_shortage(&error) => return Err(Reason::NoSocket(error)),
     /// Makes a socket with the options applied. Where the options give no size for the receive buffer, the kernel is asked for
     /// `receive_buffer` bytes, and never for less than its default. Unless it `shares`, the options that share a port are left
     /// out.
@@ -493,4 +495,9 @@ fn ask(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
     while size > 0 && set(size).is_err() {
         size /= 2;
     }
+/// Whether the system lacks something at the moment: then the machine may well have IPv6.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(sys::cause(error), Cause::NoDescriptor | Cause::NoRoom)
+}
+
 }
