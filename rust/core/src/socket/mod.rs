@@ -375,7 +375,7 @@ impl Socket {
     }
 
     /// Sets an option, whose [check](SocketOption::check) gave `checked`. On a dual-stack socket it is set for both families.
-    /// Success for one of them is enough: macOS takes no IPv4 options on such a socket.
+    /// Where the system has it for one of them only, that is enough: macOS takes no IPv4 options on such a socket.
     pub(crate) fn set(&self, option: &SocketOption, checked: Checked) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
         let interface = checked.interface;
@@ -435,7 +435,7 @@ impl Socket {
             Family::V6 => v6(),
             Family::Dual => {
                 let of_v6 = v6();
-                v4().or(of_v6)
+                sys::of_both(of_v6, v4())
             }
         }
     }

@@ -146,7 +146,7 @@ use fallback as datagram_backend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use linux as datagram_backend;
 
-pub(crate) use cause::{Cause, cause};
+pub(crate) use cause::{Cause, cause, of_both};
 pub(crate) use clock::real_time_nsec;
 pub(crate) use datagram_backend::{
     Arena, BEST_IO_MODE, CHOOSES_SHARED_PORTS, change_group_v4, kernel_drops, prepare_io_mode, receive_own_groups_only,
