@@ -347,9 +347,9 @@ impl Socket {
         by_option.load(Ordering::Relaxed) || to_answer.load(Ordering::Relaxed)
     }
 
-    /// Whether the socket receives by every address of the machine: it was bound so, or not yet.
+    /// Whether the socket receives by every address of the machine: it was bound so, or not at all.
     pub(crate) fn is_wildcard(&self) -> bool {
-        self.io.local_addr().map_or(true, |address| address.ip().is_unspecified())
+        self.bound_to.ip().is_unspecified()
     }
 
     /// The reason for the system's refusal to send or connect to `address`.
