@@ -350,7 +350,7 @@ mod tests {
     /// An endpoint on loopback that receives in the background, and its inbox.
     fn in_background() -> (Arc<Endpoint>, Arc<Socket>, Arc<Inbox>) {
         let options = Options::default();
-        let setup = Setup { options: &options, multicast_interface: None };
+        let setup = Setup { options: &options, multicast_interface: Ok(None) };
         let Opened { socket, .. } = Socket::bound(Some(([127, 0, 0, 1], 0).into()), 0, 0, setup).unwrap();
         let (socket, inbox) = (Arc::new(socket), Arc::<Inbox>::default());
         inbox.open(0, 0);

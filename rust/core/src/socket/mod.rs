@@ -98,9 +98,9 @@ pub(crate) struct Opened {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) options: &'a Options,
-    /// The interface that [`Options::multicast_interface`] names, if there is one. It is looked up beforehand, because listing
-    /// interfaces may block and sockets are opened under a lock.
-    pub(crate) multicast_interface: Option<Interface>,
+    /// The interface that [`Options::multicast_interface`] names, if there is one, or why that is not known. It is looked up beforehand,
+    /// because listing interfaces may block and sockets are opened under a lock.
+    pub(crate) multicast_interface: Result<Option<Interface>, &'a io::Error>,
 }
 
 impl Setup<'_> {
@@ -108,13 +108,19 @@ impl Setup<'_> {
     fn check(&self, option: &SocketOption) -> Result<Checked, Reason> {
         match option {
             SocketOption::MulticastInterface(name) if !name.is_empty() => {
-                let interface = self.multicast_interface.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
+                let found = self.multicast_interface.map_err(|error| Reason::NoInterfaceList(copy_of(error)))?;
+                let interface = found.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
                 Ok(Checked { interface, ..Checked::default() })
             }
             SocketOption::SourceAddress(_) => Ok(Checked { source: self.options.source, ..Checked::default() }),
             _ => option.check(),
         }
     }
+}
+
+/// The same error: it has a code of the system, or only a kind.
+fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
 impl Opened {
@@ -173,14 +179,14 @@ impl Socket {
                 return Err(Reason::Os(error));
             }
             (Err(error), Some(_)) => return Err(Reason::NoSocket(error)),
+            // A socket for IPv4 alone would be deaf to IPv6, and nothing would tell of it.
+            (Err(error), None) if is_shortage(&error) => return Err(Reason::NoSocket(error)),
             // IPv6 is there but has no addresses (some containers), or it is not there at all.
             _ => {}
         }
         Self::bound(Some((Ipv4Addr::UNSPECIFIED, port).into()), port, receive_buffer, setup)
     }
 
-            // A socket for IPv4 alone would be deaf to IPv6, and nothing would tell of it.
-            (Err(error), None) if is_shortage(&error) => return Err(Reason::NoSocket(error)),
     /// Makes a socket with the options applied. Where the options give no size for the receive buffer, the kernel is asked for
     /// `receive_buffer` bytes, and never for less than its default. Unless it `shares`, the options that share a port are left
     /// out.
@@ -489,15 +495,15 @@ impl Socket {
     }
 }
 
+/// Whether the system lacks something at the moment: then the machine may well have IPv6.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(sys::cause(error), Cause::NoDescriptor | Cause::NoRoom)
+}
+
 /// Asks for a buffer. Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half as much,
 /// until it grants.
 fn ask(mut size: usize, set: impl Fn(usize) -> io::Result<()>) {
     while size > 0 && set(size).is_err() {
         size /= 2;
     }
-/// Whether the system lacks something at the moment: then the machine may well have IPv6.
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(sys::cause(error), Cause::NoDescriptor | Cause::NoRoom)
-}
-
 }

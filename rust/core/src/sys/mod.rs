@@ -16,8 +16,8 @@
 //! - `fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()>`: sets `IPV6_TCLASS`.
 //! - `fn interfaces() -> io::Result<Vec<if_addrs::Interface>>`: the interfaces, an entry for each of their addresses. May take
 //!   milliseconds.
-//! - `fn interface_index(name: &str) -> Option<u32>`: the index of the interface `name`. `None` if there is no such interface,
-//!   or if the platform has no fast look-up.
+//! - `fn interface_index(name: &str) -> io::Result<Option<u32>>`: the index of the interface `name`. `None` if there is no such
+//!   interface, or if the platform has no fast look-up; an error if the system does not tell.
 //! - `fn interface_name(index: u32) -> Option<String>`: the name of an interface; always `None` unless `SCOPES_HAVE_NAMES`.
 //! - `const SCOPES_HAVE_NAMES: bool`: whether the scope of a link-local address is written as an interface name (`true`) or as
 //!   an interface index (`false`).
