@@ -514,6 +514,21 @@ type ThreadStart = extern "C" fn(*mut c_void) -> *mut c_void;
 type PthreadCreate =
     unsafe extern "C" fn(*mut libc::pthread_t, *const libc::pthread_attr_t, ThreadStart, *mut c_void) -> c_int;
 
+// Address and ThreadSanitizer have a function of their own, which must be called; without them, null.
+std::arch::global_asm!(
+    ".weak __interceptor_pthread_create",
+    ".pushsection .data.rel.ro.faults, \"aw\"",
+    ".balign 8",
+    ".globl faults_pthread_create",
+    "faults_pthread_create:",
+    ".quad __interceptor_pthread_create",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static faults_pthread_create: Option<PthreadCreate>;
+}
+
 /// Stands in for the C library's function: it makes clone3(2) with all signals blocked, so that the filter cannot trap that.
 ///
 /// # Safety
@@ -527,15 +542,15 @@ unsafe extern "C" fn pthread_create(
     start: ThreadStart,
     argument: *mut c_void,
 ) -> c_int {
-    // A sanitizer has a function of its own.
     static REAL: LazyLock<Option<PthreadCreate>> = LazyLock::new(|| {
-        let names = [(libc::RTLD_DEFAULT, c"__interceptor_pthread_create"), (libc::RTLD_NEXT, c"pthread_create")];
-        names.iter().find_map(|(from, name)| {
-            // SAFETY: the name ends with a zero byte.
-            let found = unsafe { libc::dlsym(*from, name.as_ptr()) };
-            // SAFETY: null is `None`; the function of that name has this signature.
-            unsafe { std::mem::transmute::<*mut c_void, Option<PthreadCreate>>(found) }
-        })
+        // SAFETY: a constant that the linker has set.
+        if let Some(of_sanitizer) = unsafe { faults_pthread_create } {
+            return Some(of_sanitizer);
+        }
+        // SAFETY: the name ends with a zero byte.
+        let found = unsafe { libc::dlsym(libc::RTLD_NEXT, c"pthread_create".as_ptr()) };
+        // SAFETY: null is `None`; the function of that name has this signature.
+        unsafe { std::mem::transmute::<*mut c_void, Option<PthreadCreate>>(found) }
     });
     let code = fault_of(libc::SYS_clone3, (0, 0));
     match *REAL {

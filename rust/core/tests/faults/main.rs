@@ -2,7 +2,8 @@
 //! call that fails says so, with the system's error; what does not fail has done what it says; no descriptor, thread or memory is lost;
 //! nothing hangs or panics; and everything works again on the same objects.
 //!
-//! Usually some of the errors of each call are tried; with `FAULTS=long` in the environment all. `FAULTS_ONLY=words` chooses scenarios.
+//! Usually some of the errors of each call are tried; with `FAULTS=long` in the environment all. `FAULTS_ONLY=words` chooses scenarios,
+//! `FAULTS_SURVIVORS=1` prints which faults nothing has told of.
 //! Where the system does not permit filters of system calls, or where another one has been installed that gets in the way, nothing is
 //! tested, and a line says why. `scripts/faults.sh` makes a table of the lines that begin with `faults:`.
 #![cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
