@@ -46,7 +46,7 @@ pub(crate) struct Fired {
 }
 
 /// The longest that a persistent fault lasts. After that, the library must go on without being asked.
-const LONGEST: Duration = Duration::from_millis(15);
+const LONGEST: Duration = Duration::from_millis(8);
 
 /// How often a persistent fault fails at most. A call that a signal has interrupted is repeated at once.
 const MOST: usize = 300;

@@ -8,7 +8,7 @@ use packet_peer_udp_core::{Error, LastError, Reason};
 use super::inject::{self, Fired};
 
 /// Longer than anything here takes.
-pub(crate) const LONG: Duration = Duration::from_secs(3);
+pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 /// A run of a scenario.
 pub(crate) struct Run {
