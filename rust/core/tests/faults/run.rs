@@ -98,16 +98,16 @@ impl Run {
     }
 }
 
-/// Whether an error names the fault: by the system's code, in the system's words, or by what the code means.
+/// Whether an error names the fault: by the system's code, or by what the code means.
 fn mentions(code: i32, error: &Error) -> bool {
     let is_no_address = matches!(error.reason, Reason::NoSuchAddress) && code == libc::EADDRNOTAVAIL;
     // To find an index, the C library opens a socket, and has an error of its own where it gets none.
     let is_unlisted = matches!(error.reason, Reason::NoInterfaceList(_)) && error.os_code() == libc::ENOENT;
-    is_no_address || is_unlisted || error.os_code() == code || error.to_string().contains(&words(code))
+    is_no_address || is_unlisted || error.os_code() == code
 }
 
 fn is_of(code: i32, last: &LastError) -> bool {
-    last.code == code || last.message.contains(&words(code))
+    last.code == code && last.message.contains(&words(code))
 }
 
 fn words(code: i32) -> String {
