@@ -12,6 +12,7 @@ use socket2::SockAddr;
 use super::cmsg::{ControlBuffer, SendControl, arrival, control_data};
 use super::ffi::{length, sender, set_flag};
 use super::pktinfo;
+use crate::sys::cause::of_both;
 use crate::sys::types::{ReceivedOne, Source};
 
 /// Of systems without it, sending on a socket does not raise `SIGPIPE`.
@@ -24,7 +25,7 @@ const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
 pub(crate) fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
     // A socket of one family refuses the option of the other, except that Linux takes that of IPv4 on every socket.
     let v4 = pktinfo::receive(socket, enabled);
-    set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, enabled).or(v4)
+    of_both(set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, enabled), v4)
 }
 
 /// See [`sys`](crate::sys).
