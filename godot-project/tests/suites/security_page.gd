@@ -64,6 +64,8 @@ func test_no_more_players_than_there_may_be() -> void:
 	if not _has_page() or not _open_server():
 		return
 	for i in MOST_PLAYERS + 2:
+		# A frame admits 16 newcomers, and each client is one twice.
+		await _frames(1)
 		var client := connected_to(_server.server, OURS)
 		_kept.append(client)
 		send(client, [await _ticket_for(client)])
