@@ -136,6 +136,10 @@ mod wakeup;
 #[cfg(test)]
 mod tests;
 
+/// Compares the parser of control messages with a simple one, for a control buffer with these bytes.
+#[cfg(all(unix, any(test, fuzzing)))]
+pub(crate) use unix::reference::check as check_control;
+
 #[cfg(unix)]
 use unix as socket_backend;
 #[cfg(windows)]

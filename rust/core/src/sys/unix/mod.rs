@@ -4,6 +4,8 @@ pub(super) mod cmsg;
 pub(super) mod ffi;
 mod message;
 mod pktinfo;
+#[cfg(any(test, fuzzing))]
+pub(super) mod reference;
 
 use std::ffi::{CStr, CString};
 use std::io;
