@@ -40,16 +40,16 @@ pub fn addresses(data: &[u8]) {
     assert!(bound.is_ok() <= is_bindable, "{text:?}");
     // The name of an interface, or its number.
     if text.len() <= 64 {
-        if let Some(index) = interface::scope_of(text) {
+        if let Ok(Some(index)) = interface::scope_of(text) {
             assert_ne!(index, 0, "{text:?}");
-            assert_eq!(interface::scope_of(&interface::scope_text(index)), Some(index), "{text:?}");
+            assert_eq!(interface::scope_of(&interface::scope_text(index)).unwrap(), Some(index), "{text:?}");
         }
         if let Some(ip) = ip {
             let _ = Group::on(ip, text);
         } else if let Some((group, name)) = text.split_once('%')
             && let Some(ip) = parse_ip(group)
         {
-            assert_eq!(Group::on(ip, name).ip(), ip);
+            assert_eq!(Group::on(ip, name).unwrap().ip(), ip);
         }
     }
 }

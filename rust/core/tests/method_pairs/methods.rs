@@ -4,7 +4,7 @@ use std::num::{NonZeroU8, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use packet_peer_udp_core::{OverflowPolicy, Peer, SocketOption};
+use packet_peer_udp_core::{Options, OverflowPolicy, Peer, SocketOption};
 
 use crate::common::nonzero;
 use crate::worlds::{HOST, RelayWorld, ServerWorld, conditions};
@@ -77,7 +77,7 @@ pub(crate) fn peer<W: 'static>(peer: fn(&W) -> (Arc<Peer>, u16)) -> Vec<Method<W
         stats: p.stats(),
         totals: p.totals(),
         reset_stats: p.reset_stats(),
-        option: p.option(|options| options.clone()),
+        option: p.option(Options::clone),
         set_option: p.set_option(SocketOption::TimeToLive(NonZeroU8::new((port % 9) as u8 + 1))),
         set_broadcast: p.set_broadcast(port.is_multiple_of(2)),
         background_receive: p.background_receive(),
@@ -139,7 +139,7 @@ pub(crate) fn server() -> Vec<Method<ServerWorld>> {
         set_peer_timeout_msec: (s.set_peer_timeout_msec(1), s.set_peer_timeout_msec(10_000)),
         background_receive: s.background_receive(),
         set_background_receive: (s.set_background_receive(true), s.set_background_receive(false)),
-        option: s.option(|options| options.clone()),
+        option: s.option(Options::clone),
         set_option: s.set_option(SocketOption::TrafficClass(8)),
         take_refusals: s.take_refusals(),
         receive_buffer_size: s.receive_buffer_size(),
