@@ -10,7 +10,8 @@ Usage: scripts/export_test.sh [--zip FILE] [--help]
 
 Exports a small game with the addon for this machine, for release and for debugging, and runs it in another folder after the
 project was moved away. It exchanges packets with the engine's own class and with a second process of the same game, receives in the
-background and runs a server; it must print no warning and no error. Of the addon exactly one file lies beside the game: the
+background and runs a server; it must print no warning and no error. It also quits in the middle of things, as in scripts/leaving.sh, with
+exit code 0. Of the addon exactly one file lies beside the game: the
 library without the class reference. Neither it nor the game's data contains a path of this machine. The editor, and the same
 game run by the editor's engine, load the other library, and the editor's help shows its class reference.
 
@@ -111,7 +112,8 @@ game_project=$temporary/project
 its_addon=$game_project/${addon_res#res://}
 sources=$root/godot-project/tests/export
 
-mkdir -p "$game_project/tests"
+mkdir -p "$game_project/tests/support"
+cp "$root/godot-project/tests/support/busy.gd" "$game_project/tests/support/"
 if [ -n "$zip" ]; then
     python3 -m zipfile -e "$zip" "$game_project"
 else
@@ -252,6 +254,18 @@ for mode in release debug; do
     no_paths "$temporary/out.log" "${own[@]}"
     no_paths game.pck "${own[@]}"
     no_paths "$(basename "$(game_library_path)")" "${own[@]}"
+done
+cd "$elsewhere/release"
+# Not look-ups, which need a name server that does not answer. A flood may fill a queue, which prints a line; and where a thread waits, the
+# engine reports what that refers to.
+full_queue='/^ERROR: PacketPeerUdpRs.queue_size: the queue of/{N;d}'
+waiting='/^WARNING: (A Thread object is being|ObjectDB instances leaked)|^Please call wait_to_finish|^ +at: /d'
+for what in wait held flood relay server; do
+    # shellcheck disable=SC2016  # for the inner shell
+    run "the exported game quits" "^game: quits in the middle of $what$" env -u GODOT bash -o pipefail -c '
+        { ./game --headless -- --leave "$1" "$2" 2>&1 >&3 | sed -E "$3" >&2; } 3>&1
+    ' bash "$what" "$root/godot-project/tests/support/flood.py" \
+        "$([ $what = wait ] && echo "$waiting" || echo "$full_queue")"
 done
 cd "$elsewhere"
 cmp release/game "$release"

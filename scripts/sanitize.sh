@@ -47,6 +47,10 @@ need_rust
 readonly NOT_MODELS=(--skip model)
 export PROPTEST_CASES=${PROPTEST_CASES:-16}
 
+make_temporary
+log=$temporary/log results=$temporary/results
+: > "$results"
+
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # core_tests SANITIZER CARGO_ARGUMENTS...: builds and runs the core's tests under a sanitizer.
@@ -60,8 +64,12 @@ core_tests() {
     fi
     RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=$sanitizer" CARGO_TARGET_DIR=$root/target/sanitizers/$sanitizer \
         cargo test --locked --package packet_peer_udp_core --target "$host" --no-fail-fast "$@" "${tests[@]}" \
-        -- "${NOT_MODELS[@]}"
+        -- "${NOT_MODELS[@]}" --nocapture | tee "$log"
+    found_nothing "$sanitizer" "$(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log") tests of the core"
 }
+
+# found_nothing PART WHAT: notes what a part has run, for the line at the end.
+found_nothing() { echo "$1: $2" >> "$results"; }
 
 # has_runtime SANITIZER: whether the compiler comes with the sanitizer's runtime for this machine.
 has_runtime() {
@@ -160,12 +168,13 @@ part_valgrind() {
     prepare_project "$project"
     mkdir -p "$cache/logs"
     GODOT=$home/godot scripts/run_scene.sh --brief --log valgrind_scenes --timeout 3000 --success '^All tests passed\.$' res://tests/runner.tscn \
-        -- --limit=1500 "--only=$scenes" | grep -v '^Unicode parsing error' || code=$?
+        -- --limit=1500 "--only=$scenes" | grep -v '^Unicode parsing error' | tee "$log" || code=$?
     if [ -s "$cache/logs/valgrind.log" ]; then
         head -n 80 "$cache/logs/valgrind.log"
         say "valgrind: FAILED: memcheck reports errors; all of them are in .cache/logs/valgrind.log."
         code=1
     fi
+    [ $code != 0 ] || found_nothing memcheck "$(sed -n 's/^\([0-9]*\) passed, .*/\1/p' "$log") tests in the engine"
     return $code
 }
 
@@ -192,3 +201,4 @@ done
 [ "$failed" = 0 ] || die "$failed of $ran parts failed."
 [ "$ran" -gt 0 ] || exit 77
 echo "$ran of ${#parts[@]} parts ran (${parts[*]}) and found nothing."
+echo "RESULT: no finding in $(paste -sd ';' "$results" | sed 's/;/; /g')"

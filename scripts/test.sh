@@ -18,7 +18,7 @@ keep the others from running. The exit code is 0 if no step failed.
   --fast   skip valgrind, the test runner's own test, the reload and the demo in a window
   --all    run also what takes long: the packages for all systems that can be built here, the tests for arm64 under qemu and for
            Windows under wine (\$GODOT_WINDOWS), the dependencies' licences, the core's benchmarks, the comparison of two builds,
-           two minutes of soak, the core's tests under AddressSanitizer and ThreadSanitizer, more scenes under valgrind
+           the long forms of the suites about hostile conditions (docs/reliability.md)
 
 Needs Rust (with rustfmt and clippy), a C compiler and Python 3. The formatter for GDScript and shellcheck are fetched; on
 Debian and its derivatives also the engine and, as root, iproute2, dnsmasq and a virtual display.
@@ -407,6 +407,8 @@ other_engines() {
     after import "beside another extension" scripts/two_extensions_test.sh
     after build "benchmark, a few rounds" quick_benchmark
     after import "soak, 12 seconds" scripts/soak.sh --minutes 0.2
+    after import "floods, half a second each" scripts/floods.sh --quick
+    after import "quitting and reloading in the middle of work" scripts/leaving.sh --quick
     if $fast; then
         skip "test scenes under valgrind" "--fast"
         skip "the test runner notices failures" "--fast"
@@ -422,7 +424,7 @@ at_once sources the_addon
 ! has_passed engine || find_engine
 at_once scenes other_engines
 
-if $all; then
+other_systems() {
     step "dependencies" scripts/repository.sh --dependencies
     after import "NAT punching between hosts behind two NATs" scripts/nat_test.sh
     step "bill of materials" scripts/sbom.sh
@@ -434,10 +436,24 @@ if $all; then
         --zip target/package/packet_peer_udp_rs-*.zip
     step "core benchmarks, a few rounds" core_benchmarks
     after import "comparison of two builds, a few rounds" quick_comparison
-    after import "soak, two minutes" scripts/soak.sh --minutes 2
+}
+
+hostile_conditions() {
+    after import "soak, ten minutes" scripts/soak.sh --minutes 10
+    after import "floods, a minute each" scripts/floods.sh
+    after import "sequences, 100,000 and 10,000" scripts/sequences.sh
+    after import "a million mutated Variants" scripts/variants.sh
+    after import "quitting and reloading, ten times each" scripts/leaving.sh
+    step "faults at every system call" scripts/faults.sh --long
+    step "pairs of methods" scripts/pairs.sh
+    step "pairs of methods under ThreadSanitizer" scripts/pairs.sh --thread-sanitizer
+    step "fuzzing, a minute each" scripts/fuzz.sh --seconds 60
     step "core tests under AddressSanitizer" scripts/sanitize.sh address
-    step "core tests under ThreadSanitizer" scripts/sanitize.sh thread
     after import "more test scenes under valgrind" scripts/sanitize.sh valgrind
+}
+
+if $all; then
+    at_once other_systems hostile_conditions
 fi
 
 summary

@@ -19,6 +19,8 @@ const KEEP_ALIVE_LETTER := 0x4B
 ## How much of a long message is put in words.
 const MAX_WORDS := 300
 const MAX_HEX_BYTES := 12
+## A larger Variant is not decoded: a stranger's could take longer than a frame.
+const MAX_VARIANT_BYTES := 1200
 
 var kind := Kind.UNKNOWN
 ## A String, a PackedByteArray, or any Variant: what `kind` says.
@@ -79,7 +81,7 @@ static func from_packet(packet: PackedByteArray) -> Message:
 			message.kind = Kind.PILL
 		KEEP_ALIVE_LETTER:
 			message.kind = Kind.KEEP_ALIVE
-		var type when type < TYPE_MAX:
+		var type when type < TYPE_MAX and packet.size() <= MAX_VARIANT_BYTES:
 			message.kind = Kind.VARIANT
 			message.value = bytes_to_var(packet)
 	return message

@@ -3,6 +3,7 @@ extends Node
 ## scripts/soak.sh. Arguments after "--":
 ##   --seconds=N   how long (default 60)
 ##   --seed=N      what chance decides is decided by this (default: the time)
+##   --csv=FILE    writes memory, threads and open files of each second
 
 const ErrorLog := preload("support/error_log.gd")
 const Process := preload("support/process.gd")
@@ -15,6 +16,7 @@ const WORKERS: Dictionary[String, GDScript] = {
 	"floods": preload("soak/floods.gd"),
 	"waits": preload("soak/waits.gd"),
 	"clients": preload("soak/clients.gd"),
+	"bad networks": preload("soak/bad_networks.gd"),
 }
 const REPORT_EVERY := 10
 ## A worker whose round takes longer has hung.
@@ -33,20 +35,27 @@ var _passed_seconds := 0
 var _problems: PackedStringArray
 # Error lines that were expected.
 var _expected_lines := 0
+# What was done and seen, in one line.
+var _result := ""
 # In bytes, one value per second.
 var _memory: PackedInt64Array
+var _csv: FileAccess
 var _threads_before := 0
 var _descriptors_before := 0
 
 
 func _ready() -> void:
 	for argument in OS.get_cmdline_user_args():
-		var value := argument.get_slice("=", 1).to_int()
+		var text := argument.get_slice("=", 1)
+		var value := text.to_int()
 		match argument.get_slice("=", 0):
 			"--seconds":
 				_seconds = value
 			"--seed":
 				_seed = value
+			"--csv":
+				_csv = FileAccess.open(text, FileAccess.WRITE)
+				_csv.store_line("second,resident_bytes,threads,open_files")
 	OS.add_logger(_error_log)
 	_watchdog.start()
 	_watchdog.guard("the soak", _seconds * 1000 + HANGING_MSEC)
@@ -71,6 +80,10 @@ func _process(_delta: float) -> void:
 	_passed_seconds = passed
 	_take_lines()  # kept lines would count as growth
 	_memory.append(Process.resident_bytes())
+	if _csv != null:
+		_csv.store_csv_line(
+			[passed, _memory[-1], Process.threads(), Process.descriptors()].map(str)
+		)
 	if passed % REPORT_EVERY == 0 or passed == _seconds:
 		_report()
 	if passed >= _seconds:
@@ -112,6 +125,7 @@ func _end() -> void:
 		thread.wait_to_finish()
 	for title in _workers:
 		_workers[title].finish()
+		_result += "; %s: %s" % [title, _workers[title].figures()]
 		for problem in _workers[title].failures:
 			_problems.append("%s: %s" % [title, problem])
 		if _workers[title].rounds == 0:
@@ -135,6 +149,7 @@ func _end() -> void:
 		print("soak: FAILED: " + problem)
 	if _problems.is_empty():
 		print("soak: all went well for %d seconds, and nothing grew." % _seconds)
+		print(_result)
 	get_tree().quit(0 if _problems.is_empty() else 1)
 
 
@@ -163,7 +178,11 @@ func _judge_memory() -> void:
 		return
 	var early := _median(settled.slice(0, part))
 	var late := _median(settled.slice(-part))
-	print("soak: memory: %.1f MiB early, %.1f MiB late" % [early / 1048576.0, late / 1048576.0])
+	var sizes := "%.1f MiB early, %.1f MiB late" % [early / 1048576.0, late / 1048576.0]
+	print("soak: memory: " + sizes)
+	_result = (
+		"RESULT: %d s of mixed traffic: %s, no thread or file left" % [_seconds, sizes] + _result
+	)
 	if early == 0 or late > early + TOLERANCE:
 		_problems.append("the memory grew by %d KiB" % ((late - early) / 1024))
 

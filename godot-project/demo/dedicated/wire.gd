@@ -39,12 +39,17 @@ const MAX_BYTES := 1200
 const MAX_LETTERS := 16
 
 
-## The next message of a socket that has a packet; empty if it is malformed. The engine prints an
-## error for each malformed Variant, so anyone could fill the log; printing is off during the call.
+## The next message of a socket that has a packet; empty if it is malformed. A larger packet than
+## any message is not decoded: 64 KiB of well-chosen keys of a dictionary take the engine frames.
+## The engine prints an error for each malformed Variant, so anyone could fill the log; printing is
+## off during the call.
 static func take_from(socket) -> Array:
+	var packet: PackedByteArray = socket.get_packet()
+	if packet.size() > MAX_BYTES:
+		return []
 	Engine.print_error_messages = false
 	# Without objects: a sender of objects could run code here.
-	var value: Variant = socket.get_var()
+	var value: Variant = bytes_to_var(packet)
 	Engine.print_error_messages = true
 	if is_message(value):
 		return value

@@ -1,7 +1,10 @@
 extends Node
 ## A game whose peers exchange packets with the engine's own class and with a second process of the
-## same game. It ends with a line that says whether all was well. See scripts/export_test.sh.
+## same game. It ends with a line that says whether all was well. With "--leave CASE FLOOD" after
+## "--", it quits in the middle of something instead, see support/busy.gd.
+## See scripts/export_test.sh.
 
+const Busy := preload("../support/busy.gd")
 const Mapped := preload("mapped.gd")
 const HOST := "127.0.0.1"
 const TIMEOUT_MSEC := 10_000
@@ -9,12 +12,16 @@ const TIMEOUT_MSEC := 10_000
 var _checks := 0
 var _failures: PackedStringArray
 var _signalled := 0
+# A member, so that it is in the middle of it when the game quits.
+var _busy := Busy.new()
 
 
 func _ready() -> void:
 	var arguments := OS.get_cmdline_user_args()
 	if arguments.size() == 2 and arguments[0] == "--client":
 		await _be_client(arguments[1].to_int())
+	elif arguments.size() == 3 and arguments[0] == "--leave":
+		await _leave(arguments[1], arguments[2])
 	else:
 		await _be_game()
 	for failure in _failures:
@@ -29,6 +36,15 @@ func _be_game() -> void:
 	await _serve_another_process()
 	if _failures.is_empty():
 		print("game: all %d checks held, %s" % [_checks, _kind()])
+
+
+func _leave(case: String, flood: String) -> void:
+	_busy.flood = flood
+	_check(_busy.begin(case), "cannot begin")
+	await _until(_busy.is_busy)
+	_check(_busy.is_busy(), "not in the middle of it")
+	if _failures.is_empty():
+		print("game: quits in the middle of %s" % case)
 
 
 static func _kind() -> String:

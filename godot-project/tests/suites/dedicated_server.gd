@@ -136,6 +136,20 @@ func test_malformed_messages_are_counted_and_change_nothing(kind: StringName) ->
 	answer("and its moves count", player.moves.received, 2)
 
 
+# What is behind a Variant is not read, so this one would be decoded.
+func test_a_packet_that_is_larger_than_any_message_is_not_decoded(kind: StringName) -> void:
+	var server := _server(kind)
+	var client := _joined_client(server)
+	var player := _only_player(server)
+	client.move(1)
+	var move := var_to_bytes([Wire.Kind.MOVE, 2, Vector2.ONE, 0])
+	for size: int in [Wire.MAX_BYTES + 1, Wire.MAX_BYTES]:
+		move.resize(size)
+		send(client.socket, [move])
+	_frames_until(server, func() -> bool: return player.moves.received == 2)
+	answer("moves, bad packets", [player.moves.received, player.bad_packets], [2, 1])
+
+
 func test_an_idle_player_is_removed(kind: StringName) -> void:
 	var server := _server(kind, 400)
 	var gone: Array[Player] = []

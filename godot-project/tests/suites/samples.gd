@@ -11,6 +11,7 @@ const EXPECTED: Array[String] = [
 	"docs/guide.md",
 	"docs/conditions.md",
 	"docs/dedicated-servers.md",
+	"docs/security.md",
 	"docs/samples/ping.md",
 	"docs/samples/reliable.md",
 	"docs/samples/multicast_receivers.md",

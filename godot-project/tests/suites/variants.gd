@@ -2,6 +2,7 @@ extends "../support/suite.gd"
 ## put_var() and get_var(). The engine encodes, so both ends may be of either kind.
 
 const PacketTakingResource := preload("../support/packet_taking_resource.gd")
+const Values := preload("../support/variant_values.gd")
 
 
 func test_variants_of_every_type_go_from_any_kind_to_any(kind: StringName) -> void:
@@ -9,7 +10,7 @@ func test_variants_of_every_type_go_from_any_kind_to_any(kind: StringName) -> vo
 		for way: Array in [[kind, other_kind], [other_kind, kind]]:
 			var receiver := bound_peer(way[1], LOOPBACK, 1 << 20)
 			var sender := sender_to(receiver, way[0])
-			for value: Variant in _values():
+			for value: Variant in Values.all():
 				var what := "%s %s" % [type_string(typeof(value)), written(value)]
 				answer("put " + what, sender.put_var(value), OK)
 				if arrived(receiver):
@@ -20,7 +21,7 @@ func test_variants_of_every_type_go_from_any_kind_to_any(kind: StringName) -> vo
 
 func test_every_type_of_variant_is_among_the_tried() -> void:
 	var tried: Dictionary[int, bool] = {TYPE_OBJECT: true, TYPE_CALLABLE: true, TYPE_SIGNAL: true}
-	for value: Variant in _values():
+	for value: Variant in Values.all():
 		tried[typeof(value)] = true
 	for type in TYPE_MAX:
 		check(type in tried, "no value of the type %s is tried" % type_string(type))
@@ -173,65 +174,6 @@ func _misread(peer: PacketPeer) -> void:
 	answer("get_var", got, [null])
 	answer("get_packet_error", peer.get_packet_error(), OK)
 	answer("count", peer.get_available_packet_count(), 0)
-
-
-static func _values() -> Array:
-	var typed_numbers: Array[int] = [1, 2, 3]
-	var typed_vectors: Array[Vector3] = [Vector3.UP, Vector3(1.5, 2.5, 3.5)]
-	var typed_dictionary: Dictionary[String, Vector2i] = {"here": Vector2i(1, 2)}
-	return [
-		null,
-		true,
-		false,
-		0,
-		-1,
-		2147483647,
-		-2147483649,
-		9223372036854775807,
-		0.5,
-		0.1,
-		-INF,
-		"",
-		"Grüße, 世界 🎮",
-		Vector2(1.5, -2.25),
-		Vector2i(-3, 4),
-		Rect2(1, 2, 3.5, 4.5),
-		Rect2i(1, 2, 3, 4),
-		Vector3(1.5, 2.5, 3.5),
-		Vector3i(-1, 2, -3),
-		Transform2D(0.5, Vector2(10, 20)),
-		Vector4(1, 2, 3, 4.5),
-		Vector4i(1, -2, 3, -4),
-		Plane(Vector3.UP, 2.5),
-		Quaternion(Vector3.UP, 0.5),
-		AABB(Vector3.ONE, Vector3(2, 3, 4)),
-		Basis(Vector3.UP, 0.25),
-		Transform3D(Basis(Vector3.RIGHT, 0.75), Vector3(1, 2, 3)),
-		Projection.create_perspective(60, 1.5, 0.1, 100),
-		Color(0.1, 0.2, 0.3, 0.4),
-		&"a name",
-		NodePath("Main/Child:position:x"),
-		RID(),
-		[],
-		[1, "two", Vector3.ONE, [true, null, [0.5]]],
-		typed_numbers,
-		typed_vectors,
-		{},
-		{"nested": {"deeper": [{&"key": 1}, {2: 3.5}]}, 7: Vector2.ONE, null: false},
-		typed_dictionary,
-		PackedByteArray([0, 1, 254, 255]),
-		PackedInt32Array([1, -2, 2147483647]),
-		PackedInt64Array([1, -2, 9223372036854775807]),
-		PackedFloat32Array([0.5, -1.25]),
-		PackedFloat64Array([0.1, -1e300]),
-		PackedStringArray(["one", "", "drei"]),
-		PackedVector2Array([Vector2.ONE, Vector2(0.5, 1.5)]),
-		PackedVector3Array([Vector3.ONE, Vector3(0.5, 1.5, 2.5)]),
-		PackedColorArray([Color.RED, Color(0.1, 0.2, 0.3, 0.4)]),
-		PackedVector4Array([Vector4.ONE, Vector4(0.5, 1.5, 2.5, 3.5)]),
-		PackedByteArray(),
-		PackedStringArray(),
-	]
 
 
 # The types of elements must be equal too, and every bit.

@@ -17,7 +17,8 @@ pub(crate) fn parse_scoped(text: &str) -> Result<Option<SocketAddr>, Reason> {
         Some(IpAddr::V6(ip)) if is_of_one_link(ip) && !scope.is_empty() => ip,
         _ => return Ok(None),
     };
-    let index = interface::scope_of(scope).ok_or_else(|| Reason::UnknownInterface(scope.to_owned()))?;
+    let index = interface::scope_of(scope).map_err(Reason::NoInterfaceList)?;
+    let index = index.ok_or_else(|| Reason::UnknownInterface(scope.to_owned()))?;
     Ok(Some(SocketAddrV6::new(ip, 0, 0, index).into()))
 }
 

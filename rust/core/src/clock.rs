@@ -35,7 +35,29 @@ pub fn clock_nsec() -> u64 {
 
 /// Now, in nanoseconds since the clock's origin: the clock of packets' times.
 pub(crate) fn now_nsec() -> u64 {
-    clock_nsec().saturating_sub(ORIGIN.load(Ordering::Relaxed))
+    let now = clock_nsec().saturating_sub(ORIGIN.load(Ordering::Relaxed));
+    #[cfg(any(test, fuzzing))]
+    let now = shift::shifted(now);
+    now
+}
+
+/// A clock that jumps, for tests; for the calling thread only.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod shift {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SHIFT: Cell<i64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn shifted(now: u64) -> u64 {
+        now.saturating_add_signed(SHIFT.get())
+    }
+
+    /// Sets by how many nanoseconds this thread's clock is ahead.
+    pub(crate) fn set(nsec: i64) {
+        SHIFT.set(nsec);
+    }
 }
 
 /// The system's clocks at one moment.

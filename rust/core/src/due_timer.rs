@@ -1,5 +1,6 @@
 //! A timer for the next of many things that fall due.
 
+use std::io;
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -41,19 +42,21 @@ impl DueTimer {
 
     /// Has the target called at `due`, on the clock of [`clock::now_nsec`], or up to 0.1 ms later.
     ///
-    /// Where the process has no thread or descriptor left for the reactor, it is not called: then what is due must be found by those
-    /// that look for it.
-    pub(crate) fn set(&self, due: u64) {
+    /// Fails where the process has no thread or descriptor left for the reactor: then the target is not called, and what is due must be
+    /// found otherwise.
+    pub(crate) fn set(&self, due: u64) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.due <= due {
-            return;
+            return Ok(());
         }
         let at = due.max(state.fired.saturating_add(MIN_PAUSE_NSEC));
         let remaining = Duration::from_nanos(at.saturating_sub(clock::now_nsec()));
-        let Some(at) = Instant::now().checked_add(remaining) else { return };
-        let timer = reactor::set_timer(at, Weak::clone(&self.target)).ok();
-        state.due = if timer.is_some() { due } else { NOT_SET };
+        let Some(at) = Instant::now().checked_add(remaining) else { return Ok(()) };
+        let timer = reactor::set_timer(at, Weak::clone(&self.target));
+        state.due = if timer.is_ok() { due } else { NOT_SET };
+        let (timer, result) = timer.map_or_else(|error| (None, Err(error)), |timer| (Some(timer), Ok(())));
         state.timer = timer;
+        result
     }
 
     /// To be called by the target first.

@@ -7,7 +7,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::interface;
 use crate::sys::{self, Cause};
 
 /// A call that failed.
@@ -91,6 +90,8 @@ pub enum Reason {
     Unresolvable(String),
     /// No interface of that name has a fitting address.
     UnknownInterface(String),
+    /// The system does not list its interfaces, so that one could not be looked up; its own error.
+    NoInterfaceList(io::Error),
     /// The address is valid on one interface only, and does not name it; the system's own error.
     NoScope(io::Error),
     /// The address is of no interface of this machine.
@@ -126,6 +127,7 @@ impl Error {
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
             | Reason::NoThread(error)
+            | Reason::NoInterfaceList(error)
             | Reason::NotShared(error)
             | Reason::Os(error)
             | Reason::WrongFamily(Some(error)) => error.raw_os_error().unwrap_or(0),
@@ -194,11 +196,8 @@ impl fmt::Display for Error {
             }
             Reason::NoSocket(error) => write!(f, "no socket could be opened: {error}"),
             Reason::Unresolvable(detail) => f.write_str(detail),
-            // Where the system lists no interface, there may be one of that name.
-            Reason::UnknownInterface(name) => match interface::interface_list_refusal() {
-                Some(words) => write!(f, "the system does not list its interfaces: {words}"),
-                None => write!(f, "no interface {name:?} with a fitting address"),
-            },
+            Reason::UnknownInterface(name) => write!(f, "no interface {name:?} with a fitting address"),
+            Reason::NoInterfaceList(error) => write!(f, "the system does not list its interfaces: {error}"),
             Reason::NoSuchAddress => f.write_str("no interface of this machine has that address"),
             Reason::BadSource(error) => {
                 write!(f, "{error}; packets of source_address do not get there; set it to another address, or to \"\"")
@@ -348,6 +347,7 @@ impl std::error::Error for Error {
             | Reason::NoScope(error)
             | Reason::NoSocket(error)
             | Reason::NoThread(error)
+            | Reason::NoInterfaceList(error)
             | Reason::NotShared(error)
             | Reason::Os(error)
             | Reason::WrongFamily(Some(error)) => Some(error),

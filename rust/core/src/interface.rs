@@ -26,24 +26,35 @@ pub(crate) struct Broadcast {
     pub(crate) interface: u32,
 }
 
-/// The interface `name`; `None` where there is none, or it has no address.
-pub(crate) fn find(name: &str) -> Option<Interface> {
-    // If the system does not list its interfaces, no name is known, as with the engine's class; `interface_list_refusal` has its words.
-    let all = listed().unwrap_or_default();
+/// The interface `name`; `None` where there is none, or it has no address. Fails where the system does not list its interfaces, or does not
+/// tell the number of this one: without that, another interface would be used in its place.
+pub(crate) fn find(name: &str) -> io::Result<Option<Interface>> {
+    let all = listed()?;
     let entries = || all.iter().filter(|interface| is_named(interface, name));
-    entries().next()?;
+    if entries().next().is_none() {
+        return Ok(None);
+    }
     let ipv4 = entries().find_map(|interface| match interface.ip() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     });
-    Some(Interface { ipv4, index: entries().find_map(|interface| interface.index) })
+    let index = match entries().find_map(|interface| interface.index) {
+        None => sys::interface_index(name)?,
+        index => index,
+    };
+    Ok(Some(Interface { ipv4, index }))
 }
 
 /// The index that `text` after the `%` of an address means: an interface's name, or the index itself.
-pub(crate) fn scope_of(text: &str) -> Option<u32> {
+pub(crate) fn scope_of(text: &str) -> io::Result<Option<u32>> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = || text.parse().ok().filter(|index| is_number && *index != 0);
-    sys::interface_index(text).or_else(number).or_else(|| find(text)?.index)
+    match (sys::interface_index(text), number()) {
+        (Ok(Some(index)), _) | (_, Some(index)) => Ok(Some(index)),
+        (Ok(None), None) => Ok(find(text)?.and_then(|found| found.index)),
+        // A system that does not tell the number of an interface may list it all the same.
+        (Err(error), None) => find(text).ok().flatten().and_then(|found| found.index).map(Some).ok_or(error),
+    }
 }
 
 /// How an index is written after the `%` of an address, as every program on this machine reads it.
@@ -190,13 +201,13 @@ mod tests {
     fn scopes_are_read_as_they_are_written() {
         for interface in listed().unwrap() {
             let index = interface.index.unwrap();
-            assert_eq!(scope_of(&scope_text(index)), Some(index));
-            assert_eq!(scope_of(&interface.name), Some(index));
-            assert_eq!(scope_of(&index.to_string()), Some(index));
+            assert_eq!(scope_of(&scope_text(index)).unwrap(), Some(index));
+            assert_eq!(scope_of(&interface.name).unwrap(), Some(index));
+            assert_eq!(scope_of(&index.to_string()).unwrap(), Some(index));
         }
-        assert_eq!(scope_of("no-such-interface"), None);
-        assert_eq!(scope_of("0"), None);
-        assert_eq!(scope_of(""), None);
+        assert_eq!(scope_of("no-such-interface").unwrap(), None);
+        assert_eq!(scope_of("0").unwrap(), None);
+        assert_eq!(scope_of("").unwrap(), None);
         // An interface that does not exist.
         assert_eq!(scope_text(4_000_000), "4000000");
     }

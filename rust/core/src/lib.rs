@@ -21,6 +21,10 @@ mod due_timer;
 mod endpoint;
 mod error;
 mod frames;
+/// What `rust/fuzz` calls. Not in the library: only tests and fuzz targets are built with it.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbox;
 mod interface;
 mod link;

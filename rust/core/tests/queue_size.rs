@@ -189,3 +189,26 @@ fn a_shrunk_queue_notices_what_it_drops(setup: Setup) {
         assert!(!pair.receiver.take_drop_notice(), "of the last open");
     }
 }
+
+for_every_peer!(all_that_is_queued_is_taken_at_once_however_small_the_queue);
+fn all_that_is_queued_is_taken_at_once_however_small_the_queue(setup: Setup) {
+    let _turn = turn();
+    let pair = setup.pair();
+    // Packets that come one after the other, and grow, lie in pieces of memory of their own.
+    let lengths = [0, 257, 1, 600];
+    set_size(&pair, lengths.iter().map(|length| length + 24).sum());
+    for most in [None, Some(100)] {
+        for (index, length) in lengths.into_iter().enumerate() {
+            pair.sender.send(&vec![5; length]).unwrap();
+            pair.await_available(index + 1);
+        }
+        let mut drain = pair.receiver.take_many(most).unwrap();
+        let mut taken = Vec::new();
+        while let Some(run) = drain.next() {
+            taken.extend(run.packets().map(<[u8]>::len));
+        }
+        drop(drain);
+        assert_eq!(taken, lengths, "{most:?}");
+        assert_eq!(pair.receiver.available(), Some(0));
+    }
+}

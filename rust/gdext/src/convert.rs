@@ -22,7 +22,10 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
         (Reason::NotOpen | Reason::NoDestination | Reason::NoBroadcast, _) => GodotError::ERR_UNCONFIGURED,
         (Reason::AlreadyOpen, _) => GodotError::ERR_ALREADY_IN_USE,
         // To the engine, a destination that is no address is a name.
-        (Reason::InvalidAddress | Reason::UnknownInterface(_), Operation::SetDestination)
+        (
+            Reason::InvalidAddress | Reason::UnknownInterface(_) | Reason::NoInterfaceList(_),
+            Operation::SetDestination,
+        )
         | (Reason::Unresolvable(_), _) => GodotError::ERR_CANT_RESOLVE,
         (
             Reason::InvalidAddress
@@ -32,6 +35,7 @@ pub(crate) fn to_godot_error(error: &Error) -> GodotError {
             | Reason::InvalidTimeout(_)
             | Reason::NotOfServer(_)
             | Reason::UnknownInterface(_)
+            | Reason::NoInterfaceList(_)
             | Reason::NoSuchAddress
             | Reason::WrongFamily(None),
             _,

@@ -51,6 +51,8 @@ pub(crate) struct Endpoint {
     wait_left: Condvar,
     /// Whether the reactor reads the socket.
     in_background: AtomicBool,
+    /// Whether the sink holds something back that the system lets no timer be set for. Then waiting threads look for it.
+    lacks_timer: AtomicBool,
     /// Whether the reactor's last turn has ended in nothing but errors.
     is_failing: AtomicBool,
     sink: Arc<dyn Sink>,
@@ -109,6 +111,7 @@ impl Endpoint {
                 waits: AtomicUsize::new(0),
                 wait_left: Condvar::new(),
                 in_background: AtomicBool::new(false),
+                lacks_timer: AtomicBool::new(false),
                 is_failing: AtomicBool::new(false),
                 sink,
                 diagnostics,
@@ -248,7 +251,8 @@ impl Endpoint {
     /// Has the reactor [release](Self::release) what the sink holds back when that is due.
     fn schedule(&self, due: Option<u64>) {
         if let Some(due) = due {
-            self.release_timer.set(due);
+            // Polled calls release what is due, too.
+            self.lacks_timer.store(self.release_timer.set(due).is_err(), Ordering::Relaxed);
         }
     }
 
@@ -346,7 +350,7 @@ mod tests {
     /// An endpoint on loopback that receives in the background, and its inbox.
     fn in_background() -> (Arc<Endpoint>, Arc<Socket>, Arc<Inbox>) {
         let options = Options::default();
-        let setup = Setup { options: &options, multicast_interface: None };
+        let setup = Setup { options: &options, multicast_interface: Ok(None) };
         let Opened { socket, .. } = Socket::bound(Some(([127, 0, 0, 1], 0).into()), 0, 0, setup).unwrap();
         let (socket, inbox) = (Arc::new(socket), Arc::<Inbox>::default());
         inbox.open(0, 0);

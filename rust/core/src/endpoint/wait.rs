@@ -13,6 +13,9 @@ use crate::socket::Socket;
 use crate::sys::{self, Waker};
 use crate::waiters::{Entered, Prepared, Standing, WaitEnd, WaiterId};
 
+/// How long a thread sleeps at a time where no timer could be set for what is held back.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// A wait that has begun and is to be [followed](Endpoint::wait) to its end, or that has ended at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BegunWait {
@@ -110,6 +113,12 @@ impl Endpoint {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // Where the system may fail to tell of a packet, the reader looks by itself now and then.
         let most = pause.or(if is_reader { sys::LONGEST_SLEEP } else { None });
+        // Where nothing tells when what is held back is due, the thread looks for it.
+        let most = if self.lacks_timer.load(Ordering::Relaxed) {
+            Some(most.map_or(LOOK, |most| most.min(LOOK)))
+        } else {
+            most
+        };
         let (timeout, is_cut) = match (left, most) {
             (Some(left), Some(most)) if most >= left => (Some(left), false),
             (left, None) => (left, false),

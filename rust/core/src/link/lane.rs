@@ -56,7 +56,7 @@ impl SharedLimit {
         Arc::new(Self { held: AtomicUsize::new(0), limit })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -162,7 +162,7 @@ impl Lane {
     }
 
     /// What the packets that are held back count for.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
         self.held
     }

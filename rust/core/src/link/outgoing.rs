@@ -1,5 +1,6 @@
 //! Link conditions for what is sent.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::diagnostics::Diagnostics;
 use crate::due_timer::DueTimer;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Operation, Reason, Result};
 use crate::locks::{Mutex, MutexGuard, rank};
 use crate::reactor::OnTimer;
 use crate::route::{Origin, Route};
@@ -120,7 +121,10 @@ impl Outgoing {
             state.lane.end(now);
             state.store.expedite(now, |_| true);
         }
-        self.schedule(state);
+        if self.schedule(state).is_err() {
+            // There is no thread that would.
+            self.on_timer();
+        }
     }
 
     /// Whether there is no need for this any more.
@@ -153,7 +157,8 @@ impl Outgoing {
             lane.drop_held(&packet);
         }
         store.clear();
-        self.schedule(state);
+        // Nothing is held back, so there is no timer to set.
+        let _ = self.schedule(state);
     }
 
     /// Sends a datagram by `route`, which is the endpoint's, or holds it back. An error is the caller's to record.
@@ -167,7 +172,7 @@ impl Outgoing {
                 let State { lane, store, .. } = &mut *state;
                 if lane.enter(store, datagram, &Exit::new(route, to), now) == Entered::Taken {
                     self.send_due(&mut state, route.socket, route.server, now);
-                    self.schedule(state);
+                    self.schedule_or_send(state, route.socket, route.server);
                     return Ok(());
                 }
             }
@@ -203,14 +208,14 @@ impl Outgoing {
                     // Where only some have passed, this is the last that may be meant.
                     let index = last + 1 - (passing.len() - sent);
                     route.record_refused(&self.diagnostics, error, index, count);
-                    self.schedule(state);
+                    self.schedule_or_send(state, route.socket, route.server);
                     return index;
                 }
                 passing.clear();
             }
         }
         self.send_due(&mut state, route.socket, route.server, now);
-        self.schedule(state);
+        self.schedule_or_send(state, route.socket, route.server);
         count
     }
 
@@ -241,17 +246,35 @@ impl Outgoing {
         }
         route.send_or_drop(&self.diagnostics, to, Payloads::Each(&passing));
         self.send_due(&mut state, route.socket, route.server, now);
-        self.schedule(state);
+        self.schedule_or_send(state, route.socket, route.server);
     }
 
     /// Sets the timer for what is held back, and gives the lock back.
-    fn schedule(&self, state: MutexGuard<'_, State, { rank::LINK_OUT }>) {
+    fn schedule(&self, state: MutexGuard<'_, State, { rank::LINK_OUT }>) -> io::Result<()> {
         let (due, busy_until) = (state.store.next_due(), state.busy_until);
         self.is_over.store(due.is_none() && state.lane.has_ended(), Ordering::Relaxed);
         drop(state);
-        if let Some(due) = due {
-            self.timer.set(due.max(busy_until));
+        due.map_or(Ok(()), |due| self.timer.set(due.max(busy_until)))
+    }
+
+    /// The same, for a caller that has the socket. Where there is no thread to send what is held back when it is due, it is sent at once:
+    /// nobody else would. That is recorded.
+    fn schedule_or_send(
+        &self,
+        state: MutexGuard<'_, State, { rank::LINK_OUT }>,
+        socket: &Socket,
+        server: Option<&Diagnostics>,
+    ) {
+        let Err(error) = self.schedule(state) else { return };
+        self.diagnostics.record(&Error::new(Operation::Send, "", Reason::NoThread(error)));
+        let mut state = self.state.lock();
+        let now = clock::now_nsec();
+        state.store.expedite(now, |_| true);
+        while now >= state.busy_until && !state.store.is_empty() {
+            self.send_due(&mut state, socket, server, now);
         }
+        // Where the kernel has no room, the next call tries again.
+        let _ = self.schedule(state);
     }
 
     /// Sends what is due.
@@ -328,7 +351,7 @@ impl OnTimer for Outgoing {
             let mut state = self.state.lock();
             let server = state.is_server.then(|| endpoint.diagnostics());
             self.send_due(&mut state, socket, server, clock::now_nsec());
-            self.schedule(state);
+            self.schedule_or_send(state, socket, server);
         });
         if sent.is_none() {
             self.discard_of(&weak);

@@ -40,7 +40,7 @@ pub struct Drain<'a> {
     peer: &'a Peer,
     /// How many packets may still be taken.
     left: usize,
-    /// How many bytes may still be read, so that a flood does not keep the call busy.
+    /// How many bytes may still be taken and read, so that a flood does not keep a call busy that reads the socket.
     budget: usize,
     socket_is_empty: bool,
     /// How many reads in a row have failed.
@@ -82,11 +82,17 @@ impl Peer {
         let bound = inbox.queue.bound();
         drop(inbox);
         let is_read_externally = self.inbox.is_read_externally();
-        let read_limit = self.state.read().socket.transport.own().map_or(0, |own| own.endpoint.read_limit());
+        let (most, budget) = if is_read_externally {
+            // What is queued now is bounded, and what follows is not taken.
+            (available, usize::MAX)
+        } else {
+            let read_limit = self.state.read().socket.transport.own().map_or(0, |own| own.endpoint.read_limit());
+            (usize::MAX, bound.saturating_add(read_limit))
+        };
         Ok(Drain {
             peer: self,
-            left: max.unwrap_or(if is_read_externally { available } else { usize::MAX }),
-            budget: bound.saturating_add(read_limit),
+            left: max.map_or(most, |max| max.min(most)),
+            budget,
             socket_is_empty: is_read_externally,
             errors: 0,
             hint: Hint::Unknown,

@@ -351,5 +351,6 @@ impl Drop for Peer {
 }
 
 fn find_group(group: &str, interface: &str) -> std::result::Result<Group, Reason> {
-    address::parse_ip(group).map(|ip| Group::on(ip, interface)).ok_or(Reason::InvalidAddress)
+    let ip = address::parse_ip(group).ok_or(Reason::InvalidAddress)?;
+    Group::on(ip, interface).map_err(Reason::NoInterfaceList)
 }

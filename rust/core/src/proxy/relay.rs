@@ -155,7 +155,7 @@ impl Relay {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let setup = Setup { options: &Options::default(), multicast_interface: None };
+        let setup = Setup { options: &Options::default(), multicast_interface: Ok(None) };
         let opened = Socket::bound(Some(SocketAddr::new(any, 0)), 0, CLIENT_BUFFER, setup);
         let Opened { socket, .. } = opened.map_err(|reason| self.no_client(reason))?;
         let connected_to =

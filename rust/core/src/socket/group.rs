@@ -1,5 +1,6 @@
 //! Multicast groups, and which of them a socket has joined.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::interface;
@@ -26,18 +27,18 @@ impl Group {
     ///
     /// As in the engine, an IPv4 group needs an interface with an IPv4 address; for an IPv6 group an unknown interface is left
     /// to the system as well.
-    pub(crate) fn on(ip: IpAddr, interface: &str) -> Self {
-        match ip {
+    pub(crate) fn on(ip: IpAddr, interface: &str) -> io::Result<Self> {
+        Ok(match ip {
             IpAddr::V4(group) if interface.is_empty() => Self::V4 { group, interface: Ok(Interface::ANY) },
             IpAddr::V4(group) => {
-                let found = interface::find(interface).filter(|found| found.ipv4.is_some());
+                let found = interface::find(interface)?.filter(|found| found.ipv4.is_some());
                 Self::V4 { group, interface: found.ok_or_else(|| interface.to_owned()) }
             }
             IpAddr::V6(group) if interface.is_empty() => Self::V6 { group, index: 0 },
             IpAddr::V6(group) => {
-                Self::V6 { group, index: interface::find(interface).and_then(|found| found.index).unwrap_or(0) }
+                Self::V6 { group, index: interface::find(interface)?.and_then(|found| found.index).unwrap_or(0) }
             }
-        }
+        })
     }
 
     pub(crate) fn ip(&self) -> IpAddr {

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::error::{Error, Operation, Reason};
-use crate::sys::{Interface, IoMode, Payloads, Sent, Source, Target};
+use crate::sys::{Cause, Interface, IoMode, Payloads, Sent, Source, Target};
 use crate::{address, sys};
 
 pub(crate) mod group;
@@ -98,9 +98,9 @@ pub(crate) struct Opened {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) options: &'a Options,
-    /// The interface that [`Options::multicast_interface`] names, if there is one. It is looked up beforehand, because listing
-    /// interfaces may block and sockets are opened under a lock.
-    pub(crate) multicast_interface: Option<Interface>,
+    /// The interface that [`Options::multicast_interface`] names, if there is one, or why that is not known. It is looked up beforehand,
+    /// because listing interfaces may block and sockets are opened under a lock.
+    pub(crate) multicast_interface: Result<Option<Interface>, &'a io::Error>,
 }
 
 impl Setup<'_> {
@@ -108,13 +108,19 @@ impl Setup<'_> {
     fn check(&self, option: &SocketOption) -> Result<Checked, Reason> {
         match option {
             SocketOption::MulticastInterface(name) if !name.is_empty() => {
-                let interface = self.multicast_interface.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
+                let found = self.multicast_interface.map_err(|error| Reason::NoInterfaceList(copy_of(error)))?;
+                let interface = found.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
                 Ok(Checked { interface, ..Checked::default() })
             }
             SocketOption::SourceAddress(_) => Ok(Checked { source: self.options.source, ..Checked::default() }),
             _ => option.check(),
         }
     }
+}
+
+/// The same error: it has a code of the system, or only a kind.
+fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
 
 impl Opened {
@@ -147,7 +153,7 @@ impl Socket {
     /// Makes a socket that is bound to `to`, or with `None` to `port` on every address of both families. The kernel is
     /// asked for a receive buffer of `receive_buffer` bytes, unless the options say otherwise.
     ///
-    /// Where the machine has no IPv6, `None` means every IPv4 address.
+    /// Where the machine has no IPv6, `None` means every IPv4 address; not where it lacks descriptors or memory at the moment.
     pub(crate) fn bound(
         to: Option<SocketAddr>,
         port: u16,
@@ -173,6 +179,8 @@ impl Socket {
                 return Err(Reason::Os(error));
             }
             (Err(error), Some(_)) => return Err(Reason::NoSocket(error)),
+            // A socket for IPv4 alone would be deaf to IPv6, and nothing would tell of it.
+            (Err(error), None) if is_shortage(&error) => return Err(Reason::NoSocket(error)),
             // IPv6 is there but has no addresses (some containers), or it is not there at all.
             _ => {}
         }
@@ -345,9 +353,9 @@ impl Socket {
         by_option.load(Ordering::Relaxed) || to_answer.load(Ordering::Relaxed)
     }
 
-    /// Whether the socket receives by every address of the machine: it was bound so, or not yet.
+    /// Whether the socket receives by every address of the machine: it was bound so, or not at all.
     pub(crate) fn is_wildcard(&self) -> bool {
-        self.io.local_addr().map_or(true, |address| address.ip().is_unspecified())
+        self.bound_to.ip().is_unspecified()
     }
 
     /// The reason for the system's refusal to send or connect to `address`.
@@ -373,7 +381,7 @@ impl Socket {
     }
 
     /// Sets an option, whose [check](SocketOption::check) gave `checked`. On a dual-stack socket it is set for both families.
-    /// Success for one of them is enough: macOS takes no IPv4 options on such a socket.
+    /// Where the system has it for one of them only, that is enough: macOS takes no IPv4 options on such a socket.
     pub(crate) fn set(&self, option: &SocketOption, checked: Checked) -> Result<(), Reason> {
         let socket = SockRef::from(&self.io);
         let interface = checked.interface;
@@ -433,7 +441,7 @@ impl Socket {
             Family::V6 => v6(),
             Family::Dual => {
                 let of_v6 = v6();
-                v4().or(of_v6)
+                sys::of_both(of_v6, v4())
             }
         }
     }
@@ -485,6 +493,11 @@ impl Socket {
     fn fitted(&self, to: SocketAddr) -> SocketAddr {
         if self.family == Family::Dual { address::to_mapped(to) } else { to }
     }
+}
+
+/// Whether the system lacks something at the moment: then the machine may well have IPv6.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(sys::cause(error), Cause::NoDescriptor | Cause::NoRoom)
 }
 
 /// Asks for a buffer. Linux grants what its limit allows; a system that refuses instead (macOS) is asked for half as much,

@@ -187,7 +187,8 @@ impl SocketOption {
     pub(crate) fn check(&self) -> Result<Checked, Reason> {
         match self {
             Self::MulticastInterface(name) if !name.is_empty() => {
-                let interface = interface::find(name).ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
+                let found = interface::find(name).map_err(Reason::NoInterfaceList)?;
+                let interface = found.ok_or_else(|| Reason::UnknownInterface(name.clone()))?;
                 Ok(Checked { interface, ..Checked::default() })
             }
             Self::SourceAddress(text) if !text.is_empty() => {

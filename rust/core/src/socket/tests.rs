@@ -13,7 +13,7 @@ fn options() -> Options {
 }
 
 fn setup(options: &Options) -> Setup<'_> {
-    Setup { options, multicast_interface: None }
+    Setup { options, multicast_interface: Ok(None) }
 }
 
 fn check(socket: &Socket, options: &Options) {

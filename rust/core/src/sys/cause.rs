@@ -49,6 +49,16 @@ pub(crate) fn cause(error: &io::Error) -> Cause {
     })
 }
 
+/// The outcome of setting an option for both address families. Where the system has it for one of them only, that is enough; what it
+/// refuses for another reason was not done.
+pub(crate) fn of_both(v6: io::Result<()>, v4: io::Result<()>) -> io::Result<()> {
+    let is_lacking = |error: &io::Error| matches!(cause(error), Cause::NotSupported | Cause::Invalid);
+    match (v6, v4) {
+        (Err(error), other) | (other, Err(error)) if is_lacking(&error) => other,
+        (v6, v4) => v6.and(v4),
+    }
+}
+
 #[cfg(unix)]
 fn of_code(code: i32) -> Option<Cause> {
     Some(match code {
@@ -93,6 +103,21 @@ fn of_code(code: i32) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_that_one_family_lacks_is_set_for_the_other() {
+        let lacking = || Err(io::ErrorKind::Unsupported.into());
+        let refused = || Err(io::ErrorKind::OutOfMemory.into());
+        let code = |result: io::Result<()>| result.map_err(|error| error.kind());
+        assert_eq!(code(of_both(Ok(()), Ok(()))), Ok(()));
+        for (v6, v4) in [(lacking(), Ok(())), (Ok(()), lacking())] {
+            assert_eq!(code(of_both(v6, v4)), Ok(()));
+        }
+        for (v6, v4) in [(refused(), Ok(())), (Ok(()), refused()), (lacking(), refused()), (refused(), lacking())] {
+            assert_eq!(code(of_both(v6, v4)), Err(io::ErrorKind::OutOfMemory));
+        }
+        assert_eq!(code(of_both(lacking(), lacking())), Err(io::ErrorKind::Unsupported));
+    }
 
     #[test]
     fn errors_of_the_system_are_told_apart_by_their_code() {

@@ -16,8 +16,8 @@
 //! - `fn set_traffic_class_v6(socket: &UdpSocket, class: u32) -> io::Result<()>`: sets `IPV6_TCLASS`.
 //! - `fn interfaces() -> io::Result<Vec<if_addrs::Interface>>`: the interfaces, an entry for each of their addresses. May take
 //!   milliseconds.
-//! - `fn interface_index(name: &str) -> Option<u32>`: the index of the interface `name`. `None` if there is no such interface,
-//!   or if the platform has no fast look-up.
+//! - `fn interface_index(name: &str) -> io::Result<Option<u32>>`: the index of the interface `name`. `None` if there is no such
+//!   interface, or if the platform has no fast look-up; an error if the system does not tell.
 //! - `fn interface_name(index: u32) -> Option<String>`: the name of an interface; always `None` unless `SCOPES_HAVE_NAMES`.
 //! - `const SCOPES_HAVE_NAMES: bool`: whether the scope of a link-local address is written as an interface name (`true`) or as
 //!   an interface index (`false`).
@@ -136,6 +136,10 @@ mod wakeup;
 #[cfg(test)]
 mod tests;
 
+/// Compares the parser of control messages with a simple one, for a control buffer with these bytes.
+#[cfg(all(unix, any(test, fuzzing)))]
+pub(crate) use unix::reference::check as check_control;
+
 #[cfg(unix)]
 use unix as socket_backend;
 #[cfg(windows)]
@@ -146,7 +150,7 @@ use fallback as datagram_backend;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use linux as datagram_backend;
 
-pub(crate) use cause::{Cause, cause};
+pub(crate) use cause::{Cause, cause, of_both};
 pub(crate) use clock::real_time_nsec;
 pub(crate) use datagram_backend::{
     Arena, BEST_IO_MODE, CHOOSES_SHARED_PORTS, change_group_v4, kernel_drops, prepare_io_mode, receive_own_groups_only,

@@ -1,5 +1,6 @@
 //! What must be at hand before a socket is opened under a lock.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,15 +24,22 @@ pub(crate) fn parse_bind_address(text: &str) -> Result<BindAddress, Reason> {
 }
 
 /// The interface that [`Options::multicast_interface`] names, looked up without a lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MulticastInterface {
     name: String,
-    pub(super) found: Option<Interface>,
+    pub(super) found: io::Result<Option<Interface>>,
+}
+
+/// Of options that name none.
+impl Default for MulticastInterface {
+    fn default() -> Self {
+        Self { name: String::new(), found: Ok(None) }
+    }
 }
 
 impl MulticastInterface {
     pub(crate) fn look_up(name: String) -> Self {
-        let found = if name.is_empty() { None } else { interface::find(&name) };
+        let found = if name.is_empty() { Ok(None) } else { interface::find(&name) };
         Self { name, found }
     }
 

@@ -36,8 +36,8 @@ impl SocketState {
         }
     }
 
-    fn setup(&self, interface: &MulticastInterface) -> std::result::Result<Setup<'_>, Outdated> {
-        let setup = Setup { options: &self.options, multicast_interface: interface.found };
+    fn setup<'a>(&'a self, interface: &'a MulticastInterface) -> std::result::Result<Setup<'a>, Outdated> {
+        let setup = Setup { options: &self.options, multicast_interface: interface.found.as_ref().map(|found| *found) };
         if interface.is_current(&self.options) { Ok(setup) } else { Err(Outdated) }
     }
 

@@ -11,6 +11,7 @@ use loom::thread::spawn;
 
 use super::{OnTimer, Readable};
 
+mod due;
 mod poller;
 mod thread;
 

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use libc::c_int;
 
-use crate::sys::unix::ffi::length;
+use crate::sys::unix::ffi::{Plain, length};
 
 /// A number of messages, in the type that libc takes.
 #[expect(clippy::cast_possible_truncation, reason = "at most the number of slots or of messages in a send call")]
@@ -15,7 +15,7 @@ pub(super) const fn message_count(messages: usize) -> u32 {
 }
 
 /// Reads an option that consists of integers.
-pub(super) fn option<T: Integers>(socket: &UdpSocket, level: c_int, name: c_int) -> io::Result<T> {
+pub(crate) fn option<T: Plain + Default>(socket: &UdpSocket, level: c_int, name: c_int) -> io::Result<T> {
     let mut value = T::default();
     let mut size = length::<T>() as libc::socklen_t;
     // SAFETY: `socket` is borrowed, so its descriptor stays open. The kernel writes at most `size` bytes to `value`, for which
@@ -23,16 +23,3 @@ pub(super) fn option<T: Integers>(socket: &UdpSocket, level: c_int, name: c_int)
     let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut size) };
     if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
-
-/// A type that consists of integers.
-///
-/// # Safety
-///
-/// All bytes must be a valid value of the type.
-pub(super) unsafe trait Integers: Default {}
-
-// SAFETY: an integer.
-unsafe impl Integers for c_int {}
-
-// SAFETY: an array of integers.
-unsafe impl<const N: usize> Integers for [u32; N] where Self: Default {}

@@ -1,7 +1,7 @@
 //! The datagram backend of Linux and Android: many datagrams per system call (`recvmmsg`, `sendmmsg`), and datagrams of one
 //! size that the kernel joins (`UDP_GRO`, since Linux 5.0) and segments (`UDP_SEGMENT`, since 4.18); see udp(7).
 
-mod ffi;
+pub(super) mod ffi;
 mod recv;
 mod send;
 

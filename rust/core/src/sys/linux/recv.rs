@@ -11,7 +11,7 @@ use super::ffi::message_count;
 use crate::sys::io_mode::IoMode;
 use crate::sys::portable;
 use crate::sys::types::{Arrival, Message, SLOT, SLOT_STRIDE, SLOTS};
-use crate::sys::unix::cmsg::{ControlBuffer, arrival, control_data};
+use crate::sys::unix::cmsg::{ControlBuffer, arrival, control_data, written};
 use crate::sys::unix::ffi::{length, sender};
 
 /// The memory that `recvmmsg` writes to. It consists of integers and raw pointers, for which zero is a valid value.
@@ -125,13 +125,11 @@ impl Arena {
         let memory = unsafe { self.memory.as_ref() };
         let message = &memory.messages[..self.received][index];
         let length = message.msg_len as usize;
-        // SAFETY: `recvmmsg` has filled in this header, as its index is below `received`. Its control pointer leads to a
-        // `ControlBuffer` that the arena owns, and its length is the one that the kernel has written there.
-        let control = unsafe { control_data(&message.msg_hdr) };
+        let control = control_data(written(&memory.controls[index], message.msg_hdr.msg_controllen as _));
         Message {
             bytes: &memory.slots[index][..length],
             segment: control.segment.unwrap_or(length).min(length),
-            sender: sender(&memory.senders[index]),
+            sender: sender(&memory.senders[index], message.msg_hdr.msg_namelen),
             real_time: control.time,
         }
     }
@@ -143,8 +141,7 @@ impl Arena {
         // SAFETY: as in `message`.
         let memory = unsafe { self.memory.as_ref() };
         let message = &memory.messages[..self.received][index];
-        // SAFETY: as of `control_data` in `message`.
-        unsafe { arrival(&message.msg_hdr) }
+        arrival(written(&memory.controls[index], message.msg_hdr.msg_controllen as _))
     }
 
     pub(crate) fn bytes(&self, index: usize) -> &[u8] {

@@ -1,6 +1,8 @@
 //! Tests of the datagram backend of this platform, in every mode that it has.
 
 mod addresses;
+#[cfg(unix)]
+mod kernel;
 mod receiving;
 mod segmentation;
 mod sending;

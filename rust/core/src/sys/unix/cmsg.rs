@@ -1,16 +1,18 @@
 //! Control messages, see cmsg(3): what the kernel reports with a received message, and what a sent one asks for.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::slice;
 
 use libc::c_int;
 
-use super::ffi::{holds, length, space};
+use super::ffi::{length, plain, space, space_of};
 use super::pktinfo::{self, InPktinfo};
 use crate::sys::types::{Arrival, Source};
 
 /// Room for the control messages of one received message: its time, its segment size and its destination, which a dual-stack
 /// socket may be told twice. An array of `usize`, because these have the alignment of a `cmsghdr`.
 pub(crate) type ControlBuffer = [usize; RECEIVE_ROOM.div_ceil(size_of::<usize>())];
+pub(crate) const EMPTY: ControlBuffer = [0; RECEIVE_ROOM.div_ceil(size_of::<usize>())];
 const RECEIVE_ROOM: usize =
     space::<libc::timespec>() + space::<c_int>() + pktinfo::ROOM_V4 + space::<libc::in6_pktinfo>();
 const _: () = assert!(align_of::<ControlBuffer>() >= align_of::<libc::cmsghdr>());
@@ -27,90 +29,78 @@ pub(crate) struct ControlData {
     pub(crate) segment: Option<usize>,
 }
 
-/// Calls `read` with the head and the payload of each control message of a received message. The payload has the length that its head
-/// tells, less that of the head.
-///
-/// # Safety
-///
-/// The control pointer and length of `header` must describe readable memory that is aligned as [`ControlBuffer`] and holds
-/// control messages from the kernel.
+/// The length of a control message without its payload.
+// SAFETY: only computes, from a size that cannot overflow.
+const HEAD: usize = unsafe { libc::CMSG_LEN(0) } as usize;
+const _: () = assert!(HEAD >= size_of::<libc::cmsghdr>());
+
+/// What the kernel has written to a control buffer, given how many bytes it says that these are.
 #[inline]
-unsafe fn for_each(header: &libc::msghdr, mut read: impl FnMut(&libc::cmsghdr, *const u8)) {
-    // SAFETY: the caller guarantees that the header describes readable memory with well-formed control messages.
-    let mut entry = unsafe { libc::CMSG_FIRSTHDR(header) };
-    // SAFETY: null, or a control message in that memory. The alignment of the memory and of the kernel's entries in it is that
-    // of a `cmsghdr`.
-    while let Some(head) = unsafe { entry.as_ref() } {
-        // SAFETY: the payload of a control message is in the same memory.
-        let payload = unsafe { libc::CMSG_DATA(entry) };
-        read(head, payload);
-        // SAFETY: as for the first one; `entry` is a control message of `header`.
-        entry = unsafe { libc::CMSG_NXTHDR(header, entry) };
+pub(crate) fn written(buffer: &ControlBuffer, length: usize) -> &[u8] {
+    let length = length.min(size_of::<ControlBuffer>());
+    // SAFETY: the buffer is borrowed and initialised, has at least so many bytes, and each byte of an integer is a valid byte.
+    unsafe { slice::from_raw_parts(buffer.as_ptr().cast(), length) }
+}
+
+/// Calls `read` with the level, the type and the payload of each control message in `control`. Ends at a message that says that it is
+/// longer than what is left, or shorter than its head: where the next one begins is not known then. No kernel writes such a message,
+/// but nothing here depends on that.
+#[inline]
+pub(crate) fn for_each(control: &[u8], mut read: impl FnMut(c_int, c_int, &[u8])) {
+    let mut rest = control;
+    while let Some(head) = rest.get(..size_of::<libc::cmsghdr>()).and_then(plain::<libc::cmsghdr>) {
+        #[allow(clippy::unnecessary_cast, reason = "it has another type on other systems")]
+        let Some(payload) = rest.get(HEAD..head.cmsg_len as usize) else { return };
+        read(head.cmsg_level, head.cmsg_type, payload);
+        // The last one may have no padding behind it.
+        rest = rest.get(space_of(payload.len())..).unwrap_or_default();
     }
 }
 
-/// When a message was received, and what it consists of.
-///
-/// # Safety
-///
-/// As of [`for_each`].
+/// When a message was received, and what it consists of, by its control messages.
 #[inline]
-pub(crate) unsafe fn control_data(header: &libc::msghdr) -> ControlData {
+pub(crate) fn control_data(control: &[u8]) -> ControlData {
     let mut data = ControlData::default();
-    let read = |head: &libc::cmsghdr, payload: *const u8| {
-        match (head.cmsg_level, head.cmsg_type) {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) if holds::<libc::timespec>(head) => {
-                // SAFETY: the payload has the size of a `timespec`, for which all bytes are valid.
-                let time = unsafe { payload.cast::<libc::timespec>().read_unaligned() };
+    for_each(control, |level, kind, payload| match (level, kind) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+            if let Some(time) = plain::<libc::timespec>(payload) {
                 data.time = nanoseconds(time.tv_sec, time.tv_nsec);
             }
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMP) if holds::<libc::timeval>(head) => {
-                // SAFETY: the payload has the size of a `timeval`, for which all bytes are valid.
-                let time = unsafe { payload.cast::<libc::timeval>().read_unaligned() };
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMP) => {
+            if let Some(time) = plain::<libc::timeval>(payload) {
                 data.time = nanoseconds(time.tv_sec, i64::from(time.tv_usec) * 1_000);
             }
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            (libc::SOL_UDP, libc::UDP_GRO) if holds::<c_int>(head) => {
-                // SAFETY: the payload has the size of an integer, for which all bytes are valid.
-                let size = unsafe { payload.cast::<c_int>().read_unaligned() };
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        (libc::SOL_UDP, libc::UDP_GRO) => {
+            if let Some(size) = plain::<c_int>(payload) {
                 data.segment = usize::try_from(size).ok().filter(|size| *size > 0);
             }
-            _ => {}
         }
-    };
-    // SAFETY: as this function's own.
-    unsafe { for_each(header, read) };
+        _ => {}
+    });
     data
 }
 
-/// Where a message has arrived, if the socket is told; see [`receive_arrival`](crate::sys::receive_arrival).
-///
-/// # Safety
-///
-/// As of [`for_each`].
-pub(crate) unsafe fn arrival(header: &libc::msghdr) -> Option<Arrival> {
+/// Where a message has arrived, by its control messages, if the socket is told; see [`receive_arrival`](crate::sys::receive_arrival).
+pub(crate) fn arrival(control: &[u8]) -> Option<Arrival> {
     let mut arrival = None;
-    let read = |head: &libc::cmsghdr, payload: *const u8| match (head.cmsg_level, head.cmsg_type) {
-        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if holds::<libc::in6_pktinfo>(head) => {
-            // SAFETY: the payload has the size of the structure, which consists of integers.
-            let info = unsafe { payload.cast::<libc::in6_pktinfo>().read_unaligned() };
-            #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
-            let interface = info.ipi6_ifindex as u32;
+    for_each(control, |level, kind, payload| match (level, kind) {
+        (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+            let info = plain::<libc::in6_pktinfo>(payload);
             // A dual-stack socket is told twice of an IPv4 datagram, here with less information.
-            if arrival.is_none() {
+            if let (Some(info), None) = (info, arrival) {
+                #[allow(clippy::unnecessary_cast, reason = "libc has another type for it on Android")]
+                let interface = info.ipi6_ifindex as u32;
                 arrival = Some(Arrival::at(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), interface));
             }
         }
-        (libc::IPPROTO_IP, kind) => {
-            // SAFETY: the payload has the length that its head tells, less that of the head.
-            unsafe { pktinfo::read(kind, head, payload, &mut arrival) };
-        }
+        (libc::IPPROTO_IP, kind) => pktinfo::read(kind, payload, &mut arrival),
         _ => {}
-    };
-    // SAFETY: as this function's own.
-    unsafe { for_each(header, read) };
+    });
     arrival
 }
 

@@ -19,10 +19,58 @@ pub(crate) const fn space<T>() -> usize {
     unsafe { libc::CMSG_SPACE(length::<T>()) as usize }
 }
 
-/// Whether the payload of a control message has the size of a `T`.
-pub(crate) fn holds<T>(head: &libc::cmsghdr) -> bool {
-    // SAFETY: only computes, from a size that cannot overflow.
-    head.cmsg_len as u64 == u64::from(unsafe { libc::CMSG_LEN(length::<T>()) })
+/// The room that a control message with a payload of so many bytes takes. The payload is in memory, in one that the kernel has written.
+#[inline]
+pub(crate) const fn space_of(payload: usize) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "at most the size of a control buffer")]
+    let payload = payload as u32;
+    // SAFETY: only computes. A result that overflows would be a wrong number.
+    unsafe { libc::CMSG_SPACE(payload) as usize }
+}
+
+/// A type that consists of integers, arrays of them and padding.
+///
+/// # Safety
+///
+/// All bytes must be a valid value of the type.
+pub(crate) unsafe trait Plain: Copy {}
+
+macro_rules! plain {
+    ($($(#[$attribute:meta])* $type:ty),* $(,)?) => {
+        $(
+            $(#[$attribute])*
+            // SAFETY: an integer, or a structure that consists of integers.
+            unsafe impl Plain for $type {}
+        )*
+    };
+}
+
+plain!(
+    c_int,
+    libc::cmsghdr,
+    libc::in6_pktinfo,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    libc::timespec,
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    libc::timeval,
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    libc::in_pktinfo,
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    libc::in_addr,
+);
+
+// SAFETY: an array of integers.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+unsafe impl<const N: usize> Plain for [u32; N] {}
+
+/// The value that the kernel has written as these bytes; `None` where they have another size.
+#[inline]
+pub(crate) fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
+    if bytes.len() != size_of::<T>() {
+        return None;
+    }
+    // SAFETY: there are as many bytes as the type has, all of which are valid for it (see the trait); the read requires no alignment.
+    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 /// Sets a boolean option.
@@ -39,17 +87,27 @@ pub(crate) fn set_option<T: Copy>(socket: &UdpSocket, level: c_int, name: c_int,
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Converts a sender's address that the kernel has written.
-pub(crate) fn sender(address: &libc::sockaddr_in6) -> SocketAddr {
-    if c_int::from(address.sin6_family) == libc::AF_INET6 {
-        let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
-        let port = u16::from_be(address.sin6_port);
-        return SocketAddrV6::new(ip, port, address.sin6_flowinfo, address.sin6_scope_id).into();
+/// Converts a sender's address that the kernel has written, with the length that it says. Without a whole address of a family of the
+/// Internet, the unspecified one.
+#[inline]
+pub(crate) fn sender(address: &libc::sockaddr_in6, told: libc::socklen_t) -> SocketAddr {
+    let told = usize::try_from(told).unwrap_or(0);
+    match c_int::from(address.sin6_family) {
+        libc::AF_INET6 if told >= size_of::<libc::sockaddr_in6>() => {
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            let port = u16::from_be(address.sin6_port);
+            SocketAddrV6::new(ip, port, address.sin6_flowinfo, address.sin6_scope_id).into()
+        }
+        libc::AF_INET if told >= size_of::<libc::sockaddr_in>() => {
+            // SAFETY: `sockaddr_in` is no longer than `sockaddr_in6`, requires no larger alignment, and consists of integers.
+            let address = unsafe { &*ptr::from_ref(address).cast::<libc::sockaddr_in>() };
+            SocketAddrV4::new(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()), u16::from_be(address.sin_port))
+                .into()
+        }
+        _ => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into(),
     }
-    // SAFETY: `sockaddr_in` is no longer than `sockaddr_in6`, requires no larger alignment, and consists of integers.
-    let address = unsafe { &*ptr::from_ref(address).cast::<libc::sockaddr_in>() };
-    SocketAddrV4::new(Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes()), u16::from_be(address.sin_port)).into()
 }
 
 /// The form in which `sender` expects an IPv4 address.
 const _: () = assert!(size_of::<libc::sockaddr_in>() <= size_of::<libc::sockaddr_in6>());
+const _: () = assert!(align_of::<libc::sockaddr_in>() <= align_of::<libc::sockaddr_in6>());

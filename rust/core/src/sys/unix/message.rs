@@ -1,7 +1,7 @@
 //! One datagram with its control messages (recvmsg(2), sendmsg(2)).
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
@@ -9,9 +9,10 @@ use std::ptr;
 use libc::c_int;
 use socket2::SockAddr;
 
-use super::cmsg::{ControlBuffer, SendControl, arrival, control_data};
+use super::cmsg::{ControlBuffer, EMPTY, SendControl, arrival, control_data, written};
 use super::ffi::{length, sender, set_flag};
 use super::pktinfo;
+use crate::sys::cause::of_both;
 use crate::sys::types::{ReceivedOne, Source};
 
 /// Of systems without it, sending on a socket does not raise `SIGPIPE`.
@@ -24,7 +25,7 @@ const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
 pub(crate) fn receive_arrival(socket: &UdpSocket, enabled: bool) -> io::Result<()> {
     // A socket of one family refuses the option of the other, except that Linux takes that of IPv4 on every socket.
     let v4 = pktinfo::receive(socket, enabled);
-    set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, enabled).or(v4)
+    of_both(set_flag(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, enabled), v4)
 }
 
 /// See [`sys`](crate::sys).
@@ -32,7 +33,7 @@ pub(crate) fn receive_one(socket: &UdpSocket, buffer: &mut [u8], with_arrival: b
     let mut iovec = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: integers, for which zero is a valid value.
     let mut address: libc::sockaddr_in6 = unsafe { mem::zeroed() };
-    let mut control = MaybeUninit::<ControlBuffer>::uninit();
+    let mut control = EMPTY;
     // SAFETY: a header of integers and raw pointers, for which zero is a valid value. It is not built from a literal, because
     // on some platforms it has private padding.
     let mut header: libc::msghdr = unsafe { mem::zeroed() };
@@ -40,18 +41,20 @@ pub(crate) fn receive_one(socket: &UdpSocket, buffer: &mut [u8], with_arrival: b
     header.msg_namelen = length::<libc::sockaddr_in6>() as libc::socklen_t;
     header.msg_iov = &raw mut iovec;
     header.msg_iovlen = 1;
-    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_control = (&raw mut control).cast();
     header.msg_controllen = size_of::<ControlBuffer>() as _;
     // SAFETY: `socket` is borrowed, so its descriptor stays open. The header's pointers lead to variables of this function and
     // to the buffer, with their lengths; nothing else refers to these during the call.
     let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
     let length = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-    // SAFETY: the call has filled in the header. Its control pointer leads to `control`, of which the kernel has written as many
-    // bytes as the header now tells.
-    let told = unsafe { control_data(&header) };
-    // SAFETY: as above.
-    let arrival = if with_arrival { unsafe { arrival(&header) } } else { None };
-    Ok(ReceivedOne { length, sender: sender(&address), real_time: told.time, arrival })
+    let control = written(&control, header.msg_controllen as _);
+    let arrival = if with_arrival { arrival(control) } else { None };
+    Ok(ReceivedOne {
+        length,
+        sender: sender(&address, header.msg_namelen),
+        real_time: control_data(control).time,
+        arrival,
+    })
 }
 
 /// See [`sys`](crate::sys).

@@ -4,6 +4,8 @@ pub(super) mod cmsg;
 pub(super) mod ffi;
 mod message;
 mod pktinfo;
+#[cfg(any(test, fuzzing))]
+pub(super) mod reference;
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -81,11 +83,16 @@ pub(crate) fn interfaces() -> io::Result<Vec<if_addrs::Interface>> {
 }
 
 /// `if_nametoindex`(3).
-pub(crate) fn interface_index(name: &str) -> Option<u32> {
-    let name = CString::new(name).ok()?;
+pub(crate) fn interface_index(name: &str) -> io::Result<Option<u32>> {
+    let Ok(name) = CString::new(name) else { return Ok(None) };
     // SAFETY: `name` is a string that ends with a zero byte and outlives the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    (index != 0).then_some(index)
+    if index != 0 {
+        return Ok(Some(index));
+    }
+    let error = io::Error::last_os_error();
+    let is_unknown = matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::EINVAL));
+    if is_unknown { Ok(None) } else { Err(error) }
 }
 
 /// `if_indextoname`(3).

@@ -15,7 +15,7 @@ mod with_pktinfo {
     use libc::c_int;
 
     use crate::sys::types::Arrival;
-    use crate::sys::unix::ffi::{holds, set_flag, space};
+    use crate::sys::unix::ffi::{plain, set_flag, space};
 
     pub(crate) type InPktinfo = libc::in_pktinfo;
 
@@ -37,16 +37,11 @@ mod with_pktinfo {
     }
 
     /// Reads a control message.
-    ///
-    /// # Safety
-    ///
-    /// `payload` must be readable for as many bytes as `head` tells.
-    pub(crate) unsafe fn read(kind: c_int, head: &libc::cmsghdr, payload: *const u8, told: &mut Option<Arrival>) {
-        if kind != libc::IP_PKTINFO || !holds::<InPktinfo>(head) {
+    pub(crate) fn read(kind: c_int, payload: &[u8], told: &mut Option<Arrival>) {
+        if kind != libc::IP_PKTINFO {
             return;
         }
-        // SAFETY: the payload has the size of the structure, which consists of integers.
-        let info = unsafe { payload.cast::<InPktinfo>().read_unaligned() };
+        let Some(info) = plain::<InPktinfo>(payload) else { return };
         let address = |address: libc::in_addr| Ipv4Addr::from(address.s_addr.to_ne_bytes());
         #[allow(clippy::cast_sign_loss, reason = "an index is positive; macOS has an unsigned type for it")]
         #[allow(clippy::unnecessary_cast, reason = "macOS has an unsigned type for it")]
@@ -70,7 +65,7 @@ mod with_address {
     use libc::c_int;
 
     use crate::sys::types::Arrival;
-    use crate::sys::unix::ffi::{holds, set_flag, space};
+    use crate::sys::unix::ffi::{plain, set_flag, space};
 
     pub(crate) type InPktinfo = libc::in_addr;
 
@@ -90,25 +85,15 @@ mod with_address {
     }
 
     /// Reads a control message. The kernels put the address before the interface.
-    ///
-    /// # Safety
-    ///
-    /// `payload` must be readable for as many bytes as `head` tells.
-    pub(crate) unsafe fn read(kind: c_int, head: &libc::cmsghdr, payload: *const u8, told: &mut Option<Arrival>) {
-        if kind == libc::IP_RECVDSTADDR && holds::<libc::in_addr>(head) {
-            // SAFETY: the payload has the size of the structure, which consists of integers.
-            let address = unsafe { payload.cast::<libc::in_addr>().read_unaligned() };
+    pub(crate) fn read(kind: c_int, payload: &[u8], told: &mut Option<Arrival>) {
+        if kind == libc::IP_RECVDSTADDR
+            && let Some(address) = plain::<libc::in_addr>(payload)
+        {
             *told = Some(Arrival::at(Ipv4Addr::from(address.s_addr.to_ne_bytes()).into(), 0));
         }
-        // SAFETY: only computes.
-        let needed = unsafe { libc::CMSG_LEN(4) };
-        if kind == libc::IP_RECVIF && head.cmsg_len as u64 >= u64::from(needed) {
-            // The index follows the length and the family of a `sockaddr_dl`, one byte each.
-            // SAFETY: the payload has at least four bytes.
-            let index = unsafe { payload.add(2).cast::<u16>().read_unaligned() };
-            if let Some(arrival) = told {
-                arrival.interface = index.into();
-            }
+        // The index follows the length and the family of a `sockaddr_dl`, one byte each.
+        if let (libc::IP_RECVIF, Some(arrival), [_, _, low, high, ..]) = (kind, told, payload) {
+            arrival.interface = u16::from_ne_bytes([*low, *high]).into();
         }
     }
 }

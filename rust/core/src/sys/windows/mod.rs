@@ -93,8 +93,9 @@ pub(crate) fn set_traffic_class_v6(_socket: &UdpSocket, class: u32) -> io::Resul
 }
 
 /// Always `None`: `if_nametoindex` takes other names than the ones that Windows shows to users.
-pub(crate) fn interface_index(_name: &str) -> Option<u32> {
-    None
+#[expect(clippy::unnecessary_wraps, reason = "the contract of `sys`; it can fail on other platforms")]
+pub(crate) fn interface_index(_name: &str) -> io::Result<Option<u32>> {
+    Ok(None)
 }
 
 pub(crate) fn interface_name(_index: u32) -> Option<String> {
