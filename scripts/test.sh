@@ -356,6 +356,7 @@ the_addon() {
     step "build" scripts/build.sh
     after build "no paths of this machine in the libraries" libraries_have_no_paths
     after build "engine" engine_found
+    ! has_passed engine || find_engine
     after build "package of this machine's libraries" package_is_reproducible
     after "package of this machine's libraries" "the zip in an empty project" zip_works_in_an_empty_project
     after engine "import" prepare_project "$project"

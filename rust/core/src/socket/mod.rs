@@ -16,9 +16,11 @@ pub(crate) mod group;
 pub(crate) mod options;
 #[cfg(test)]
 mod tests;
+mod widened;
 
 use group::Group;
 use options::{Checked, Options, Refusal, SocketOption};
+use widened::Widened;
 
 /// How many copies of a datagram go into one call of [`sys::send_to_each`]: as many as Linux takes at once.
 const COPIES: usize = 64;
@@ -65,6 +67,7 @@ pub(crate) struct Socket {
     gso_limit: AtomicUsize,
     /// Who wants to be told where packets arrive.
     arrivals: Arrivals,
+    drops: Widened,
     /// The sizes of the kernel's buffers before any was asked for, in its own figure.
     default_receive_buffer: usize,
     default_send_buffer: usize,
@@ -231,7 +234,18 @@ impl Socket {
         let gso_limit = AtomicUsize::new(usize::MAX);
         let arrivals = Arrivals::default();
         let bound_to = family.every_address(0);
-        Ok(Self { io, family, bound_to, io_mode, gso_limit, arrivals, default_receive_buffer, default_send_buffer })
+        let drops = Widened::default();
+        Ok(Self {
+            io,
+            family,
+            bound_to,
+            io_mode,
+            gso_limit,
+            arrivals,
+            drops,
+            default_receive_buffer,
+            default_send_buffer,
+        })
     }
 
     fn bind_to(&self, address: SocketAddr) -> io::Result<()> {
@@ -245,6 +259,11 @@ impl Socket {
     /// The socket itself, to register with a poller.
     pub(crate) fn io(&self) -> &UdpSocket {
         &self.io
+    }
+
+    /// How many packets the kernel has dropped since the socket was made, see [`sys::kernel_drops`].
+    pub(crate) fn kernel_drops(&self) -> u64 {
+        self.drops.note(sys::kernel_drops(&self.io))
     }
 
     /// Connects to the one address to send to and receive from. Returns it as the kernel took it: `0.0.0.0` becomes

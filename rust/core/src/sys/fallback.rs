@@ -40,7 +40,7 @@ pub(crate) fn set_multicast_interface_v4(socket: &UdpSocket, interface: Interfac
 pub(crate) fn receive_own_groups_only(_socket: &UdpSocket) {}
 
 /// These systems do not report drops.
-pub(crate) fn kernel_drops(_socket: &UdpSocket) -> u64 {
+pub(crate) fn kernel_drops(_socket: &UdpSocket) -> u32 {
     0
 }
 

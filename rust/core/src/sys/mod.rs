@@ -97,7 +97,7 @@
 //! - `fn receive_own_groups_only(socket: &UdpSocket)`: called when the socket joins a group. Afterwards it receives multicast
 //!   datagrams only of groups that it has joined. Where the kernel does not compare the interface as well (IPv6 on Linux),
 //!   messages tell where they have arrived afterwards, so that the caller can compare it.
-//! - `fn kernel_drops(socket: &UdpSocket) -> u64`: how many messages the kernel has dropped because the socket's receive buffer
+//! - `fn kernel_drops(socket: &UdpSocket) -> u32`: how many messages the kernel has dropped, modulo 2³², because the socket's receive buffer
 //!   was full; joined datagrams count as one. 0 where the kernel does not report it.
 //! - `fn ticks_nsec() -> u64`: nanoseconds on the clock of the engine's `Time.get_ticks_usec()`, with another origin.
 //!

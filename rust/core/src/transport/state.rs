@@ -93,7 +93,7 @@ impl SocketState {
     pub(crate) fn take_own(&mut self) -> Option<Arc<Endpoint>> {
         self.transport.own()?;
         let Transport::Own(Own { endpoint, socket, .. }) = std::mem::take(&mut self.transport) else { return None };
-        self.kernel_drops_before += sys::kernel_drops(socket.io());
+        self.kernel_drops_before += socket.kernel_drops();
         self.closed_last = Arc::downgrade(&endpoint);
         Some(endpoint)
     }
@@ -110,7 +110,7 @@ impl SocketState {
 
     /// What the kernel has dropped at this peer's own sockets.
     pub(crate) fn kernel_drops(&self) -> u64 {
-        self.kernel_drops_before + self.transport.own().map_or(0, |own| sys::kernel_drops(own.socket.io()))
+        self.kernel_drops_before + self.transport.own().map_or(0, |own| own.socket.kernel_drops())
     }
 
     /// Fails if the options are those of the server that the peer belongs to.

@@ -72,9 +72,9 @@ fn has_batches(socket: &UdpSocket) -> bool {
     receives == 0 && sends == 0
 }
 
-pub(crate) fn kernel_drops(socket: &UdpSocket) -> u64 {
+pub(crate) fn kernel_drops(socket: &UdpSocket) -> u32 {
     let values = option::<[u32; MEMINFO_VALUES]>(socket, libc::SOL_SOCKET, SO_MEMINFO);
-    values.map_or(0, |values| u64::from(values[MEMINFO_DROPS]))
+    values.map_or(0, |values| values[MEMINFO_DROPS])
 }
 
 /// `CLOCK_MONOTONIC_RAW`, as in the engine.

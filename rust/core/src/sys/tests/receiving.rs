@@ -87,7 +87,7 @@ fn drops_are_counted_where_the_kernel_reports_them() {
         }
         if BEST_IO_MODE > IoMode::Portable {
             assert!(arrived < 200);
-            assert_eq!(kernel_drops(&pair.receiver), 200 - arrived);
+            assert_eq!(u64::from(kernel_drops(&pair.receiver)), 200 - arrived);
         }
     }
 }
