@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
 LOGS = ROOT / ".cache" / "logs"
 BEGIN, END = "<!-- runs -->", "<!-- end of runs -->"
-ROW = re.compile(r"^\| (?P<subject>.+?) \| `(?P<command>scripts/[^`]+)` \| (?P<time>.*?) \| (?P<result>.*?) \|$")
+ROW = re.compile(r"^\| (?P<subject>.+?) \| `(?P<command>scripts/[^`]+)` \|(?P<time>[^|]*)\|(?P<result>[^|]*)\|$")
 MACHINE = re.compile(r"^Last run: .*$", re.MULTILINE)
 SKIPPED = 77
 

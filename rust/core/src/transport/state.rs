@@ -15,7 +15,6 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Operation, Reason, Result};
 use crate::socket::options::{Checked, Options, Refusal, SocketOption};
 use crate::socket::{Family, Opened, Setup, Socket};
-use crate::sys;
 
 impl SocketState {
     /// Closed, with these options.
