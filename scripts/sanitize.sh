@@ -129,6 +129,8 @@ debian_valgrind() {
 write_launcher() {
     local engine=$cache/godot/engine libraries engine_libraries loader start valgrind
     mkdir -p "$home"
+    # The loader takes a blank in LD_PRELOAD for the end of a path, and then valgrind replaces no malloc().
+    ln -s "$home/tree/usr/libexec/valgrind" "$temporary/valgrind"
     if [ "$GODOT" = "$cache/godot/godot" ]; then
         debian_valgrind || return 1
         libraries=$(dirname "$(find "$home/tree/usr/lib" -name 'ld-linux-*.so.*' | head -n 1)")
@@ -147,7 +149,7 @@ write_launcher() {
 # Engines that a test starts run without valgrind.
 export GODOT='$GODOT'
 case "\$*" in *--version) exec "\$GODOT" "\$@" ;; esac
-[ ! -d '$home/tree' ] || export VALGRIND_LIB='$home/tree/usr/libexec/valgrind'
+[ ! -d '$home/tree' ] || export VALGRIND_LIB='$temporary/valgrind'
 # Threads take turns, so that one that spins does not keep the others from running. One error is enough to fail, and its text is in
 # the log. Memory that is still reachable at exit is the engine's own.
 exec $valgrind --tool=memcheck --quiet --fair-sched=try --num-callers=25 --error-limit=no --error-exitcode=99 \\

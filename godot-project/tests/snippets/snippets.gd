@@ -42,6 +42,8 @@ const ROWS: Array[Array] = [
 	["docs/samples/state_replication.md", "StateReplication.Server", Worlds.Joining],
 	["docs/samples/state_replication.md", "Client.new()", Worlds.StateServer],
 	["docs/samples/state_replication.md", "try_it", Worlds.Trying],
+	["docs/security.md", "TICKET_BYTES", Worlds.Strangers],
+	["docs/security.md", "read_move", Worlds.Moves],
 	["rust/gdext/src/packet_peer/mod.rs", "get_packets()", Worlds.Bound],
 	["rust/gdext/src/packet_peer/mod.rs", "get_packets_joined()", Worlds.Bound],
 	["rust/gdext/src/udp_link_proxy.rs", "func join", Worlds.Relayed, {"awful.tres": "wifi.tres"}],

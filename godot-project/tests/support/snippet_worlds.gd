@@ -234,6 +234,43 @@ class Listening:
 		_peer = server.take_connection()
 
 
+## A client of a server that gives tickets: it sends back what it gets, and goes on sending.
+class Strangers:
+	extends Nobody
+
+	var _client := PacketPeerUDP.new()
+	var _packet := PackedByteArray()
+
+	func begin() -> void:
+		_packet.resize(32)
+		_client.connect_to_host(LOOPBACK, node.get(&"server").get_local_port())
+
+	func step() -> void:
+		while _client.get_available_packet_count() > 0:
+			_packet = _client.get_packet()
+		_client.put_packet(_packet)
+
+	func is_done() -> bool:
+		return node.get(&"players").size() == 1
+
+	func end() -> void:
+		_client.close()
+
+
+## Packets for a function that reads moves: one that is right, and some that are wrong.
+class Moves:
+	extends Nobody
+
+	func begin() -> void:
+		var right: Array = [7, Vector2(1.0, 2.0)]
+		var wrong: Array = [7, [7], [7, "there"], [7, Vector2(NAN, 2.0)], "x".repeat(1300)]
+		if node.call(&"read_move", var_to_bytes(right)) != right:
+			push_error("a move is refused")
+		for value: Variant in wrong:
+			if node.call(&"read_move", var_to_bytes(value)) != []:
+				push_error("it is taken for a move: %s" % [value])
+
+
 ## A sender of numbered multicasts.
 class Multicasts:
 	extends Nobody

@@ -30,9 +30,9 @@ pub(crate) const CHOOSES_SHARED_PORTS: bool = true;
 
 /// libc does not define it for Android. All processors that Android runs on have this number.
 #[cfg(target_os = "android")]
-const SO_MEMINFO: c_int = 55;
+pub(super) const SO_MEMINFO: c_int = 55;
 #[cfg(not(target_os = "android"))]
-use libc::SO_MEMINFO;
+pub(super) use libc::SO_MEMINFO;
 
 /// The number of values in `SO_MEMINFO`, and the index of the drops among them (`linux/sock_diag.h`).
 const MEMINFO_VALUES: usize = 9;

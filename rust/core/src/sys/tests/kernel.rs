@@ -318,7 +318,7 @@ fn options_of_any_length_are_read_within_their_room() {
     where
         [u32; N]: Default,
     {
-        option::<[u32; N]>(socket, libc::SOL_SOCKET, libc::SO_MEMINFO).ok().map(|values| values.to_vec())
+        option::<[u32; N]>(socket, libc::SOL_SOCKET, crate::sys::linux::SO_MEMINFO).ok().map(|values| values.to_vec())
     }
     let socket = socket(Ipv4Addr::LOCALHOST.into());
     // An emulator may lack the option.
