@@ -46,32 +46,34 @@ cd "$root"
 make_temporary
 cargo test --locked -q -p packet_peer_udp_core --test faults --no-run
 
-modes=(offload)
+modes=(offload) parts=1
 if $long; then
-    modes=(offload batch portable)
+    modes=(offload batch portable) parts=4
     export FAULTS=long
 fi
 export FAULTS_ONLY=$only
-failed=0 processes=()
+failed=0 processes=() runs=()
 # At once: they sleep most of the time.
 for mode in "${modes[@]}"; do
-    PACKET_PEER_UDP_RS_PATH=$mode cargo test --locked -q -p packet_peer_udp_core --test faults -- --nocapture \
-        > "$temporary/$mode" 2>&1 &
-    processes+=($!)
+    for ((part = 0; part < parts; part++)); do
+        FAULTS_PART=$part/$parts PACKET_PEER_UDP_RS_PATH=$mode cargo test --locked -q -p packet_peer_udp_core --test faults -- \
+            --nocapture > "$temporary/$mode.$part" 2>&1 &
+        processes+=($!) runs+=("$mode.$part")
+    done
 done
-for index in "${!modes[@]}"; do
-    code=0 mode=${modes[$index]}
+for index in "${!runs[@]}"; do
+    code=0 run=${runs[$index]}
     wait "${processes[$index]}" || code=$?
-    if reason=$(grep -m 1 '^faults: skipped: ' "$temporary/$mode"); then skip "${reason#faults: skipped: }"; fi
-    if [ "$code" != 0 ] || ! grep -q '^faults:'$'\t' "$temporary/$mode"; then
+    if reason=$(grep -m 1 '^faults: skipped: ' "$temporary/$run"); then skip "${reason#faults: skipped: }"; fi
+    if [ "$code" != 0 ]; then
         failed=1
-        say "mode $mode:"
-        grep '^faults: FAILED' "$temporary/$mode" >&2 || tail -n 40 "$temporary/$mode" >&2
+        say "mode ${run%.*}:"
+        grep '^faults: FAILED' "$temporary/$run" >&2 || tail -n 40 "$temporary/$run" >&2
     fi
 done
 
 # The lines are: "faults:", scenario, calls, faults, reported, kept, survived, missed, failures, milliseconds.
-for mode in "${modes[@]}"; do sed -n "s/^faults:\t/$mode\t/p" "$temporary/$mode"; done |
+for mode in "${modes[@]}"; do sed -n "s/^faults:\t/$mode\t/p" "$temporary/$mode".*; done |
     awk -F '\t' -v modes=${#modes[@]} '
         BEGIN {
             row = "%-28s %-9s %6s %7s %9s %6s %9s %7s %7s %8s\n"

@@ -3,7 +3,7 @@
 //! nothing hangs or panics; and everything works again on the same objects.
 //!
 //! Usually some of the errors of each call are tried; with `FAULTS=long` in the environment all. `FAULTS_ONLY=words` chooses scenarios,
-//! `FAULTS_SURVIVORS=1` prints which faults nothing has told of.
+//! and `FAULTS_PART=0/3` the first, fourth, … of them; `FAULTS_SURVIVORS=1` prints which faults nothing has told of.
 //! Where the system does not permit filters of system calls, or where another one has been installed that gets in the way, nothing is
 //! tested, and a line says why. `scripts/faults.sh` makes a table of the lines that begin with `faults:`.
 #![cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -305,6 +305,11 @@ fn every_system_call_may_fail() {
     let suite = Suite { is_long };
     let mut chosen = scenarios::all();
     chosen.retain(|scenario| scenario.name.contains(&only) && (is_long || !only.is_empty() || scenario.is_short));
+    if let Ok(part) = env::var("FAULTS_PART") {
+        let (part, parts): (usize, usize) =
+            part.split_once('/').map(|(part, parts)| (part.parse().unwrap(), parts.parse().unwrap())).unwrap();
+        chosen = chosen.into_iter().skip(part).step_by(parts).collect();
+    }
     let mut failures = Vec::new();
     for scenario in &chosen {
         let start = Instant::now();
