@@ -142,7 +142,7 @@ prepare_project() {
     # Written before the import, because scripts that name a class of an extension are compiled during it.
     if [ -n "$extensions" ]; then echo "$extensions" > "$list"; else rm -f "$list"; fi
     log=$cache/logs/$(basename "$folder").import.log
-    if ! timeout -k 5 600 "$GODOT" --headless --path "$folder" --import < /dev/null > "$log" 2>&1; then
+    if ! bounded 600 "$GODOT" --headless --path "$folder" --import > "$log" 2>&1; then
         cat "$log" >&2
         die "Godot could not import $folder (above)."
     fi
