@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
         --keep) keep=true ;;
         -h | --help) usage; exit 0 ;;
         *)
-            [[ " ${TARGETS[*]} " = *" $1 "* ]] || { usage >&2; exit 2; }
+            printf '%s\n' "${TARGETS[@]}" | grep -Fqx -- "$1" || { usage >&2; exit 2; }
             targets+=("$1")
             ;;
     esac
@@ -136,7 +136,7 @@ for target in "${targets[@]}"; do
     if $replay; then
         "$program" "${options[@]}" -runs=0 "$temporary/$target" > "$log" 2>&1 || code=$?
     else
-        timeout -k 10 $((seconds + 300)) "$program" "${options[@]}" -max_total_time="$seconds" "$known" "$temporary/$target" \
+        bounded $((seconds + 300)) "$program" "${options[@]}" -max_total_time="$seconds" "$known" "$temporary/$target" \
             > "$log" 2>&1 || code=$?
     fi
     executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)

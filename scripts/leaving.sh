@@ -89,8 +89,8 @@ longest=0 quits=0
 # quit_in_the_middle_of CASE WAY
 quit_in_the_middle_of() {
     local what=$1 way=$2 code=0 start end out=$temporary/out err=$temporary/err
-    ${alone[@]+"${alone[@]}"} timeout -k 5 60 "$GODOT" --headless --path "$project" --script res://tests/hostile/leaves.gd -- \
-        "--case=$what" "--way=$way" "--flood=$flood" > "$out" 2> "$err" < /dev/null || code=$?
+    bounded 60 ${alone[@]+"${alone[@]}"} "$GODOT" --headless --path "$project" --script res://tests/hostile/leaves.gd -- \
+        "--case=$what" "--way=$way" "--flood=$flood" > "$out" 2> "$err" || code=$?
     end=$(date +%s%3N)
     start=$(sed -n 's/^leaves: quits at \([0-9]*\)$/\1/p' "$out")
     if [ $code != 0 ] || [ -z "$start" ] || grep -Eq "$wrong" "$out" || [ -n "$(unexpected "$what" "$err")" ]; then
@@ -123,8 +123,8 @@ config/name="leaving"
 
 enabled=PackedStringArray("res://leaving/plugin.cfg")
 PROJECT
-    ${alone[@]+"${alone[@]}"} timeout -k 5 $((trials * 60 + 120)) "$GODOT" --headless --editor --path "$folder" -- \
-        "--trials=$trials" "--cases=$(join , "${cases[@]}")" "--flood=$flood" < /dev/null > "$log" 2>&1 || code=$?
+    bounded $((trials * 60 + 120)) ${alone[@]+"${alone[@]}"} "$GODOT" --headless --editor --path "$folder" -- \
+        "--trials=$trials" "--cases=$(join , "${cases[@]}")" "--flood=$flood" > "$log" 2>&1 || code=$?
     if [ $code != 0 ] || ! grep -q '^leaving: reloaded [1-9][0-9]* times$' "$log" || unexpected reload "$log" | grep -Eq "$wrong"; then
         cat "$log"
         die "FAILED: the editor reloads the $name addon (exit code $code)."

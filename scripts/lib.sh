@@ -97,6 +97,19 @@ make_temporary() {
     trap 'rm -rf "$temporary"' EXIT
 }
 
+# bounded SECONDS COMMAND...: ends the command, and all processes that it has started, after SECONDS; then the exit code is 124. It reads
+# nothing. timeout needs a process group of its own for that, which Ctrl-C in a terminal does not reach: so interruptions are passed on.
+bounded() (
+    timeout -k 5 "$@" < /dev/null &
+    timer=$!
+    for signal in INT TERM HUP; do
+        # The shell that waits for this one ends as well only if this one has ended by the signal.
+        # shellcheck disable=SC2064  # the signal of this round
+        trap "kill $timer 2> /dev/null || true; wait $timer || true; trap - $signal; kill -$signal \$BASHPID" $signal
+    done
+    wait $timer
+)
+
 # replace_file SOURCE DESTINATION: copies and renames, so that no program reads an incomplete file, and an engine that has
 # the old library mapped keeps the old content. An equal file is not touched; its date stays.
 replace_file() {
@@ -129,7 +142,7 @@ prepare_project() {
     # Written before the import, because scripts that name a class of an extension are compiled during it.
     if [ -n "$extensions" ]; then echo "$extensions" > "$list"; else rm -f "$list"; fi
     log=$cache/logs/$(basename "$folder").import.log
-    if ! timeout -k 5 600 "$GODOT" --headless --path "$folder" --import < /dev/null > "$log" 2>&1; then
+    if ! bounded 600 "$GODOT" --headless --path "$folder" --import > "$log" 2>&1; then
         cat "$log" >&2
         die "Godot could not import $folder (above)."
     fi

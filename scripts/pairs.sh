@@ -21,7 +21,7 @@ calls="" sanitizer=false
 while [ $# -gt 0 ]; do
     case $1 in
         --calls)
-            [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { say "--calls needs a number"; exit 2; }
+            [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || { say "--calls needs a number from 1 to 999999"; exit 2; }
             calls=$2
             shift
             ;;

@@ -33,11 +33,16 @@ def run(command, log):
         process = subprocess.Popen(
             ["bash", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
-        for line in process.stdout:
-            file.write(line)
-            if line.startswith("RESULT: "):
-                result = line[len("RESULT: ") :].strip()
-        code = process.wait()
+        try:
+            for line in process.stdout:
+                file.write(line)
+                if line.startswith("RESULT: "):
+                    result = line[len("RESULT: ") :].strip()
+            code = process.wait()
+        except KeyboardInterrupt:
+            # The terminal has interrupted the command as well.
+            process.wait()
+            sys.exit(130)
     return code, result, time.monotonic() - start
 
 

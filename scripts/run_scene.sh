@@ -85,7 +85,7 @@ show() {
     fi
 }
 status=0
-timeout -k 5 "$seconds" "${command[@]}" 2>&1 < /dev/null | tee "$log" | show || status=${PIPESTATUS[0]}
+bounded "$seconds" "${command[@]}" 2>&1 | tee "$log" | show || status=${PIPESTATUS[0]}
 
 failed=false
 reason() {

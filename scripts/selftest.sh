@@ -101,6 +101,45 @@ suite "a test that hangs" 1 "$plain" hang \
     '^FAILED +hang: a hang is ended \[PacketPeerUDP\] hung' '^run_scene: FAILED: the engine ended with exit code'
 judge "a scene that does not end" 1 "$plain" '^run_scene: FAILED: time-out: .*\(hang\)$' \
     -- --timeout 2 tests/selftest/endless.tscn
+
+# A terminal's Ctrl-C goes to all processes of its foreground group, whose descendants have to end with it.
+mark_prepared "$plain"
+if [ "$(platform)" != linux ]; then
+    say "left out: a scene that is interrupted; its processes are listed as Linux does."
+elif left=$(python3 - "$root/scripts/run_scene.sh" --project "$plain" tests/selftest/endless.tscn 2>&1 <<'PYTHON'
+import os, signal, subprocess, sys, time
+
+def heirs():
+    """The processes of the session, but for those that have ended."""
+    listed = subprocess.run(["ps", "-eo", "sess,stat,pid,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in listed if line.split()[0] == str(script.pid) and line.split()[1][0] != "Z"]
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+script = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+if not until(lambda: any("--headless res://" in line and "timeout" not in line for line in heirs())):
+    sys.exit("the engine has not started")
+os.killpg(script.pid, signal.SIGINT)
+if not until(lambda: script.poll() is not None and not heirs()):
+    left = heirs()
+    for line in left:
+        os.kill(int(line.split()[2]), signal.SIGKILL)
+    sys.exit("still there: %s" % left)
+if script.returncode not in (130, -signal.SIGINT):
+    sys.exit("exit code %d" % script.returncode)
+PYTHON
+); then
+    echo "ok       a scene that is interrupted"
+    passed=$((passed + 1))
+else
+    echo "FAILED   a scene that is interrupted: $left"
+    failed=$((failed + 1))
+fi
 judge "a missing success line" 1 "$plain" "^run_scene: FAILED: the log has no line that matches 'never said'$" \
     -- --success 'never said' "$runner" -- --native-only --suite=res://tests/selftest/passing.gd
 judge "a scene that does not exist" 1 "$plain" '^run_scene: FAILED: ' -- --timeout 60 tests/no_such_scene.tscn

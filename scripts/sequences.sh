@@ -24,7 +24,8 @@ core=100000 scripts=10000 seed=$(date +%s)
 while [ $# -gt 0 ]; do
     case $1 in
         --core | --scripts | --seed)
-            [[ ${2:-} =~ ^[0-9]+$ ]] || { say "$1 needs a number"; exit 2; }
+            # Without zeros before it: bash would take it as octal.
+            [[ ${2:-} =~ ^(0|[1-9][0-9]{0,17})$ ]] || { say "$1 needs a number below 10^18"; exit 2; }
             case $1 in
                 --core) core=$2 ;;
                 --scripts) scripts=$2 ;;
@@ -37,7 +38,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ $((core + scripts)) -gt 0 ] || die "nothing is to be done."
+[ $((core + scripts)) -gt 0 ] || { say "nothing is to be done."; exit 2; }
 
 make_temporary
 log=$temporary/log

@@ -27,8 +27,15 @@ const SYSTEM_BUFFER_BYTES := 1024 * 1024
 const MOST_NESTED := 8
 ## The address of RAW frames.
 const RAW_ADDRESS := "/raw"
-## A frame's number may be ahead by this much; more is another stream.
-const MOST_MISSING := 100_000
+## A frame's number may be ahead or late by this much. One that is further away is believed when the
+## next frame follows it (RFC 3550, A.1): one wrong number must not make all that follow late.
+const MOST_MISSING := 3000
+const MOST_LATE := 100
+## What [member latest] has may have taken so many bytes of packets, so that nobody can fill the
+## memory. In memory it is up to 24 times as much.
+const MOST_LATEST_BYTES := 4 * 1024 * 1024
+## Between two looks at the clock.
+const PACKETS_AT_ONCE := 4
 
 
 ## One OSC message, or one RAW frame, and when it arrived.
@@ -43,6 +50,8 @@ class Sample:
 	var time_tag := 1
 	## RAW: the frame's number.
 	var number := 0
+	## Bytes of the message or frame.
+	var size := 0
 
 
 ## Rate and jitter of a stream, from the times at which its packets arrived.
@@ -157,7 +166,8 @@ class Osc:
 		var time_tag := _backwards.decode_s64(_bytes.size() - from - 16)
 		var at := from + 16
 		while at < to:
-			var size := _int(at)
+			# An element of a wrong size may leave less than a size for the next one.
+			var size := _int(at) if to - at >= 4 else -1
 			at += 4
 			if size < 0 or size > to - at:
 				malformed += 1
@@ -214,6 +224,7 @@ class Osc:
 		sample.arguments = arguments
 		sample.time_usec = _time_usec
 		sample.time_tag = time_tag
+		sample.size = to - from
 		_samples.append(sample)
 
 	func _int(at: int) -> int:
@@ -285,6 +296,9 @@ class Osc:
 @export_range(1, 100_000) var most_addresses := 4096
 ## Packets that are read in one frame; the rest waits in the queue.
 @export_range(1, 100_000) var most_packets_per_frame := 16_384
+## For how long packets are read in one frame; the rest waits in the queue. Those that take longest
+## to read are of strangers.
+@export_range(1, 1000) var most_msec_per_frame := 20
 
 ## Its options, conditions and statistics.
 var socket := PacketPeerUdpRs.new()
@@ -294,16 +308,20 @@ var latest: Dictionary[String, Sample] = {}
 var samples: Array[Sample] = []
 var arrivals := Arrivals.new()
 var osc := Osc.new()
-## RAW frames that are missing, by their numbers; that came late or twice.
+## RAW frames that are missing, by their numbers; that came late or twice, or have a number that is
+## not believed.
 var lost := 0
 var late := 0
 ## RAW packets that are no frame.
 var malformed := 0
-## Packets of others than [member only_from], and new addresses above [member most_addresses].
+## Packets of others than [member only_from]; samples for which [member latest] has no room.
 var ignored := 0
 
 var _format := Format.OSC
+var _latest_bytes := 0
 var _last_number := -1
+# What confirms a number that is far from the last one.
+var _expected_number := -1
 
 
 func _process(_delta: float) -> void:
@@ -331,8 +349,10 @@ func close() -> void:
 	socket.close()
 	samples = []
 	latest.clear()
+	_latest_bytes = 0
 	arrivals.reset()
 	_last_number = -1
+	_expected_number = -1
 
 
 ## Packets that arrived, but found no room.
@@ -352,28 +372,45 @@ func samples_of(address: String) -> Array[Sample]:
 
 
 func _receive() -> void:
-	var bytes := socket.get_packets_joined(most_packets_per_frame)
-	var sizes := socket.get_batch_sizes()
-	var times := socket.get_batch_times_usec()
-	if sizes.is_empty():
-		return
-	if not only_from.is_empty():
-		var ips := socket.get_batch_ips()
-		if ips.count(only_from) < ips.size():
-			bytes = _leave_out_others(bytes, sizes, times, ips)
-			if sizes.is_empty():
-				return
-	arrivals.add(times)
-	if _format == Format.OSC:
-		samples = osc.parse(bytes, sizes, times)
-	else:
-		samples = _frames(bytes, sizes, times)
-	for sample in samples:
-		if latest.has(sample.address) or latest.size() < most_addresses:
-			latest[sample.address] = sample
+	var until := Time.get_ticks_usec() + most_msec_per_frame * 1000
+	var found: Array[Sample] = []
+	var left := most_packets_per_frame
+	var count := 0
+	while left > 0:
+		var bytes := socket.get_packets_joined(mini(left, PACKETS_AT_ONCE))
+		var sizes := socket.get_batch_sizes()
+		var times := socket.get_batch_times_usec()
+		if sizes.is_empty():
+			break
+		left -= sizes.size()
+		if not only_from.is_empty():
+			var ips := socket.get_batch_ips()
+			if ips.count(only_from) < ips.size():
+				bytes = _leave_out_others(bytes, sizes, times, ips)
+		count += sizes.size()
+		arrivals.add(times)
+		if _format == Format.OSC:
+			found.append_array(osc.parse(bytes, sizes, times))
 		else:
-			ignored += 1
-	received.emit(sizes.size())
+			found.append_array(_frames(bytes, sizes, times))
+		if Time.get_ticks_usec() >= until:
+			break
+	if count == 0:
+		return
+	samples = found
+	for sample in samples:
+		_keep(sample)
+	received.emit(count)
+
+
+func _keep(sample: Sample) -> void:
+	var before: Sample = latest.get(sample.address)
+	var bytes := _latest_bytes + sample.size - (before.size if before != null else 0)
+	if bytes > MOST_LATEST_BYTES or (before == null and latest.size() >= most_addresses):
+		ignored += 1
+		return
+	_latest_bytes = bytes
+	latest[sample.address] = sample
 
 
 ## Changes sizes and times, and returns the bytes.
@@ -414,6 +451,7 @@ func _frames(
 		frame.number = bytes.decode_u32(at - size)
 		frame.arguments = [bytes.slice(at - size + 4, at).to_float32_array()]
 		frame.time_usec = times[i]
+		frame.size = size
 		if _is_next(frame.number):
 			frames.append(frame)
 		else:
@@ -425,11 +463,14 @@ func _frames(
 func _is_next(number: int) -> bool:
 	# The number starts again at 0 after 2^32 - 1.
 	var ahead := (number - _last_number) & 0xffff_ffff
-	if _last_number >= 0 and ahead < MOST_MISSING:
-		if ahead == 0:
+	if _last_number >= 0:
+		if ahead == 0 or ahead > 0x1_0000_0000 - MOST_LATE:
 			return false
-		lost += ahead - 1
-	elif _last_number >= 0 and ahead > 0x1_0000_0000 - MOST_MISSING:
-		return false
+		if ahead <= MOST_MISSING:
+			lost += ahead - 1
+		elif number != _expected_number:
+			_expected_number = (number + 1) & 0xffff_ffff
+			return false
 	_last_number = number
+	_expected_number = -1
 	return true

@@ -513,7 +513,9 @@ class Rendezvous:
 
 	func _take(packet: PackedByteArray, from: Endpoint, now: int) -> void:
 		var kind := Wire.kind_of(packet)
-		if packet.size() != Wire.REQUEST_BYTES or not kind in [Wire.JOIN, Wire.LEAVE]:
+		var is_request := packet.size() == Wire.REQUEST_BYTES and kind in [Wire.JOIN, Wire.LEAVE]
+		# An address with a scope, of a neighbour, is nothing that can be told to others.
+		if not is_request or from.ip.is_empty():
 			strangers += 1
 			return
 		var at := Wire.BODY + Wire.ROOM_BYTES

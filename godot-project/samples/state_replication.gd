@@ -41,6 +41,8 @@ const UNIT := 1.0 / 64
 const INPUTS_PER_SECOND := 60
 ## Each packet repeats the inputs before, so that a press survives three losses in a row.
 const INPUTS_PER_PACKET := 4
+## An interruption of more inputs than this is believed when it is confirmed: ten seconds.
+const MOST_INPUTS_MISSING := 10 * INPUTS_PER_SECOND
 const INPUT_HEADER_BYTES := 10
 const INPUT_BYTES := 5
 const HELLO_BYTES := 13
@@ -103,6 +105,8 @@ class Player:
 	var tick_seen := 0
 
 	var _pressed := 0
+	# What confirms a number that is far from the last one.
+	var _expected_number := -1
 
 	## The buttons that were down at any time since the last call, as bits.
 	func take_pressed() -> int:
@@ -110,18 +114,27 @@ class Player:
 		_pressed = 0
 		return pressed
 
-	## Returns whether [param packet] is an INPUT. One that is not newer changes nothing.
-	func take_input(packet: PackedByteArray) -> bool:
+	## Returns whether [param packet] is an INPUT that is possible. One that is not newer changes
+	## nothing. [param newest_tick]: the server's, later ones cannot have been seen.
+	func take_input(packet: PackedByteArray, newest_tick := 0xffff_ffff) -> bool:
 		var count := packet[9] if packet.size() > INPUT_HEADER_BYTES else 0
 		if count < 1 or packet.size() != INPUT_HEADER_BYTES + count * INPUT_BYTES:
 			return false
 		var number := packet.decode_u32(1)
 		var fresh := number - input_number
-		if fresh <= 0:
+		# A single wrong number must not make all that follow outdated: one that is far away is
+		# believed when the next packet follows it.
+		if absi(fresh) > MOST_INPUTS_MISSING:
+			if number != _expected_number:
+				_expected_number = number + 1
+				return false
+			fresh = count
+		elif fresh <= 0:
 			return true
+		_expected_number = -1
 		inputs_lost += maxi(0, fresh - count)
 		input_number = number
-		tick_seen = maxi(tick_seen, packet.decode_u32(5))
+		tick_seen = maxi(tick_seen, mini(packet.decode_u32(5), newest_tick))
 		for i in mini(fresh, count):
 			_pressed |= packet[INPUT_HEADER_BYTES + i * INPUT_BYTES + 4]
 		move = Vector2(packet.decode_s8(10), packet.decode_s8(11)) / 127
@@ -332,10 +345,11 @@ class Server:
 		match packet[0]:
 			Kind.HELLO:
 				# The WELCOME was lost.
-				_welcome(player)
-				return _is_hello(packet)
+				if _is_hello(packet):
+					_welcome(player)
+					return true
 			Kind.INPUT:
-				return player.take_input(packet)
+				return player.take_input(packet, tick)
 			Kind.BYE:
 				if packet.size() == 9 and packet.decode_u64(1) == _ticket_for(player.peer):
 					remove(player)

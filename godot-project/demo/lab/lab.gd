@@ -188,3 +188,5 @@ func _look_for_trouble() -> void:
 		if side.trouble and _is_running:
 			trouble.emit(side.trouble)
 			stop()
+			# A handler may have begun another one, with other sides.
+			return

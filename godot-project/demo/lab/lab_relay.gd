@@ -30,7 +30,9 @@ func start(address: String, listen_port := 0) -> Error:
 	var split := (text if ":" in text else "%s:%s" % [HOST, text]).rsplit(":", true, 1)
 	var port := split[1] if split.size() == 2 else ""
 	var host := split[0].trim_prefix("[").trim_suffix("]")
-	if host.is_empty() or not port.is_valid_int() or port.to_int() < 1 or port.to_int() > 65535:
+	# The engine reports a number of more than 64 bits.
+	var is_port := port.is_valid_int() and port.length() <= 5
+	if host.is_empty() or not is_port or port.to_int() < 1 or port.to_int() > 65535:
 		trouble = "Write the server's address as host:port, such as 127.0.0.1:4242."
 		return ERR_INVALID_PARAMETER
 	if ":" in host and not split[0].begins_with("["):

@@ -170,6 +170,7 @@ func test_the_relay_wants_an_address_with_a_port() -> void:
 		"127.0.0.1:0",
 		"127.0.0.1:65536",
 		"h:x",
+		"127.0.0.1:99999999999999999999",
 		"::1:5"
 	]:
 		check_equal(relay.start(address), ERR_INVALID_PARAMETER, "start(%s)" % address)

@@ -146,6 +146,19 @@ func test_trouble_is_told_in_words() -> void:
 	lab.free()
 
 
+func test_a_handler_may_begin_the_next_one() -> void:
+	var setup := LabSetup.new()
+	setup.compare_with_native = true
+	var lab := _started_quietly(setup)
+	lab.stopped.connect(func() -> void: lab.start(LabSetup.new()), CONNECT_ONE_SHOT)
+	for side in lab.sides:
+		side.trouble = "made up"
+	lab.step()
+	check(lab.is_running(), "the second side's trouble has ended the next one")
+	check_equal(lab.sides.size(), 1, "sides")
+	_end(lab)
+
+
 func test_a_freeze_is_announced_and_measured() -> void:
 	var lab := _started(LabSetup.new())
 	var events := []
@@ -215,8 +228,13 @@ func _is_file_sent(lab: Lab) -> bool:
 
 ## Without a tree: it is stepped by hand.
 func _started(setup: LabSetup) -> Lab:
-	var lab := Lab.new()
+	var lab := _started_quietly(setup)
 	lab.trouble.connect(func(words: String) -> void: fail("trouble: " + words))
+	return lab
+
+
+func _started_quietly(setup: LabSetup) -> Lab:
+	var lab := Lab.new()
 	check_equal(lab.start(setup), OK, "start")
 	check(wait_until(_is_begun.bind(lab)), "it does not begin")
 	return lab

@@ -181,17 +181,67 @@ func test_raw_frames_are_counted_by_their_numbers() -> void:
 			for sample in capture.samples:
 				numbers.append(sample.number)
 	)
-	for number: int in [-3, -2, 1, 0, 1, 1, 5, 2_000_000_000, 2_000_000_001, 7]:
+	for number: int in [-3, -2, 1, 0, 1, 1, 5, 2_000_000_000, 2_000_000_001, 7, 8]:
 		send(sender, [_frame(number, [1.5])])
 	send(sender, [bytes("short"), bytes("sevenby"), bytes("1234")])
 	check(await Frames.until(func() -> bool: return capture.malformed == 3), "malformed")
 	check_equal(
-		numbers,
-		[0xffff_fffd, 0xffff_fffe, 1, 5, 2_000_000_000, 2_000_000_001, 7] as Array[int],
-		"the numbers"
+		numbers, [0xffff_fffd, 0xffff_fffe, 1, 5, 2_000_000_001, 8] as Array[int], "the numbers"
 	)
-	check_equal([capture.lost, capture.late], [5, 3], "lost, late")
+	check_equal([capture.lost, capture.late], [5, 5], "lost, late")
 	check_equal(capture.latest[Sample.RAW_ADDRESS].arguments, [PackedFloat32Array([1.5])], "latest")
+	capture.free()
+
+
+func test_one_wrong_number_does_not_make_what_follows_late() -> void:
+	for wrong: int in [50 + 2999, 50 + 99_000, 50 - 2999]:
+		var capture := _capture(Sample.Format.RAW)
+		var sender := sender_to(capture.socket)
+		for i in 200:
+			send(sender, [_frame(wrong if i == 50 else i, [1.5])])
+		check(await Frames.until(func() -> bool: return capture.arrivals.packets == 200), "not all")
+		# The wrong one, and the next one after it where it was believed.
+		check(capture.late <= 2, "late: %d after %d" % [capture.late, wrong])
+		check_equal(capture._last_number, 199, "the last number")
+		capture.free()
+
+
+func test_strangers_cannot_fill_the_memory() -> void:
+	var capture := _capture()
+	var sender := sender_to(capture.socket)
+	for i in 100:
+		send(sender, [_message("/%d/" % i + "a".repeat(60_000), ",", [])])
+		check(
+			await Frames.until(func() -> bool: return capture.arrivals.packets == i + 1), "packets"
+		)
+	var bytes := 0
+	for sample: Sample.Sample in capture.latest.values():
+		bytes += sample.size
+	check(bytes <= Sample.MOST_LATEST_BYTES, "%d bytes" % bytes)
+	check(capture.latest.size() > 50, "%d addresses" % capture.latest.size())
+	check(capture.ignored > 0, "all were kept")
+	check_equal(capture.latest.size() + capture.ignored, 100, "addresses and ignored")
+	capture.free()
+
+
+func test_packets_that_are_slow_to_read_do_not_stop_the_game() -> void:
+	var capture := _capture()
+	capture.set_process(false)
+	capture.most_msec_per_frame = 1
+	var sender := sender_to(capture.socket)
+	# A text that is new each time is checked byte by byte.
+	for i in 40:
+		send(sender, [_message("/%d/" % i + "a".repeat(60_000), ",", [])])
+		check(
+			await Frames.until(func() -> bool: return queued(capture.socket) == i + 1),
+			"not arrived"
+		)
+	capture._receive()
+	check(capture.arrivals.packets < 40, "%d packets at once" % capture.arrivals.packets)
+	while queued(capture.socket) > 0:
+		capture._receive()
+	check_equal(capture.arrivals.packets, 40, "packets in the end")
+	check_equal(capture.latest.size(), 40, "addresses")
 	capture.free()
 
 
@@ -323,6 +373,15 @@ func test_what_is_malformed_is_counted() -> void:
 	osc.most_messages = 3
 	check_equal(_parsed(osc, [_hex(FOO), _hex(FOO), _hex(FOO), _hex(FOO)]).size(), 3, "messages")
 	check_equal(osc.skipped, 1, "skipped")
+
+
+func test_nothing_is_read_beyond_a_bundle() -> void:
+	var osc := Sample.Osc.new()
+	for size: int in [1, 2, 3]:
+		# The element leaves less than four bytes, and nothing follows: the engine would report it.
+		var bundle := _bundle("00000000 00000001", []) + _ints([size]) + _hex("2f000000")
+		check_equal(_parsed(osc, [bundle]).size(), 0, "messages")
+		check_equal(osc.malformed, 2 * size, "malformed")
 
 
 func test_ten_thousand_damaged_packets_print_nothing() -> void:

@@ -699,6 +699,16 @@ func test_codes() -> void:
 	check_equal(codes.size(), 100, "different codes")
 
 
+func test_a_neighbour_with_a_scope_is_a_stranger() -> void:
+	var server := _server()
+	var join := NatPunching.Wire.head(NatPunching.Wire.JOIN)
+	join.resize(NatPunching.Wire.REQUEST_BYTES)
+	# Nothing can be sent to the address without its scope: each answer would be an error.
+	server._take(join, NatPunching.Endpoint.at("fe80::1%eth0", 5), 0)
+	check_equal(server.strangers, 1, "strangers")
+	server.stop()
+
+
 # ---- helpers ------------------------------------------------------------------------------------
 
 

@@ -526,6 +526,18 @@ func test_a_press_survives_three_losses_in_a_row() -> void:
 	var old := PackedByteArray([Sample.Kind.INPUT, 1, 0, 0, 0, 0, 0, 0, 0, 1, 9, 9, 9, 9, 8])
 	check(player.take_input(old), "it is an input")
 	check_equal(player.take_pressed(), 0, "after an old one")
+	# One wrong number does not make all that follow outdated; two in a row are believed, and left.
+	var number := player.input_number
+	for next: int in [0xffff_ffff, number + 1, 0xffff_fff0, 0xffff_fff1, number + 2, number + 3]:
+		old.encode_u32(1, next)
+		player.take_input(old)
+		if next == number + 1 or next == 0xffff_fff1 or next == number + 3:
+			check_equal(player.input_number, next, "the number after %d" % next)
+	check_equal(player.inputs_lost, 0, "inputs lost to wrong numbers")
+	old.encode_u32(1, number + 4)
+	old.encode_u32(5, 0xffff_ffff)
+	check(player.take_input(old, 1000), "it is an input")
+	check_equal(player.tick_seen, 1000, "a tick that the server has not reached")
 	_free([server, client])
 
 
