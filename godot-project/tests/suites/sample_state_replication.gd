@@ -6,6 +6,8 @@ const Frames := preload("../support/frames.gd")
 const Sample := preload("res://samples/state_replication.gd")
 
 const PRESETS := "res://addons/packet_peer_udp_rs/conditions/%s.tres"
+## On a machine that does other work, frames take longer.
+const LONGEST_FRAME_USEC := 50_000
 const PLAYERS := 20
 ## Metres per second, along circles of at least this radius.
 const SPEED := 5.0
@@ -187,18 +189,31 @@ func _twenty_clients(preset: String, seconds: float, most_delay: float, changes 
 		client.look = i * 0.3
 		client.buttons = i
 		clients.append(client)
+	# Usec: the longest frame, and when the last one was.
+	var frames: Array[int] = [0, Time.get_ticks_usec()]
+	var note_frame := func() -> void:
+		var now := Time.get_ticks_usec()
+		frames.assign([maxi(frames[0], now - frames[1]), now])
+	var tree: SceneTree = Engine.get_main_loop()
+	tree.process_frame.connect(note_frame)
 	var watches := await _all_shown(server, clients, PLAYERS)
 	var end := server.tick + int(seconds * server.snapshots_per_second)
 	check(await Frames.until(func() -> bool: return server.tick >= end), "it takes too long")
 	Engine.max_fps = max_fps
+	tree.process_frame.disconnect(note_frame)
 	_check_watches(watches)
+	# Long frames are jitter to the clients, and the delay is what they need.
+	var is_judged := frames[0] <= LONGEST_FRAME_USEC
+	if not is_judged:
+		note("delays are not judged: a frame took %d ms" % (frames[0] / 1000))
 	for i in PLAYERS:
 		var player := server.players[clients[i].id]
 		check(player.move.distance_to(clients[i].move) < 0.01, "the move of %d" % i)
 		check(absf(angle_difference(player.look, clients[i].look)) < 0.001, "the look of %d" % i)
 		check_equal(player.buttons, i, "the buttons of %d" % i)
 		check_equal(clients[i].malformed, 0, "malformed packets at a client")
-		check(clients[i].delay_sec <= most_delay, "a delay of %.3f s" % clients[i].delay_sec)
+		if is_judged:
+			check(clients[i].delay_sec <= most_delay, "a delay of %.3f s" % clients[i].delay_sec)
 	check_equal(server.malformed, 0, "malformed packets at the server")
 	check_equal(server.players.size(), PLAYERS, "players")
 	check_equal(server.snapshot_bytes, 346, "bytes of a snapshot with 20 players")
