@@ -98,9 +98,9 @@ part_thread() {
 
 # Suites in which the engine reads what the addon holds, or scripts run in the middle of a call of the addon. memcheck makes
 # everything twenty to fifty times slower and lets one thread run at a time, so those about time and many threads are left out.
-readonly SCENES="hostile_scripts,variants: a setter,variants: garbage,variants: variants and,closed_peer,packets,batches,\
-server_peers,server_batches,ready_peers,users_reports"
-readonly QUICK_SCENES="hostile_scripts,variants: a setter,variants: garbage,variants: variants and"
+readonly SCENES="hostile_scripts:,variants: a setter,variants: garbage,variants: variants and,closed_peer:,packets:,batches:,\
+server_peers:,server_batches:,ready_peers:,users_reports:"
+readonly QUICK_SCENES="hostile_scripts:,variants: a setter,variants: garbage,variants: variants and"
 
 home=$cache/valgrind
 
