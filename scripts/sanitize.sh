@@ -100,6 +100,7 @@ part_thread() {
 # everything twenty to fifty times slower and lets one thread run at a time, so those about time and many threads are left out.
 readonly SCENES="hostile_scripts:,variants: a setter,variants: garbage,variants: variants and,closed_peer:,packets:,batches:,\
 server_peers:,server_batches:,ready_peers:,users_reports:"
+readonly TIMED="users_reports: no packet arrives before it is sent=memcheck reads two clocks too far apart"
 readonly QUICK_SCENES="hostile_scripts:,variants: a setter,variants: garbage,variants: variants and"
 
 home=$cache/valgrind
@@ -170,7 +171,7 @@ part_valgrind() {
     prepare_project "$project"
     mkdir -p "$cache/logs"
     GODOT=$home/godot scripts/run_scene.sh --brief --log valgrind_scenes --timeout 3000 --success '^All tests passed\.$' res://tests/runner.tscn \
-        -- --limit=1500 "--only=$scenes" | grep -v '^Unicode parsing error' | tee "$log" || code=$?
+        -- --limit=1500 "--only=$scenes" "--skip=$TIMED" | grep -v '^Unicode parsing error' | tee "$log" || code=$?
     if [ -s "$cache/logs/valgrind.log" ]; then
         head -n 80 "$cache/logs/valgrind.log"
         say "valgrind: FAILED: memcheck reports errors; all of them are in .cache/logs/valgrind.log."
