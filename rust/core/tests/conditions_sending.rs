@@ -241,6 +241,29 @@ fn what_the_system_refuses_is_refused_at_once() {
 }
 
 #[test]
+fn what_is_held_is_never_sent_to_the_next_target() {
+    let (first, second) = (bound("127.0.0.1"), bound("127.0.0.1"));
+    let peer = Peer::new();
+    set(&peer, Conditions { latency_msec: 0.1, ..Conditions::default() });
+    let rounds = if cfg!(windows) { 50 } else { 1_000 };
+    for round in 0..rounds {
+        peer.connect("127.0.0.1", nonzero(port(&first))).unwrap();
+        peer.send_many(&[b"to the first".as_slice(); 20]).unwrap();
+        // About when the background thread sends them.
+        let until = Instant::now() + Duration::from_micros(80 + round % 40 * 5);
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        peer.connect("127.0.0.1", nonzero(port(&second))).unwrap();
+        assert!(take(&second).is_none(), "round {round}: a packet for the first target");
+        while take(&first).is_some() {}
+    }
+    peer.set_send_conditions(None);
+    peer.send(b"to the second").unwrap();
+    assert_eq!(next(&second), b"to the second");
+}
+
+#[test]
 fn a_refusal_by_the_other_host_is_counted_and_ends_nothing() {
     let (gone, target) = (bound("127.0.0.1"), bound("127.0.0.1"));
     let peer = Peer::new();

@@ -234,6 +234,10 @@ impl Peer {
             opened.map_err(fail)?;
             state = opened_state;
         }
+        if state.socket.transport.own().is_some() {
+            // What is held is dropped before the socket has another target, where the thread that sends it would send it.
+            state.socket.discard_outgoing();
+        }
         let Transport::Own(own) = &mut state.socket.transport else {
             return Err(fail(Reason::Accepted));
         };
