@@ -52,11 +52,18 @@ impl DueTimer {
         let at = due.max(state.fired.saturating_add(MIN_PAUSE_NSEC));
         let remaining = Duration::from_nanos(at.saturating_sub(clock::now_nsec()));
         let Some(at) = Instant::now().checked_add(remaining) else { return Ok(()) };
-        let timer = reactor::set_timer(at, Weak::clone(&self.target));
-        state.due = if timer.is_ok() { due } else { NOT_SET };
-        let (timer, result) = timer.map_or_else(|error| (None, Err(error)), |timer| (Some(timer), Ok(())));
-        state.timer = timer;
-        result
+        match reactor::set_timer(at, Weak::clone(&self.target)) {
+            Ok(timer) => {
+                state.due = due;
+                state.timer = Some(timer);
+                Ok(())
+            }
+            Err(error) => {
+                state.due = NOT_SET;
+                state.timer = None;
+                Err(error)
+            }
+        }
     }
 
     /// To be called by the target first.

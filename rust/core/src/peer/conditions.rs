@@ -93,6 +93,10 @@ impl Peer {
     /// Drops what is held back in both directions.
     pub(super) fn discard_delayed(&self, state: &PeerState) {
         state.socket.discard_outgoing();
+        self.discard_incoming();
+    }
+
+    pub(super) fn discard_incoming(&self) {
         if let Some(incoming) = self.incoming.get() {
             incoming.discard();
         }

@@ -246,7 +246,7 @@ impl Peer {
             return Err(Error::new(Operation::Connect, address::describe(to), reason));
         }
         state.destination = Some(to);
-        self.discard_delayed(&state);
+        self.discard_incoming();
         self.inbox.lock().discard_queued();
         Ok(())
     }
