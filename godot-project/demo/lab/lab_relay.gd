@@ -41,7 +41,7 @@ func start(address: String, listen_port := 0) -> Error:
 	_proxy.reset_stats()
 	var wanted := listen_port if listen_port else _last_port
 	var error := _proxy.start(host, port.to_int(), wanted)
-	if error == ERR_ALREADY_IN_USE or error == ERR_UNAVAILABLE and wanted != listen_port:
+	if wanted != listen_port and error in [ERR_ALREADY_IN_USE, ERR_UNAVAILABLE]:
 		error = _proxy.start(host, port.to_int())
 	if error != OK:
 		trouble = _proxy.get_last_error_message()

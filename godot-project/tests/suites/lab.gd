@@ -206,6 +206,8 @@ func test_the_relay_relays() -> void:
 	check_equal(relay.start(str(server.get_local_port())), OK, "start when it is taken")
 	check(relay.port() not in [0, port], "then it has another port: %d" % relay.port())
 	relay.stop()
+	var wanted := relay.start(str(server.get_local_port()), port)
+	check(wanted != OK and not relay.is_running(), "a taken port that is asked for: %d" % wanted)
 
 
 func test_csv_has_the_values_of_the_series() -> void:
