@@ -12,7 +12,7 @@ func test_a_peer_answers_random_calls_as_the_engine_does() -> void:
 
 
 func test_a_server_answers_random_calls_as_the_engine_does() -> void:
-	_check_sequences(Servers.new(), 80)
+	_check_sequences(Servers.new(), 320)
 
 
 func _check_sequences(sequences: Sequence, count: int) -> void:
