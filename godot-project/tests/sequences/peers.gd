@@ -95,13 +95,7 @@ func run(calls: Array[Array]) -> String:
 		_sides.append(side)
 	_closed()
 	_destination = NO_FAR
-	for i in calls.size():
-		var difference := _step(calls[i])
-		if difference.is_empty():
-			difference = _compare_state()
-		if not difference.is_empty():
-			return "call %d, %s: %s" % [i, calls[i][0], difference]
-	return _finish()
+	return run_calls(calls)
 
 
 func _step(call: Array) -> String:

@@ -27,6 +27,31 @@ func run(_calls: Array[Array]) -> String:
 	return ""
 
 
+## Makes the calls, compares the state after each, and what is left in the end.
+func run_calls(calls: Array[Array]) -> String:
+	for i in calls.size():
+		var difference := _step(calls[i])
+		if difference.is_empty():
+			difference = _compare_state()
+		if not difference.is_empty():
+			return "call %d, %s: %s" % [i, calls[i][0], difference]
+	return _finish()
+
+
+## Makes a call on both; what differs, or "".
+func _step(_call: Array) -> String:
+	return ""
+
+
+func _compare_state() -> String:
+	return ""
+
+
+## What differs in what is left at the end of a sequence.
+func _finish() -> String:
+	return ""
+
+
 ## A call as a line of GDScript.
 func written(call: Array) -> String:
 	var arguments: PackedStringArray = []

@@ -43,7 +43,7 @@ func draw() -> Array[Array]:
 func _draw_call() -> Array:
 	var weights := {"arrive": 10, "poll": 8, "take_connection": 6, "is_connection_available": 2}
 	weights.merge({"listen": 2, "stop": 1, "max_pending_connections": 1, "peer: get_packet": 8})
-	weights.merge({"peer: get_available_packet_count": 4, "peer: put_packet": 4, "peer: close": 1})
+	weights.merge({"peer: get_available_packet_count": 4, "peer: put_packet": 8, "peer: close": 1})
 	weights.merge({"peer: what it refuses": 2})
 	var name: String = pick(weights)
 	var call: Array = [name]
@@ -75,13 +75,7 @@ func run(calls: Array[Array]) -> String:
 		_sides.append(side)
 	_max_pending = 16
 	_stopped()
-	for i in calls.size():
-		var difference := _step(calls[i])
-		if difference.is_empty():
-			difference = _compare_state()
-		if not difference.is_empty():
-			return "call %d, %s: %s" % [i, calls[i][0], difference]
-	return _finish()
+	return run_calls(calls)
 
 
 func _step(call: Array) -> String:

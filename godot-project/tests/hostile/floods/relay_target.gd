@@ -1,22 +1,13 @@
-extends "target.gd"
+extends "clients_target.gd"
 ## A relay with four clients, all of whose other places forged senders have taken when the flood
 ## goes on. The peer behind it answers the clients.
 
-const Client := preload("client.gd")
-const CLIENTS := 4
 const PLACES := 32
 const BUFFER := 1 << 20
 
 var _proxy: RefCounted
 var _peer: PacketPeer
-var _clients: Array[Client]
 var _answers := 0
-var _has_sent_last := false
-
-
-func _init(of: String) -> void:
-	super(of)
-	wants_forged = true
 
 
 func open() -> bool:
@@ -28,20 +19,11 @@ func open() -> bool:
 		return false
 	if _proxy.start(LOOPBACK, _peer.get_local_port()) != OK:
 		return false
-	for i in CLIENTS:
-		_clients.append(Client.new())
-		if not _clients[i].connect_to(port()):
-			return false
-	return true
+	return _open_clients()
 
 
 func is_ready() -> bool:
 	return _clients.all(func(client: Client) -> bool: return client.answered > 0)
-
-
-func begin() -> void:
-	for client in _clients:
-		client.begin()
 
 
 func port() -> int:
@@ -49,9 +31,7 @@ func port() -> int:
 
 
 func on_frame() -> void:
-	if not _has_sent_last:
-		for client in _clients:
-			client.on_frame()
+	super()
 	var packets: Array[PackedByteArray] = _peer.get_packets()
 	var ports: PackedInt32Array = _peer.get_batch_ports()
 	for i in packets.size():
@@ -64,19 +44,11 @@ func on_frame() -> void:
 # The relay does not count what its socket has dropped; the system lists it.
 func report() -> Dictionary:
 	var account := super()
-	for client in _clients:
-		account.sent += client.sent
 	var stats: Dictionary = _proxy.get_stats()
 	account.received = stats.to_target_packets_out
 	account.kernel = Sockets.drops_of(port())
 	account.refused = stats.to_target_dropped
-	account.answered = "%.0f %%" % (100 * _shares().min())
 	return account
-
-
-func send_last() -> void:
-	_has_sent_last = true
-	_clients[0].on_frame(LAST)
 
 
 func bound() -> int:
@@ -84,7 +56,7 @@ func bound() -> int:
 
 
 func problems() -> PackedStringArray:
-	var found: PackedStringArray = []
+	var found := super()
 	var stats: Dictionary = _proxy.get_stats()
 	if _proxy.get_client_count() != PLACES:
 		found.append("%d clients, not %d" % [_proxy.get_client_count(), PLACES])
@@ -108,8 +80,6 @@ func problems() -> PackedStringArray:
 	var received := 0
 	for client in _clients:
 		received += client.received() + client.dropped_by_kernel()
-		if client.share() == 0.0:
-			found.append("a client was never answered during the flood")
 	_compare(found, "from the relay to the clients", stats.to_client_packets_out, received)
 	return found
 
@@ -117,8 +87,7 @@ func problems() -> PackedStringArray:
 func close() -> void:
 	_proxy.stop()
 	_peer.close()
-	for client in _clients:
-		client.close()
+	super()
 
 
 static func _out_of(stats: Dictionary, way: String) -> int:
@@ -128,7 +97,3 @@ static func _out_of(stats: Dictionary, way: String) -> int:
 static func _compare(found: PackedStringArray, way: String, sent: int, known: int) -> void:
 	if sent != known:
 		found.append("%s: %d packets, %d accounted for" % [way, sent, known])
-
-
-func _shares() -> Array:
-	return _clients.map(func(client: Client) -> float: return client.share())

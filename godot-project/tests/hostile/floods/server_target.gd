@@ -1,8 +1,6 @@
-extends "target.gd"
+extends "clients_target.gd"
 ## A server with four clients, which it answers, among senders without end.
 
-const Client := preload("client.gd")
-const CLIENTS := 4
 ## How long a client may go without an answer, on a busy machine.
 const SILENCE_MSEC := 5000
 ## As by default.
@@ -12,12 +10,10 @@ const QUEUE := 65_536
 var _kind: StringName
 var _background: bool
 var _server: RefCounted
-var _clients: Array[Client]
 # The peers that the game keeps; the others it drops.
 var _peers: Array[PacketPeer]
 var _strangers := 0
 var _taken := 0
-var _has_sent_last := false
 
 
 func _init(of: String, kind: StringName, background: bool) -> void:
@@ -25,7 +21,6 @@ func _init(of: String, kind: StringName, background: bool) -> void:
 	_kind = kind
 	_background = background
 	is_native = kind == &"UDPServer"
-	wants_forged = true
 
 
 func open() -> bool:
@@ -34,20 +29,11 @@ func open() -> bool:
 		_server.background_receive = true
 	if _server.listen(0, LOOPBACK) != OK:
 		return false
-	for i in CLIENTS:
-		_clients.append(Client.new())
-		if not _clients[i].connect_to(port()):
-			return false
-	return true
+	return _open_clients()
 
 
 func is_ready() -> bool:
 	return _peers.size() == CLIENTS
-
-
-func begin() -> void:
-	for client in _clients:
-		client.begin()
 
 
 func port() -> int:
@@ -55,9 +41,7 @@ func port() -> int:
 
 
 func on_frame() -> void:
-	if not _has_sent_last:
-		for client in _clients:
-			client.on_frame()
+	super()
 	if not _background:
 		_server.poll()
 	while _server.is_connection_available():
@@ -69,9 +53,6 @@ func on_frame() -> void:
 
 func report() -> Dictionary:
 	var account := super()
-	for client in _clients:
-		account.sent += client.sent
-	account.answered = "%.0f %%" % (100 * _shares().min())
 	if is_native:
 		account.received = _taken
 		account.kernel = Sockets.drops_of(port())
@@ -86,20 +67,13 @@ func report() -> Dictionary:
 	return account
 
 
-func send_last() -> void:
-	_has_sent_last = true
-	_clients[0].on_frame(LAST)
-
-
 func bound() -> int:
 	return (CLIENTS + PENDING) * QUEUE
 
 
 func problems() -> PackedStringArray:
-	var found: PackedStringArray = []
+	var found := super()
 	for client in _clients:
-		if client.share() == 0.0:
-			found.append("a client was never answered during the flood")
 		if client.longest_silence_msec > SILENCE_MSEC:
 			found.append("a client was not answered for %d ms" % client.longest_silence_msec)
 	if _server.get_peer_count() != CLIENTS:
@@ -112,8 +86,7 @@ func problems() -> PackedStringArray:
 func close() -> void:
 	_peers.clear()
 	_server.stop()
-	for client in _clients:
-		client.close()
+	super()
 
 
 # Looks at the first packet of a new sender, and keeps the peer of one that is known.
@@ -135,7 +108,3 @@ func _answer(peer: PacketPeer) -> void:
 		_has_last = true
 	elif mark_of(packet) == KNOWN:
 		peer.put_packet(packet)
-
-
-func _shares() -> Array:
-	return _clients.map(func(client: Client) -> float: return client.share())
