@@ -44,7 +44,6 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(architecture)" != arm64 ] || skip "on arm64, scripts/test.sh tests what this emulates."
 [ "$(platform)-$(architecture)" = linux-x86_64 ] || skip "needs Debian on amd64."
 command -v apt-get > /dev/null || skip "needs Debian on amd64."

@@ -40,11 +40,6 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-skip() {
-    say "skipped: $*"
-    exit 77
-}
-
 [ "$(platform)" = linux ] || skip "mapped libraries are looked up in /proc, which only Linux has."
 need_python
 find_engine

@@ -38,7 +38,6 @@ for argument in "$@"; do
     esac
 done
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(platform)" = linux ] || skip "filters of system calls exist on Linux only."
 
 need_rust

@@ -50,10 +50,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-if [ "$(platform)" != linux ]; then
-    say "skipped: needs Linux, where many packets are sent by one system call and drops are listed in /proc."
-    exit 77
-fi
+[ "$(platform)" = linux ] || skip "needs Linux, where many packets are sent by one system call and drops are listed in /proc."
 [ -e "$addon/addon.gdextension" ] || die "the addon is not built; run scripts/build.sh first."
 need_rust
 target=${CARGO_TARGET_DIR:-$root/target}

@@ -53,11 +53,6 @@ cd "$root"
 need_rust
 need_python
 
-skip() {
-    say "skipped: $*"
-    exit 77
-}
-
 host=$(rustc -vV | sed -n 's/^host: //p')
 [ "$(platform)" != windows ] || skip "its sockets are not those of Linux and macOS, for which the targets are built."
 compgen -G "$(rustc --print sysroot)/lib/rustlib/$host/lib/librustc*_rt.asan.*" > /dev/null ||

@@ -42,10 +42,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-if [ "$(platform)" != linux ]; then
-    say "skipped: it tests the threads and sockets of one system, Linux."
-    exit 77
-fi
+[ "$(platform)" = linux ] || skip "it tests the threads and sockets of one system, Linux."
 [ -e "$addon/$(library_path)" ] || die "the addon is not built; run scripts/build.sh first."
 need_python
 find_engine

@@ -24,6 +24,12 @@ die() {
     exit 1
 }
 
+# skip REASON...: prints the reason and ends the script with exit code 77: this machine cannot do its work.
+skip() {
+    say "skipped: $*"
+    exit 77
+}
+
 # platform: linux, macos or windows; empty elsewhere.
 platform() {
     case $(uname -s) in

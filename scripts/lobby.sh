@@ -158,7 +158,6 @@ if [ -n "${LOBBY_NAMESPACE:-}" ]; then
     exit
 fi
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
 command -v ip > /dev/null || skip "the command 'ip' (iproute2) is not installed."
 unshare --net --mount sh -c 'ip link add near type veth peer name far' 2> /dev/null ||

@@ -25,7 +25,6 @@ case "${1:-}" in
     *) usage >&2; exit 2 ;;
 esac
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
 command -v ip > /dev/null || skip "the command 'ip' (iproute2) is not installed."
 unshare --net --mount true 2> /dev/null || skip "network namespaces are not permitted here."

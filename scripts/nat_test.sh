@@ -200,7 +200,6 @@ if [ -n "${NAT_NAMESPACE:-}" ]; then
     exit
 fi
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
 # A process namespace too: all processes started in it end with it.
 unshared=(unshare --net --mount --pid --fork --kill-child --mount-proc)

@@ -28,7 +28,6 @@ for argument in "$@"; do
     [[ $argument = --*=* || $argument = --native-only ]] || { usage >&2; exit 2; }
 done
 
-skip() { say "skipped: $*"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "network namespaces exist on Linux only."
 # A process namespace too: all processes started in it end with it.
 unshared=(unshare --net --mount --pid --fork --kill-child --mount-proc)

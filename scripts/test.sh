@@ -78,7 +78,7 @@ step() {
     fi
 }
 
-skip() { # NAME REASON
+leave_out() { # NAME REASON
     printf '\n==== %s\n---- skipped: %s\n' "$1" "$2"
     record skipped "$1" 0 "$2"
 }
@@ -90,7 +90,7 @@ after() {
     if has_passed "$needed"; then
         step "$@"
     else
-        skip "$1" "needs the step '$needed'"
+        leave_out "$1" "needs the step '$needed'"
     fi
 }
 
@@ -379,12 +379,12 @@ readonly LONG_TESTS=("sample_reliable: thirty percent loss" "sample_state_replic
 
 # What uses network namespaces or the sample's lobby is all in here: two of them at once would meet.
 scenes() {
-    local mode test leave_out=()
+    local mode test left_out=()
     if ! $all; then
-        for test in "${LONG_TESTS[@]}"; do leave_out+=("--skip=$test=--all runs it"); done
+        for test in "${LONG_TESTS[@]}"; do left_out+=("--skip=$test=--all runs it"); done
     fi
     after import "Godot test scenes" scripts/run_scene.sh --brief --timeout 1500 \
-        --success '^All tests passed\.$' res://tests/runner.tscn -- ${leave_out[@]+"${leave_out[@]}"}
+        --success '^All tests passed\.$' res://tests/runner.tscn -- ${left_out[@]+"${left_out[@]}"}
     for mode in batch portable; do
         after import "Godot test scenes of traffic, I/O mode '$mode'" env PACKET_PEER_UDP_RS_PATH=$mode scripts/run_scene.sh \
             --brief --timeout 900 --success '^All tests passed\.$' res://tests/runner.tscn -- --only=traffic,batches,sending
@@ -395,11 +395,11 @@ scenes() {
     after import "LAN lobby between two hosts" scripts/lobby.sh
     after import "dedicated server with bots" dedicated_server
     if $fast; then
-        skip "demo in a window" "--fast"
+        leave_out "demo in a window" "--fast"
     elif command -v xvfb-run > /dev/null || apt_install xvfb xauth; then
         after import "demo in a window" windowed_demo
     else
-        skip "demo in a window" "needs xvfb-run (Debian, Ubuntu: apt install xvfb)"
+        leave_out "demo in a window" "needs xvfb-run (Debian, Ubuntu: apt install xvfb)"
     fi
 }
 
@@ -411,9 +411,9 @@ other_engines() {
     after import "floods, half a second each" scripts/floods.sh --quick
     after import "quitting and reloading in the middle of work" scripts/leaving.sh --quick
     if $fast; then
-        skip "test scenes under valgrind" "--fast"
-        skip "the test runner notices failures" "--fast"
-        skip "the editor reloads the addon" "--fast"
+        leave_out "test scenes under valgrind" "--fast"
+        leave_out "the test runner notices failures" "--fast"
+        leave_out "the editor reloads the addon" "--fast"
     else
         after import "test scenes under valgrind" scripts/sanitize.sh --quick valgrind
         after import "the test runner notices failures" scripts/selftest.sh

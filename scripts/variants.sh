@@ -38,10 +38,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-if [ "$(platform)" != linux ]; then
-    say "skipped: needs Linux, which reports the memory in /proc."
-    exit 77
-fi
+[ "$(platform)" = linux ] || skip "needs Linux, which reports the memory in /proc."
 [ -e "$addon/addon.gdextension" ] || die "the addon is not built; run scripts/build.sh first."
 exec "$root/scripts/run_scene.sh" --brief --timeout $((count / 1000 + 60)) --success '^RESULT: ' \
     res://tests/hostile/variants.tscn -- "--count=$count" ${arguments[@]+"${arguments[@]}"}
